@@ -1,0 +1,54 @@
+"""Examples are tests: docstrings of the package, and the Python blocks of README.md and docs/.
+
+A block may use names that an earlier block of the same page made, and `provider`, an embedded provider on loopback that is made new for
+each page. Blocks hold doctests (`>>>`), whose output is compared, or plain code. One that cannot run here is preceded by the comment
+`skip: next "why"`; set-up that readers need not see stands in a comment `invisible-code-block: python`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import warnings
+from typing import Any
+
+from sybil import Sybil
+from sybil.document import PythonDocStringDocument
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from sybil.parsers.rest import DocTestParser
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def _begin(namespace: dict[str, Any]) -> None:
+    """Give a page its provider; local trust warns once by design, which is no news in an example."""
+    from saferoute.testing import EmbeddedProvider
+
+    until_end = contextlib.ExitStack()
+    until_end.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("ignore")
+    namespace["provider"] = until_end.enter_context(EmbeddedProvider())
+    namespace["_until_end"] = until_end
+
+
+def _end(namespace: dict[str, Any]) -> None:
+    until_end: contextlib.ExitStack = namespace["_until_end"]
+    until_end.close()
+
+
+_docstrings = Sybil(
+    name="docstrings",
+    parsers=[DocTestParser(optionflags=FLAGS)],
+    path="saferoute",
+    patterns=["*.py"],
+    document_types={".py": PythonDocStringDocument},
+)
+_pages = Sybil(
+    name="pages",
+    parsers=[PythonCodeBlockParser(doctest_optionflags=FLAGS), SkipParser()],
+    patterns=["*.md"],
+    setup=_begin,
+    teardown=_end,
+)
+
+pytest_collect_file = (_docstrings + _pages).pytest()

@@ -1,0 +1,116 @@
+"""Sessions that need more than one environment, or more time than CI has. `make` and `.ci/run` do not need nox.
+
+nox -l lists them; nox -s tests-3.13 runs one.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["tests", "lowest", "tenacity", "lint", "types"]
+nox.options.error_on_missing_interpreters = False
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+SHARED = os.environ.get("SAFEROUTE_SHARED", str(pathlib.Path(__file__).resolve().parent.parent / "shared"))
+
+
+def _install(session: nox.Session, locked: str) -> None:
+    """Install a lock file (it holds the build tools too) and the project on top, without asking an index for anything unhashed."""
+    session.install("--require-hashes", "-r", f"requirements/{locked}.txt")
+    session.install("--no-deps", "--no-build-isolation", "-e", ".")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The whole suite."""
+    _install(session, "test")
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """The whole suite on the oldest versions that pyproject.toml allows: this proves the lower bounds."""
+    _install(session, "lowest")
+    # Deprecations that a newer release of a dependency has mended are not ours to fail on.
+    session.run("python", "-m", "pytest", "-n", "2", "-W", "default::DeprecationWarning", *session.posargs)
+
+
+@nox.session(python="3.11")
+@nox.parametrize("version", ["8.2.3", "newest"])
+def tenacity(session: nox.Session, version: str) -> None:
+    """The retry tests on the oldest tenacity that we allow and on the newest there is."""
+    _install(session, "test")
+    if version == "newest":
+        session.install("--upgrade", "tenacity")
+    else:
+        session.install(f"tenacity=={version}")
+    session.run("python", "-c", "from importlib.metadata import version; print('tenacity', version('tenacity'))")
+    session.run("python", "-m", "pytest", "-q", "-k", "retry or retries or tenacity or flow", *session.posargs)
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """Ruff, deptry, interrogate, slotscheck, import contracts, style bar."""
+    _install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("deptry", ".")
+    session.run("interrogate", "--quiet", "saferoute")
+    session.run("python", "-m", "slotscheck", "saferoute")
+    session.run("lint-imports", "--no-logo")
+    session.run("python", "tests/architecture/style_bar.py")
+
+
+@nox.session(python=PYTHONS)
+def types(session: nox.Session) -> None:
+    """Run mypy --strict as each Python sees it, and the public typing test under pyright."""
+    _install(session, "lint")
+    session.run("mypy", "--python-version", str(session.python))
+    session.run("mypy", "--python-version", str(session.python), "tests/typing")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+
+
+@nox.session(python="3.11")
+def live(session: nox.Session) -> None:
+    """A real model answers: llama-server through both of its doors. Starts it with svc.sh of the shared folder."""
+    script = pathlib.Path(SHARED) / "servers" / "svc.sh"
+    if not script.exists():
+        session.skip(f"no {script}: set SAFEROUTE_SHARED to the folder that holds servers/svc.sh")
+    _install(session, "test")
+    home = session.create_tmp()
+    environment = {"SVC_HOME": os.environ.get("SVC_HOME", home), "SAFEROUTE_LIVE": os.environ.get("SAFEROUTE_LIVE", "127.0.0.1:18362")}
+    session.run("bash", str(script), "llama", "start", external=True, env=environment)
+    try:
+        session.run("python", "-m", "pytest", "-v", "-p", "no:randomly", "--timeout=600", "-o", "norecursedirs=", "tests/live",
+                    *session.posargs, env=environment)  # fmt: skip
+    finally:
+        session.run("bash", str(script), "llama", "stop", external=True, env=environment)
+
+
+@nox.session(python="3.11")
+def fuzz(session: nox.Session) -> None:
+    """At least 10^7 cases of our HTTP/1.1 response reader against h11: it raises, or it agrees."""
+    _install(session, "test")
+    session.run("python", "tests/fuzz/http1_fuzz.py", *(session.posargs or ["--cases", "10000000"]))
+
+
+@nox.session(python="3.11")
+def mutation(session: nox.Session) -> None:
+    """Mutants of wire/ and routing/: at least 90 of 100 must be killed."""
+    _install(session, "mutation")
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
+    session.run("mutmut", "export-cicd-stats")
+    session.run("python", "tests/architecture/mutation_floor.py", "mutants/mutmut-cicd-stats.json")
+
+
+@nox.session(python="3.11")
+def bench(session: nox.Session) -> None:
+    """Function-call and import gates."""
+    _install(session, "test")
+    session.run("python", "benchmarks/gates.py", *session.posargs)

@@ -1,0 +1,109 @@
+"""One Python API for every LLM provider. No proxy: signed routes, keys that only go to their own provider.
+
+    >>> import warnings, saferoute
+    >>> from saferoute.testing import EmbeddedProvider
+    >>> with EmbeddedProvider() as provider, warnings.catch_warnings(action="ignore"):
+    ...     client = saferoute.Client.local(servers=[saferoute.loopback("demo", port=provider.port)])
+    ...     reply = client.chat("demo/any-model", "hello")
+    ...     client.close()
+    >>> reply.finish_reason
+    'stop'
+
+Nothing is loaded, opened, read or started at import: names are found when they are first used.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from saferoute import errors, keys
+    from saferoute.client.blocking import Client
+    from saferoute.client.concurrent import AsyncClient
+    from saferoute.drivers.blocking import Stream
+    from saferoute.drivers.concurrent import AsyncStream
+    from saferoute.errors import SaferouteError
+    from saferoute.routing.trust import Trust
+    from saferoute.secrets.sources import Secrets
+    from saferoute.values.events import StreamEvent
+    from saferoute.values.messages import Audio, File, Image, Message, Reasoning, Refusal, Text, ToolCall, ToolResult
+    from saferoute.values.options import CallOptions
+    from saferoute.values.reply import Reply
+    from saferoute.values.server import Server, loopback
+    from saferoute.values.tools import Tool
+    from saferoute.values.usage import Usage
+
+__version__ = "0.1.0"
+
+# Grouped by what they are for; tests/architecture compares this list with docs/reference.
+__all__ = [  # noqa: RUF022  grouped, not sorted
+    # calling
+    "Client",
+    "AsyncClient",
+    "CallOptions",
+    "Reply",
+    "Stream",
+    "AsyncStream",
+    "StreamEvent",
+    "Usage",
+    # talking
+    "Message",
+    "Text",
+    "Image",
+    "Audio",
+    "File",
+    "Reasoning",
+    "Refusal",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+    # trusting
+    "Trust",
+    "Secrets",
+    "Server",
+    "loopback",
+    "keys",
+    # failing
+    "errors",
+    "SaferouteError",
+]
+
+_HOMES: Final[Mapping[str, str]] = {
+    "Client": "saferoute.client.blocking",
+    "AsyncClient": "saferoute.client.concurrent",
+    "CallOptions": "saferoute.values.options",
+    "Reply": "saferoute.values.reply",
+    "Stream": "saferoute.drivers.blocking",
+    "AsyncStream": "saferoute.drivers.concurrent",
+    "StreamEvent": "saferoute.values.events",
+    "Usage": "saferoute.values.usage",
+    **dict.fromkeys(
+        ("Message", "Text", "Image", "Audio", "File", "Reasoning", "Refusal", "ToolCall", "ToolResult"), "saferoute.values.messages"
+    ),
+    "Tool": "saferoute.values.tools",
+    "Trust": "saferoute.routing.trust",
+    "Secrets": "saferoute.secrets.sources",
+    "Server": "saferoute.values.server",
+    "loopback": "saferoute.values.server",
+    "SaferouteError": "saferoute.errors",
+}
+
+logging.getLogger("saferoute").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
+    if name in {"errors", "keys", "testing"}:
+        return import_module(f"saferoute.{name}")
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module 'saferoute' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""The one call path: a generator of effects that decides, driven by drivers that act."""

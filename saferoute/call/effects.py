@@ -1,0 +1,131 @@
+"""What a flow asks of its driver, and what the driver answers.
+
+A flow is a generator: it yields effects and is sent answers; every answer carries `now`, the driver's monotonic time. Errors of the
+outside world are thrown into the flow at the yield. Only the small functions at the end yield; they narrow the answer's type, and
+are used with `yield from`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar, cast
+
+from saferoute.values.events import StreamEvent
+from saferoute.values.http import Clocks, Head, HttpRequest
+
+__all__ = [
+    "Abandoned",
+    "Answer",
+    "Cancel",
+    "Chunk",
+    "Effect",
+    "Emit",
+    "Flow",
+    "Opened",
+    "Read",
+    "Send",
+    "Sleep",
+    "Tick",
+    "cancel",
+    "emit",
+    "read",
+    "send",
+    "sleep",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Open an exchange: connect, add the key, write the request, read the head of the answer."""
+
+    request: HttpRequest
+    clocks: Clocks
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read the next piece of the answer's body; b"" is its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Hand events to the consumer. A consumer that left is thrown in as Abandoned."""
+
+    events: Sequence[StreamEvent[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give up the open exchange, if there is one; its connection is not used again unless the answer was whole."""
+
+
+Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Done, at this time."""
+
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The head of the answer."""
+
+    now: float
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of the body."""
+
+    now: float
+    data: bytes
+
+
+Answer: TypeAlias = Tick | Opened | Chunk
+R = TypeVar("R")
+Flow: TypeAlias = Generator[Effect, Answer, R]
+
+
+class Abandoned(BaseException):  # noqa: N818  a signal, not an error: nobody but the flow catches it
+    """Thrown into a flow whose consumer left. The flow cleans up by effects and returns."""
+
+
+_READ = Read()
+_CANCEL = Cancel()
+
+
+def send(request: HttpRequest, clocks: Clocks) -> Flow[Opened]:
+    """Open an exchange."""
+    return cast("Opened", (yield Send(request, clocks)))
+
+
+def read() -> Flow[Chunk]:
+    """Read the next piece."""
+    return cast("Chunk", (yield _READ))
+
+
+def sleep(seconds: float) -> Flow[float]:
+    """Wait, and return the time afterwards."""
+    return (yield Sleep(seconds)).now
+
+
+def emit(events: Sequence[StreamEvent[object]]) -> Flow[float]:
+    """Hand events to the consumer, and return the time when it wants more."""
+    return (yield Emit(events)).now
+
+
+def cancel() -> Flow[float]:
+    """Give up the open exchange."""
+    return (yield _CANCEL).now

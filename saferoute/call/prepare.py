@@ -1,0 +1,195 @@
+"""From a caller's arguments to a Call: everything that is decided before the first byte leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from saferoute.call.flow import Call
+from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
+from saferoute.errors import BudgetExceeded, InvalidMessages, UnknownOption
+from saferoute.routing.resolve import resolve
+from saferoute.values.conversation import messages_from
+from saferoute.values.events import Notice
+from saferoute.values.messages import Audio, File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
+from saferoute.values.options import check_options
+from saferoute.values.request import ChatRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from decimal import Decimal
+
+    from saferoute.providers.codec import Codec
+    from saferoute.routing.table import RoutingTable
+    from saferoute.values.conversation import Messages
+    from saferoute.values.messages import Part
+    from saferoute.values.output import Output
+    from saferoute.values.request import DataLabel
+    from saferoute.values.target import Dialect, Target
+
+__all__ = ["Snapshot", "prepare"]
+
+_DEFAULT_ATTEMPTS: Final = 3
+_NANO: Final = 1_000_000_000
+_CHOICES: Final = frozenset({"auto", "none", "required"})
+_REQUEST_FIELDS: Final = frozenset(ChatRequest.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a call is prepared against; a later reload does not reach a call that has begun.
+
+    Attributes:
+        table: the verified routing table.
+        trust: how far its trust goes.
+        data: label of calls that carry none of their own.
+        codec: finds a dialect's codec.
+        random: makes numbers in [0, 1).
+        new_id: makes unique ids.
+    """
+
+    table: RoutingTable
+    trust: Literal["local", "production"]
+    data: DataLabel | None
+    codec: Callable[[Dialect], Codec]
+    random: Callable[[], float]
+    new_id: Callable[[], str]
+
+
+def prepare(
+    snapshot: Snapshot,
+    route: str,
+    messages: Messages,
+    *,
+    output: Output | None,
+    system: str | None,
+    options: Mapping[str, Any],
+    stream: bool,
+    now: float,
+) -> Call:
+    """Check, resolve and authorise one call.
+
+    Args:
+        snapshot: table, trust and the client's defaults.
+        route: alias, row id or provider/model.
+        messages: the conversation, in any form that a caller may write.
+        output: what the answer must fit.
+        system: instructions to put first.
+        options: the caller's options, unchecked.
+        stream: whether events are wanted as they come.
+        now: wall-clock time, seconds since the epoch: the table's validity depends on it.
+
+    Raises:
+        RequestError: for arguments that cannot be sent.
+        RoutingError: for an expired table or an unknown route.
+        CapabilityError: for a call that the grant does not allow.
+    """
+    table = snapshot.table
+    table.check_time(now)
+    checked = check_options(options) if options else {}
+    fields = {name: value for name, value in checked.items() if name in _REQUEST_FIELDS}
+    request = ChatRequest(messages_from(messages, system=system), output=output.schema if output else None, stream=stream, **fields)
+    if request.data is None and snapshot.data is not None:
+        request = replace(request, data=snapshot.data)
+    _check_choice(request)
+    resolved = resolve(table, route)
+    _check_provider_options(request, resolved)
+    request, notices = _fill_bounds(table, request, resolved)
+    targets = _authorised(snapshot, route, request, resolved, checked.get("max_cost"))
+    alias = table.aliases.get(route)
+    if alias is not None and alias.deadlines is not None:
+        targets = tuple(replace(target, deadlines=alias.deadlines) for target in targets)
+    attempts = checked.get("max_attempts") or (alias.max_attempts if alias else _DEFAULT_ATTEMPTS)
+    return Call(
+        route,
+        request,
+        targets,
+        attempts,
+        checked.get("timeout"),
+        output,
+        notices,
+        snapshot.codec,
+        table.recheck,
+        snapshot.random,
+        snapshot.new_id,
+    )
+
+
+def _check_choice(request: ChatRequest) -> None:
+    choice = request.tool_choice
+    if choice is None or choice in {"auto", "none"}:
+        return
+    names = {tool.name for tool in request.tools}
+    if choice == "required" and not names:
+        msg = 'tool_choice="required" needs tools'
+        raise InvalidMessages(msg)
+    if choice not in _CHOICES and choice not in names:
+        msg = f"tool_choice names the tool {choice[:60]!r}, which is not among tools"
+        raise InvalidMessages(msg)
+
+
+def _check_provider_options(request: ChatRequest, targets: tuple[Target, ...]) -> None:
+    known = {target.provider_name for target in targets} | {target.dialect for target in targets}
+    unknown = request.provider_options.keys() - known
+    if unknown:
+        msg = f"provider_options for {', '.join(sorted(map(repr, unknown)))}, but this route goes to {', '.join(sorted(map(repr, known)))}"
+        raise UnknownOption(msg)
+
+
+def _fill_bounds(table: RoutingTable, request: ChatRequest, targets: tuple[Target, ...]) -> tuple[ChatRequest, tuple[Notice, ...]]:
+    """Fill a missing output bound with the grant's: a missing bound would count as unbounded."""
+    grant = table.grant
+    if request.max_output_tokens is not None or grant is None or grant.max_output is None:
+        return request, ()
+    bounds = [bound for target in targets if (bound := output_bound(grant, target, None)) is not None]
+    bound = min(bounds)
+    notice = Notice("filled", "max_output_tokens", f"set to {bound}, the tightest of the table's grant and rows")
+    return replace(request, max_output_tokens=bound), (notice,)
+
+
+def _authorised(
+    snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], max_cost: Decimal | None
+) -> tuple[Target, ...]:
+    grant = snapshot.table.grant
+    priced = max_cost is not None or (grant is not None and grant.max_cost is not None)
+    size, by_reference = _input_size(request) if priced else (None, False)
+    names = tuple(tool.name for tool in request.tools)
+    asked = Asked(route, "chat", names, request.data, request.max_output_tokens, size, by_reference)
+    allowed = authorise(grant, asked, targets, trust=snapshot.trust).targets
+    if max_cost is None or size is None:
+        return allowed
+    limit = max_cost * _NANO
+    costs = [worst_case(target, input_bytes=size, max_output=request.max_output_tokens, by_reference=by_reference) for target in allowed]
+    affordable = tuple(target for target, cost in zip(allowed, costs, strict=True) if cost is not None and cost <= limit)
+    if not affordable:
+        known = [cost for cost in costs if cost is not None]
+        why = f"its worst case is {min(known) / _NANO:.6f}" if known else "its worst case is not known (a price or the output bound is missing)"
+        msg = f"max_cost={max_cost} does not cover this call on {route!r}: {why}; pass a lower max_output_tokens, or a higher max_cost"
+        raise BudgetExceeded(msg, code="max_cost")
+    return affordable
+
+
+def _input_size(request: ChatRequest) -> tuple[int, bool]:
+    """An upper bound of the input in bytes, and whether a part is given by reference, so that nothing bounds it."""
+    parts = [part for message in request.messages for part in message.content]
+    flat = [*parts, *(inner for part in parts if isinstance(part, ToolResult) for inner in part.content)]
+    sizes = sum(_part_size(part) for part in flat)
+    tools = sum(len(tool.parameters) + len(tool.description.encode()) + len(tool.name) for tool in request.tools)
+    schema = len(request.output.schema) if request.output else 0
+    return sizes + tools + schema, _refers(flat)
+
+
+def _part_size(part: Part) -> int:
+    match part:
+        case Text() | Refusal() | Reasoning():
+            return len(part.text.encode("utf-8", "surrogatepass"))
+        case ToolCall():
+            return len(part.arguments) * 4
+        case Image() | File() | Audio():
+            return len(part.data or b"") * 2
+        case _:
+            return 0
+
+
+def _refers(parts: Iterable[Part]) -> bool:
+    return any(isinstance(part, Image | File) and part.data is None for part in parts)

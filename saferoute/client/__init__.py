@@ -1,0 +1,1 @@
+"""The facade: Client and AsyncClient."""

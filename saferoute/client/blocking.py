@@ -1,0 +1,203 @@
+"""The client."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+
+from saferoute.call.flow import call_flow
+from saferoute.client.core import open_local, open_production
+from saferoute.drivers.blocking import BlockingRun, Stream, run
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+    from saferoute.client.core import Core, RouteInfo
+    from saferoute.drivers.exchange import Transport
+    from saferoute.routing.trust import Trust
+    from saferoute.secrets.sources import SecretsSpec
+    from saferoute.telemetry import Telemetry
+    from saferoute.values.conversation import Messages
+    from saferoute.values.options import CallOptions
+    from saferoute.values.output import JsonSchema
+    from saferoute.values.reply import Reply
+    from saferoute.values.request import DataLabel
+    from saferoute.values.server import Server
+
+__all__ = ["Client"]
+
+T = TypeVar("T")
+
+
+class Client:
+    """One API for every provider in a signed routing table. Safe to share between threads.
+
+    Where a call may go, and with which key, is the table's business: neither this class nor any call has a parameter for it.
+
+    Example:
+        >>> import warnings, saferoute
+        >>> from saferoute.testing import EmbeddedProvider
+        >>> with EmbeddedProvider() as provider, warnings.catch_warnings(action="ignore"):
+        ...     with saferoute.Client.local(servers=[saferoute.loopback("demo", port=provider.port)]) as client:
+        ...         client.chat("demo/any-model", "hello").finish_reason
+        'stop'
+    """
+
+    __slots__ = ("__weakref__", "_closed", "_core", "_transport")
+
+    def __init__(
+        self,
+        table: str | Path,
+        *,
+        trust: Trust,
+        secrets: SecretsSpec = None,
+        data: DataLabel | None = None,
+        telemetry: Telemetry = None,
+        transport: Literal["own", "h11"] = "own",
+    ) -> None:
+        """Open a signed routing table.
+
+        Args:
+            table: path of the bundle that `saferoute table sign` wrote.
+            trust: the pinned root that says whose signatures count.
+            secrets: where keys are: "keyring" (the default), "vault", "env", "prompt", a `Secrets`, or several in order.
+            data: label of calls that carry none of their own.
+            telemetry: an OpenTelemetry tracer provider; None uses the program's own if it has loaded an SDK; False never.
+            transport: "h11" reads answers with h11 instead of our own reader.
+
+        Raises:
+            RoutingError: UntrustedTable, TableExpired: the table does not verify now.
+            ConfigurationError: a file is missing, or the key sources make no sense.
+        """
+        self._begin(open_production(table, trust, secrets, data, telemetry), transport)
+
+    def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
+        from saferoute.drivers.transport import BlockingTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
+
+        self._core = core
+        self._transport: Transport = BlockingTransport(core.credentials, parser=transport)
+        self._closed = False
+
+    @classmethod
+    def local(
+        cls,
+        *,
+        secrets: SecretsSpec = None,
+        servers: Sequence[Server] = (),
+        data: DataLabel | None = None,
+        telemetry: Telemetry = None,
+        transport: Literal["own", "h11"] = "own",
+    ) -> Self:
+        """Make a client for a notebook or a prototype: the table is made and signed in memory, and trusted here only.
+
+        It has a row for every provider whose key is found, and the aliases `fast` and `smart` for the first of them.
+
+        Args:
+            secrets: as for the constructor; None looks into the keyring, never into the environment.
+            servers: OpenAI- or Anthropic-compatible servers on this machine (`saferoute.loopback(...)`).
+            data: label of calls that carry none of their own.
+            telemetry: as for the constructor.
+            transport: as for the constructor.
+
+        Raises:
+            SecretNotFound: no key and no server; the message says how to add one on this machine.
+            ConfigurationError: SAFEROUTE_FORBID_LOCAL is set.
+        """
+        client = cls.__new__(cls)
+        client._begin(open_local(secrets, servers, data, telemetry), transport)
+        return client
+
+    @overload
+    def chat(self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]) -> Reply[T]: ...
+    @overload
+    def chat(
+        self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Reply[Any]: ...
+    @overload
+    def chat(
+        self, route: str, messages: Messages, *, output: None = None, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Reply[None]: ...
+    def chat(
+        self,
+        route: str,
+        messages: Messages,
+        *,
+        output: type[Any] | JsonSchema | None = None,
+        system: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Reply[Any]:
+        """Ask, and wait for the whole answer.
+
+        Args:
+            route: an alias, a row id, or provider/model (`client.models()` lists them).
+            messages: a text, or a list of messages; `[*reply.messages, "and then?"]` goes on with a conversation.
+            output: a pydantic model class or a JSON Schema that the answer must fit; it is then in `reply.parsed`.
+            system: instructions to put first.
+            **options: see `saferoute.CallOptions`.
+
+        Raises:
+            RequestError: the arguments make no call; nothing was sent.
+            RoutingError, CapabilityError, SecretError: the table, the grant or the keys do not allow it; nothing was sent.
+            ProviderError, TransportError, ProtocolError: what went wrong on the way, with `error.attempts`.
+        """
+        call = self._core.call(route, messages, output, system, options, stream=False)
+        return run(call_flow(call, time.monotonic()), self._transport, time.monotonic, time.sleep, self._core.observe(call))
+
+    @overload
+    def stream(
+        self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Stream[Any]: ...
+    @overload
+    def stream(
+        self, route: str, messages: Messages, *, output: None = None, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Stream[None]: ...
+    def stream(
+        self,
+        route: str,
+        messages: Messages,
+        *,
+        output: type[Any] | JsonSchema | None = None,
+        system: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Stream[Any]:
+        """Ask, and get the answer while it arrives.
+
+        It connects before it returns, and waits for the first content: what goes wrong until then is raised here, retried, or falls
+        back, as for `chat`. Arguments and errors are those of `chat`; a stream that is cut off later raises StreamInterrupted with
+        what had arrived in `error.partial`.
+        """
+        call = self._core.call(route, messages, output, system, options, stream=True)
+        work = BlockingRun(call_flow(call, time.monotonic()), self._transport, time.monotonic, time.sleep)
+        return Stream(route, work, self._core.observe(call))
+
+    def models(self) -> tuple[RouteInfo, ...]:
+        """Every name that can be passed as `route`."""
+        return self._core.models()
+
+    def close(self) -> None:
+        """Close the connections. Safe to call twice."""
+        self._closed = True
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            self.close()
+
+    @override
+    def __repr__(self) -> str:
+        return self._core.describe("Client")

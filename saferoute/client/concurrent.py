@@ -1,0 +1,160 @@
+"""The asyncio client."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from saferoute.call.flow import call_flow
+from saferoute.client.core import open_local, open_production
+from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+    from saferoute.client.core import Core, RouteInfo
+    from saferoute.drivers.exchange import AsyncTransport
+    from saferoute.routing.trust import Trust
+    from saferoute.secrets.sources import SecretsSpec
+    from saferoute.telemetry import Telemetry
+    from saferoute.values.conversation import Messages
+    from saferoute.values.options import CallOptions
+    from saferoute.values.output import JsonSchema
+    from saferoute.values.reply import Reply
+    from saferoute.values.request import DataLabel
+    from saferoute.values.server import Server
+
+__all__ = ["AsyncClient"]
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """`Client`, awaited. Safe to share between tasks; used from a second event loop, it opens that loop's own connections.
+
+    Example:
+        >>> import asyncio, warnings, saferoute
+        >>> from saferoute.testing import EmbeddedProvider
+        >>> async def main(port):
+        ...     async with saferoute.AsyncClient.local(servers=[saferoute.loopback("demo", port=port)]) as client:
+        ...         return (await client.chat("demo/any-model", "hello")).finish_reason
+        >>> with EmbeddedProvider() as provider, warnings.catch_warnings(action="ignore"):
+        ...     asyncio.run(main(provider.port))
+        'stop'
+    """
+
+    __slots__ = ("__weakref__", "_closed", "_core", "_transport")
+
+    def __init__(
+        self,
+        table: str | Path,
+        *,
+        trust: Trust,
+        secrets: SecretsSpec = None,
+        data: DataLabel | None = None,
+        telemetry: Telemetry = None,
+        transport: Literal["own", "h11"] = "own",
+    ) -> None:
+        """Open a signed routing table. Arguments and errors are those of `Client`."""
+        self._begin(open_production(table, trust, secrets, data, telemetry), transport)
+
+    def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
+        from saferoute.drivers.transport_async import AsyncioTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
+
+        self._core = core
+        self._transport: AsyncTransport = AsyncioTransport(core.credentials, parser=transport)
+        self._closed = False
+
+    @classmethod
+    def local(
+        cls,
+        *,
+        secrets: SecretsSpec = None,
+        servers: Sequence[Server] = (),
+        data: DataLabel | None = None,
+        telemetry: Telemetry = None,
+        transport: Literal["own", "h11"] = "own",
+    ) -> Self:
+        """Make a client for a notebook or a prototype. Arguments and errors are those of `Client.local`."""
+        client = cls.__new__(cls)
+        client._begin(open_local(secrets, servers, data, telemetry), transport)
+        return client
+
+    @overload
+    async def chat(
+        self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Reply[T]: ...
+    @overload
+    async def chat(
+        self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Reply[Any]: ...
+    @overload
+    async def chat(
+        self, route: str, messages: Messages, *, output: None = None, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Reply[None]: ...
+    async def chat(
+        self,
+        route: str,
+        messages: Messages,
+        *,
+        output: type[Any] | JsonSchema | None = None,
+        system: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Reply[Any]:
+        """Ask, and wait for the whole answer. Arguments and errors are those of `Client.chat`."""
+        call = self._core.call(route, messages, output, system, options, stream=False)
+        return await run_async(call_flow(call, time.monotonic()), self._transport, time.monotonic, asyncio.sleep, self._core.observe(call))
+
+    @overload
+    def stream(
+        self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]
+    ) -> AsyncStream[T]: ...
+    @overload
+    def stream(
+        self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> AsyncStream[Any]: ...
+    @overload
+    def stream(
+        self, route: str, messages: Messages, *, output: None = None, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> AsyncStream[None]: ...
+    def stream(
+        self,
+        route: str,
+        messages: Messages,
+        *,
+        output: type[Any] | JsonSchema | None = None,
+        system: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AsyncStream[Any]:
+        """Ask, and get the answer while it arrives: `async with client.stream(...) as stream: async for event in stream: ...`.
+
+        Never awaited itself: it connects when it is entered, or at the first event. Arguments and errors are those of `Client.stream`.
+        """
+        call = self._core.call(route, messages, output, system, options, stream=True)
+        work = ConcurrentRun(call_flow(call, time.monotonic()), self._transport, time.monotonic, asyncio.sleep)
+        return AsyncStream(route, work, lambda: self._core.observe(call))
+
+    def models(self) -> tuple[RouteInfo, ...]:
+        """Every name that can be passed as `route`."""
+        return self._core.models()
+
+    async def close(self) -> None:
+        """Close the connections. Safe to call twice."""
+        self._closed = True
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    @override
+    def __repr__(self) -> str:
+        return self._core.describe("AsyncClient")

@@ -1,0 +1,227 @@
+"""What both clients share: opening a table, opening the key sources, preparing calls, watching them."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import uuid
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from saferoute.call.prepare import Snapshot, prepare
+from saferoute.drivers.environment import forbid_local
+from saferoute.drivers.secret_sources import open_sources
+from saferoute.drivers.storage.trust_files import open_table
+from saferoute.errors import ConfigurationError, LocalTrustWarning, SecretStoreLocked
+from saferoute.providers.registry import codec_for
+from saferoute.routing.catalogue import load_catalogue
+from saferoute.routing.local import local_bundle
+from saferoute.routing.trust import verify_bundle
+from saferoute.secrets.credentials import Credentials
+from saferoute.telemetry import CallSpan, start_span
+from saferoute.values.output import output_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from saferoute.call.flow import Call
+    from saferoute.providers.codec import Codec
+    from saferoute.routing.catalogue import Catalogue
+    from saferoute.routing.table import RoutingTable
+    from saferoute.routing.trust import Trust
+    from saferoute.secrets.sources import SecretsSpec, Sources
+    from saferoute.telemetry import Telemetry
+    from saferoute.values.conversation import Messages
+    from saferoute.values.output import JsonSchema, Output
+    from saferoute.values.reply import Reply
+    from saferoute.values.request import DataLabel
+    from saferoute.values.server import Server
+    from saferoute.values.target import Dialect
+
+__all__ = ["Core", "RouteInfo", "open_local", "open_production"]
+
+_log = logging.getLogger("saferoute")
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInfo:
+    """A name that can be called.
+
+    Attributes:
+        name: what to pass as `route`; a name ending in "/*" stands for any model of that provider.
+        targets: ids of the rows it may go to, in order.
+        provider_name: who answers first.
+        model: the model asked first; "*" for any.
+        origin: where that request goes.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    provider_name: str
+    model: str
+    origin: str
+
+
+class Observer:
+    """Hears how a call ended: ends its span, if there is one, and logs one line without content."""
+
+    __slots__ = ("_call", "_span")
+
+    def __init__(self, call: Call, span: CallSpan | None) -> None:
+        self._call = call
+        self._span = span
+
+    def finish(self, reply: Reply[Any]) -> None:
+        """The call has a reply."""
+        if self._span is not None:
+            self._span.finish(reply)
+        if _log.isEnabledFor(logging.DEBUG):
+            usage = reply.usage
+            _log.debug("saferoute: %s answered by %s (%s), %s in, %s out", reply.route, reply.target, reply.model, usage.input_tokens, usage.output_tokens)
+
+    def fail(self, error: BaseException) -> None:
+        """The call ended without one."""
+        if self._span is not None:
+            self._span.fail(error)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("saferoute: %s ended with %s", self._call.route, type(error).__name__)
+
+
+class Core:
+    """One client's table, keys and defaults. The facades add a driver and nothing else."""
+
+    __slots__ = ("_codecs", "_outputs", "_snapshot", "credentials", "sources", "telemetry")
+
+    def __init__(
+        self, table: RoutingTable, trust: Literal["local", "production"], sources: Sources, data: DataLabel | None, telemetry: Telemetry
+    ) -> None:
+        self._codecs: dict[Dialect, Codec] = {}
+        self._outputs: dict[type[Any], Output] = {}
+        self._snapshot = Snapshot(table, trust, data, self._codec, random.random, lambda: f"saferoute-{uuid.uuid4().hex}")
+        self.sources = sources
+        self.credentials = Credentials(sources)
+        self.telemetry = telemetry
+
+    @property
+    def table(self) -> RoutingTable:
+        """The verified table."""
+        return self._snapshot.table
+
+    @property
+    def trust(self) -> str:
+        """How far the table's trust goes: "local" or "production"."""
+        return self._snapshot.trust
+
+    def _codec(self, dialect: Dialect) -> Codec:
+        codec = self._codecs.get(dialect)
+        if codec is None:
+            codec = self._codecs[dialect] = codec_for(dialect)
+        return codec
+
+    def _output(self, output: type[Any] | JsonSchema | None) -> Output | None:
+        if output is None:
+            return None
+        if not isinstance(output, type):
+            return output_from(output)
+        made = self._outputs.get(output)  # a model's schema costs more to make than a call
+        if made is None:
+            made = self._outputs[output] = output_from(output)
+        return made
+
+    def call(
+        self,
+        route: str,
+        messages: Messages,
+        output: type[Any] | JsonSchema | None,
+        system: str | None,
+        options: Mapping[str, Any],
+        *,
+        stream: bool,
+    ) -> Call:
+        """Prepare one call."""
+        return prepare(
+            self._snapshot, route, messages, output=self._output(output), system=system, options=options, stream=stream, now=time.time()
+        )
+
+    def observe(self, call: Call) -> Observer:
+        """Start watching one call."""
+        return Observer(call, start_span(self.telemetry, call.route, call.request, call.targets[0]))
+
+    def models(self) -> tuple[RouteInfo, ...]:
+        """Every name that can be called."""
+        table = self.table
+        listed = [(name, alias.targets) for name, alias in table.aliases.items()]
+        listed += [(f"{row.provider_name}/*" if row.model == "*" else name, (name,)) for name, row in table.routes.items()]
+        return tuple(self._info(name, targets) for name, targets in listed)
+
+    def _info(self, name: str, targets: tuple[str, ...]) -> RouteInfo:
+        from saferoute.routing.resolve import resolve  # noqa: PLC0415  for people, not on the call path
+
+        first = self.table.routes.get(targets[0]) or resolve(self.table, targets[0])[0]
+        return RouteInfo(name, targets, first.provider_name, first.model, first.origin)
+
+    def describe(self, kind: str) -> str:
+        """One line for `repr(client)`: which table, how far its trust goes, where keys come from. No key, no path."""
+        table = self.table
+        keys = ", ".join(self.sources.labels) or "none"
+        return f"{kind}(table={table.name!r} v{table.version}, trust={self.trust!r}, routes={len(table.routes)}, keys from {keys})"
+
+
+def open_production(
+    table: str | Path, trust: Trust, secrets: SecretsSpec, data: DataLabel | None, telemetry: Telemetry
+) -> Core:
+    """Open a signed table under a pinned root.
+
+    Raises:
+        RoutingError: if the table does not verify.
+        ConfigurationError: if a file cannot be read, or the key sources make no sense.
+    """
+    verified = open_table(table, trust, time.time())
+    return Core(verified, "production", open_sources(secrets, _environment(load_catalogue())), data, telemetry)
+
+
+def open_local(secrets: SecretsSpec, servers: Sequence[Server], data: DataLabel | None, telemetry: Telemetry) -> Core:
+    """Make a table in memory for whichever providers have a key here, and verify it like any other.
+
+    Raises:
+        ConfigurationError: where SAFEROUTE_FORBID_LOCAL is set.
+        SecretNotFound: if there is neither a key nor a server; the message lists the ways to add one.
+    """
+    if forbid_local():
+        msg = "Client.local() is forbidden here (SAFEROUTE_FORBID_LOCAL is set): use Client(table=..., trust=Trust.pinned(...))"
+        raise ConfigurationError(msg)
+    catalogue = load_catalogue()
+    sources = open_sources(secrets, _environment(catalogue))
+    found = _providers_with_keys(catalogue, sources, optional=bool(servers))
+    if not found and not servers:
+        raise sources.missing(*(provider.secret for provider in catalogue.providers))
+    now = time.time()
+    bundle = local_bundle(found, servers, now)
+    table = verify_bundle(bundle.root, bundle.sha256, bundle.bundle, now, allow_local=True)
+    notes = " ".join(sources.notes)
+    warnings.warn(
+        f"saferoute: this client trusts a routing table made in memory for {', '.join([*found, *(server.name for server in servers)])}; "
+        f"fine for prototypes, for production sign one (saferoute init). {notes}".strip(),
+        LocalTrustWarning,
+        stacklevel=4,
+    )
+    return Core(table, "local", sources, data, telemetry)
+
+
+def _environment(catalogue: Catalogue) -> dict[str, tuple[Sequence[str], str]]:
+    return {provider.secret: (provider.environment, provider.origin) for provider in catalogue.providers}
+
+
+def _providers_with_keys(catalogue: Catalogue, sources: Sources, *, optional: bool) -> list[str]:
+    by_secret = {provider.secret: provider.name for provider in catalogue.providers}
+    try:
+        return [name for secret, name in by_secret.items() if sources.find(secret) is not None]
+    except SecretStoreLocked:
+        if not optional:
+            raise
+        return []  # the servers need no key from a store; a locked one is no reason to refuse them
+
+

@@ -1,0 +1,247 @@
+"""The blocking driver: runs a flow in the calling thread."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from typing_extensions import assert_never
+
+from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Opened, Read, Send, Sleep, Tick
+from saferoute.drivers.exchange import CallObserver, partial_of
+from saferoute.errors import SaferouteError
+from saferoute.values.events import Finished, TextDelta
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from saferoute.call.effects import Answer, Effect, Flow
+    from saferoute.drivers.exchange import Exchange, Transport
+    from saferoute.values.events import StreamEvent
+    from saferoute.values.reply import Partial, Reply
+
+__all__ = ["BlockingRun", "Stream", "run"]
+
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class BlockingRun(Generic[R]):
+    """One flow on its way.
+
+    Attributes:
+        result: what the flow returned, once it has.
+        finished: whether the flow has ended, in whatever way.
+    """
+
+    __slots__ = ("_clock", "_exchange", "_flow", "_sleep", "_transport", "begun", "finished", "result")
+
+    def __init__(self, flow: Flow[R], transport: Transport, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        self._flow = flow
+        self._transport = transport
+        self._clock = clock
+        self._sleep = sleep
+        self._exchange: Exchange | None = None
+        self.result: R | None = None
+        self.begun = False
+        self.finished = False
+
+    def advance(self) -> Sequence[StreamEvent[Any]] | None:
+        """Run until the flow hands events over.
+
+        Returns:
+            The events; None when the flow has returned (then `result` is set).
+
+        Raises:
+            SaferouteError: what the flow raises.
+        """
+        flow, clock = self._flow, self._clock
+        try:
+            # A flow that has not begun takes None; afterwards this is the consumer asking for more.
+            effect: Effect = flow.send(cast("Answer", Tick(clock()) if self.begun else None))
+            self.begun = True
+            while True:
+                kind = type(effect)
+                try:
+                    answer: Answer
+                    if kind is Read:
+                        assert self._exchange is not None  # noqa: S101  a flow reads only what it sent for
+                        answer = Chunk(clock(), self._exchange.read())
+                    elif isinstance(effect, Emit):
+                        return effect.events
+                    else:
+                        answer = self._act(effect)
+                except SaferouteError as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(answer)
+        except StopIteration as stop:
+            self.finished = True
+            self.result = stop.value
+            return None
+        except SaferouteError:
+            self.finished = True
+            raise
+        except BaseException:  # a KeyboardInterrupt in a read, or a defect of ours: leave nothing open, then pass it on
+            self.abandon()
+            raise
+
+    def _act(self, effect: Effect) -> Answer:
+        match effect:
+            case Send():
+                self._exchange = exchange = self._transport.open(effect.request, effect.clocks)
+                return Opened(self._clock(), exchange.head)
+            case Cancel():
+                if self._exchange is not None:
+                    self._exchange.close()
+                    self._exchange = None
+            case Sleep():
+                self._sleep(effect.seconds)
+            case Read() | Emit():  # the loop's own
+                pass
+            case _:
+                assert_never(effect)
+        return Tick(self._clock())
+
+    def abandon(self) -> None:
+        """Tell the flow that nobody listens any more, and drive it to its end."""
+        if self.finished:
+            return
+        self.finished = True
+        try:
+            effect = self._flow.throw(Abandoned())
+            while True:
+                if type(effect) in {Emit, Read, Send}:
+                    break
+                effect = self._flow.send(self._act(effect))
+        except (StopIteration, Abandoned):
+            pass
+        finally:
+            if self._exchange is not None:
+                self._exchange.close()
+                self._exchange = None
+
+
+def run(flow: Flow[R], transport: Transport, clock: Callable[[], float], sleep: Callable[[float], None], observer: CallObserver) -> R:
+    """Run a flow that shows nothing on its way, and return what it returns."""
+    work = BlockingRun(flow, transport, clock, sleep)
+    try:
+        while work.advance() is not None:
+            pass
+    except BaseException as error:
+        observer.fail(error)
+        raise
+    result = cast("R", work.result)
+    observer.finish(cast("Reply[object]", result))
+    return result
+
+
+class Stream(Generic[T_co]):
+    """An answer while it arrives: an iterator of typed events, and a context manager.
+
+    Leave early by leaving the `with` block (or by `close()`): the request is cancelled upstream. A stream that is dropped before its end
+    warns.
+
+    Attributes:
+        route: the name that was asked for.
+    """
+
+    __slots__ = ("_batch", "_observer", "_reply", "_run", "_seen", "route")
+
+    def __init__(self, route: str, work: BlockingRun[Reply[T_co]], observer: CallObserver) -> None:
+        self.route = route
+        self._run = work
+        self._observer = observer
+        self._seen: list[StreamEvent[T_co]] = []
+        self._batch: Iterator[StreamEvent[T_co]] = iter(())
+        self._reply: Reply[T_co] | None = None
+        self._more()  # connects, so that what goes wrong until the first event is raised here
+
+    def _more(self) -> bool:
+        try:
+            events = self._run.advance()
+        except BaseException as error:
+            self._observer.fail(error)
+            raise
+        if events is None:
+            return False
+        self._seen += events
+        self._batch = iter(events)
+        last = events[-1]
+        if type(last) is Finished:
+            self._reply = last.reply
+            self._run.advance()
+            self._observer.finish(last.reply)
+        return True
+
+    def __iter__(self) -> Iterator[StreamEvent[T_co]]:
+        while True:
+            yield from self._batch
+            if self._run.finished or not self._more():
+                return
+
+    def __next__(self) -> StreamEvent[T_co]:
+        for event in self._batch:
+            return event
+        if self._run.finished or not self._more():
+            raise StopIteration
+        return next(self._batch)
+
+    def text(self) -> Iterator[str]:
+        """Iterate over the pieces of text only."""
+        for event in self:
+            if type(event) is TextDelta:
+                yield event.text
+
+    def finish(self) -> Reply[T_co]:
+        """Read to the end and return the reply.
+
+        Raises:
+            StreamInterrupted: if the answer is cut off, or the stream was closed before its end.
+        """
+        for _ in self:
+            pass
+        return self.reply
+
+    @property
+    def reply(self) -> Reply[T_co]:
+        """The whole reply, once the stream has ended.
+
+        Raises:
+            AttributeError: before that.
+        """
+        if self._reply is None:
+            msg = "the stream has not ended: iterate to its end, or call .finish(); .partial holds what has arrived"
+            raise AttributeError(msg)
+        return self._reply
+
+    @property
+    def partial(self) -> Partial:
+        """What has arrived so far."""
+        return partial_of(self._seen)
+
+    def close(self) -> None:
+        """Stop, and cancel the request upstream if it is still running. Safe to call twice."""
+        if not self._run.finished:
+            self._run.abandon()
+            self._observer.fail(Abandoned())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        work: BlockingRun[Reply[T_co]] | None = getattr(self, "_run", None)
+        if work is not None and not work.finished:
+            warnings.warn(f"the stream of {self.route!r} was dropped before its end: use `with client.stream(...)`", ResourceWarning, stacklevel=2)
+            self.close()
+
+    @override
+    def __repr__(self) -> str:
+        return f"Stream({self.route!r}, {'ended' if self._run.finished else 'open'}, {len(self._seen)} events)"

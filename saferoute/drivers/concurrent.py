@@ -1,0 +1,262 @@
+"""The asyncio driver: runs a flow in the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from typing_extensions import assert_never
+
+from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Opened, Read, Send, Sleep, Tick
+from saferoute.drivers.exchange import CallObserver, partial_of
+from saferoute.errors import SaferouteError
+from saferoute.values.events import Finished, TextDelta
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from saferoute.call.effects import Answer, Effect, Flow
+    from saferoute.drivers.exchange import AsyncExchange, AsyncTransport
+    from saferoute.values.events import StreamEvent
+    from saferoute.values.reply import Partial, Reply
+
+__all__ = ["AsyncStream", "ConcurrentRun", "run_async"]
+
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
+
+_GRACE = 1.0
+"""Seconds that a cancelled call may take to tidy up."""
+
+
+class ConcurrentRun(Generic[R]):
+    """One flow on its way. The awaited twin of BlockingRun: the two loops are the only code that is written twice.
+
+    Attributes:
+        result: what the flow returned, once it has.
+        finished: whether the flow has ended, in whatever way.
+    """
+
+    __slots__ = ("_clock", "_exchange", "_flow", "_sleep", "_transport", "begun", "finished", "result")
+
+    def __init__(
+        self, flow: Flow[R], transport: AsyncTransport, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._flow = flow
+        self._transport = transport
+        self._clock = clock
+        self._sleep = sleep
+        self._exchange: AsyncExchange | None = None
+        self.result: R | None = None
+        self.begun = False
+        self.finished = False
+
+    async def advance(self) -> Sequence[StreamEvent[Any]] | None:
+        """Run until the flow hands events over; None when it has returned."""
+        flow, clock = self._flow, self._clock
+        try:
+            effect: Effect = flow.send(cast("Answer", Tick(clock()) if self.begun else None))
+            self.begun = True
+            while True:
+                kind = type(effect)
+                try:
+                    answer: Answer
+                    if kind is Read:
+                        assert self._exchange is not None  # noqa: S101  a flow reads only what it sent for
+                        answer = Chunk(clock(), await self._exchange.read())
+                    elif isinstance(effect, Emit):
+                        return effect.events
+                    else:
+                        answer = await self._act(effect)
+                except SaferouteError as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(answer)
+        except StopIteration as stop:
+            self.finished = True
+            self.result = stop.value
+            return None
+        except SaferouteError:
+            self.finished = True
+            raise
+        except BaseException:  # cancelled while waiting, or a defect of ours: leave nothing open, then pass it on
+            await self.abandon()
+            raise
+
+    async def _act(self, effect: Effect) -> Answer:
+        match effect:
+            case Send():
+                self._exchange = exchange = await self._transport.open(effect.request, effect.clocks)
+                return Opened(self._clock(), exchange.head)
+            case Cancel():
+                if self._exchange is not None:
+                    await self._exchange.close()
+                    self._exchange = None
+            case Sleep():
+                await self._sleep(effect.seconds)
+            case Read() | Emit():  # the loop's own
+                pass
+            case _:
+                assert_never(effect)
+        return Tick(self._clock())
+
+    async def abandon(self) -> None:
+        """Tell the flow that nobody listens any more, and drive it to its end, whatever happens to this task meanwhile."""
+        if self.finished:
+            return
+        self.finished = True
+        tidying = asyncio.ensure_future(self._tidy_up())
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(tidying), _GRACE)
+
+    async def _tidy_up(self) -> None:
+        try:
+            effect = self._flow.throw(Abandoned())
+            while True:
+                if type(effect) in {Emit, Read, Send}:
+                    break
+                effect = self._flow.send(await self._act(effect))
+        except (StopIteration, Abandoned):
+            pass
+        finally:
+            if self._exchange is not None:
+                await self._exchange.close()
+                self._exchange = None
+
+
+async def run_async(
+    flow: Flow[R],
+    transport: AsyncTransport,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]],
+    observer: CallObserver,
+) -> R:
+    """Run a flow that shows nothing on its way, and return what it returns."""
+    work = ConcurrentRun(flow, transport, clock, sleep)
+    try:
+        while await work.advance() is not None:
+            pass
+    except BaseException as error:
+        observer.fail(error)
+        raise
+    result = cast("R", work.result)
+    observer.finish(cast("Reply[object]", result))
+    return result
+
+
+class AsyncStream(Generic[T_co]):
+    """An answer while it arrives: an async iterator of typed events, and an async context manager.
+
+    It connects when it is entered or at the first event. Leave early by leaving the `async with` block (or by `await close()`): the
+    request is cancelled upstream. A stream that is dropped before its end warns.
+
+    Attributes:
+        route: the name that was asked for.
+    """
+
+    __slots__ = ("_batch", "_observe", "_observer", "_reply", "_run", "_seen", "route")
+
+    def __init__(self, route: str, work: ConcurrentRun[Reply[T_co]], observe: Callable[[], CallObserver]) -> None:
+        self.route = route
+        self._run = work
+        self._observe = observe
+        self._observer: CallObserver | None = None
+        self._seen: list[StreamEvent[T_co]] = []
+        self._batch: Iterator[StreamEvent[T_co]] = iter(())
+        self._reply: Reply[T_co] | None = None
+
+    async def _more(self) -> bool:
+        observer = self._observer = self._observer or self._observe()
+        try:
+            events = await self._run.advance()
+        except BaseException as error:
+            observer.fail(error)
+            raise
+        if events is None:
+            return False
+        self._seen += events
+        self._batch = iter(events)
+        last = events[-1]
+        if type(last) is Finished:
+            self._reply = last.reply
+            await self._run.advance()
+            observer.finish(last.reply)
+        return True
+
+    async def __aiter__(self) -> AsyncIterator[StreamEvent[T_co]]:
+        while True:
+            for event in self._batch:
+                yield event
+            if self._run.finished or not await self._more():
+                return
+
+    async def __anext__(self) -> StreamEvent[T_co]:
+        for event in self._batch:
+            return event
+        if self._run.finished or not await self._more():
+            raise StopAsyncIteration
+        return next(self._batch)
+
+    async def text(self) -> AsyncIterator[str]:
+        """Iterate over the pieces of text only."""
+        async for event in self:
+            if type(event) is TextDelta:
+                yield event.text
+
+    async def finish(self) -> Reply[T_co]:
+        """Read to the end and return the reply.
+
+        Raises:
+            StreamInterrupted: if the answer is cut off, or the stream was closed before its end.
+        """
+        async for _ in self:
+            pass
+        return self.reply
+
+    @property
+    def reply(self) -> Reply[T_co]:
+        """The whole reply, once the stream has ended.
+
+        Raises:
+            AttributeError: before that.
+        """
+        if self._reply is None:
+            msg = "the stream has not ended: iterate to its end, or await .finish(); .partial holds what has arrived"
+            raise AttributeError(msg)
+        return self._reply
+
+    @property
+    def partial(self) -> Partial:
+        """What has arrived so far."""
+        return partial_of(self._seen)
+
+    async def close(self) -> None:
+        """Stop, and cancel the request upstream if it is still running. Safe to call twice."""
+        if not self._run.finished:
+            await self._run.abandon()
+            if self._observer is not None:
+                self._observer.fail(Abandoned())
+
+    async def __aenter__(self) -> Self:
+        if not self._run.begun:
+            await self._more()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        work: ConcurrentRun[Reply[T_co]] | None = getattr(self, "_run", None)
+        if work is not None and work.begun and not work.finished:
+            text = f"the stream of {self.route!r} was dropped before its end: use `async with client.stream(...)`"
+            warnings.warn(text, ResourceWarning, stacklevel=2)
+
+    @override
+    def __repr__(self) -> str:
+        return f"AsyncStream({self.route!r}, {'ended' if self._run.finished else 'open'}, {len(self._seen)} events)"

@@ -1,0 +1,151 @@
+"""Opening what `secrets=` describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from saferoute.drivers import environment
+from saferoute.drivers.prompt import PromptSource, ask_passphrase
+from saferoute.errors import ConfigurationError, SecretError
+from saferoute.secrets.lookup import AbsentSource, MemorySource, Sources, StoreAbsent
+from saferoute.secrets.secret import Passphrase, SecretRecord, SecretSource, make_secret
+from saferoute.secrets.sources import EnvironmentPlace, HeldPlace, KeyringPlace, PromptPlace, Secrets, VaultPlace
+
+if TYPE_CHECKING:
+    from saferoute.drivers.keyring_store import KeyringStore
+    from saferoute.drivers.storage.vault_file import VaultStore
+    from saferoute.secrets.sources import CatalogueEnv, Place, SecretsSpec
+
+__all__ = ["open_keyring", "open_sources", "open_vault", "places_of"]
+
+_ENVIRONMENT_NOTE = "Keys come from environment variables, which every child process and crash report of this process may see."
+
+
+def places_of(spec: SecretsSpec) -> tuple[Place, ...]:
+    """Spell out what was given for `secrets=`; None is the keyring.
+
+    Raises:
+        ConfigurationError: a word that is none of "keyring", "vault", "env" and "prompt", or another type. What was given is not shown:
+            people have passed the key itself.
+    """
+    if spec is None:
+        return (KeyringPlace(),)
+    if isinstance(spec, Secrets):
+        return spec.places
+    if isinstance(spec, str):
+        words: dict[str, Place] = {"keyring": KeyringPlace(), "vault": VaultPlace(), "env": EnvironmentPlace(), "prompt": PromptPlace()}
+        if spec in words:
+            return (words[spec],)
+    elif isinstance(spec, Sequence) and spec and not any(isinstance(one, Sequence) and not isinstance(one, str) for one in spec):
+        return tuple(place for one in spec for place in places_of(one))  # type: ignore[arg-type]  # a str is a Sequence to mypy
+    msg = (
+        'secrets= takes "keyring", "vault", "env", "prompt", a saferoute.Secrets, or a sequence of those; '
+        'a key itself goes into a store: saferoute.keys.add("openai")'
+    )
+    raise ConfigurationError(msg)
+
+
+def open_sources(spec: SecretsSpec, catalogue_env: CatalogueEnv) -> Sources:
+    """Open what `secrets=` describes, in order.
+
+    The environment is read here, once, and only the names that are listed. The keyring and the vault are opened, and a person is
+    asked, when the first secret is looked for: a client that never asks them never touches them.
+
+    Args:
+        spec: what the caller gave; None is the keyring, never the environment.
+        catalogue_env: of each secret that the catalogue knows, the variables that may hold it and its origin.
+
+    Raises:
+        ConfigurationError: that makes no sense.
+        SecretError: a variable that the caller named holds something that is no key.
+    """
+    places = places_of(spec)
+    notes = [_ENVIRONMENT_NOTE] if any(isinstance(place, EnvironmentPlace) for place in places) else []
+    sources = [_open(place, catalogue_env) for place in places]
+    return Sources(sources, catalogue=catalogue_env, present=environment.present, notes=notes)
+
+
+def _open(place: Place, catalogue_env: CatalogueEnv) -> SecretSource:
+    match place:
+        case EnvironmentPlace(variables=None):
+            listed = [(name, variable, (origin,)) for name, (variables, origin) in catalogue_env.items() for variable in variables]
+            return _environment(listed, place.label)
+        case EnvironmentPlace():
+            variables = place.variables or ()
+            source = _environment(variables, place.label)
+            for name, *_ in variables:
+                source.find(name)  # a variable that the caller named and that holds no key is an error now, not at the first call
+            return source
+        case KeyringPlace():
+            return open_keyring()
+        case VaultPlace():
+            try:
+                return open_vault(place)
+            except StoreAbsent as error:
+                return AbsentSource(place.label, error.message)
+        case PromptPlace():
+            known = {name: (origin,) for name, (_, origin) in catalogue_env.items()}
+            return PromptSource(known | dict(place.origins))
+        case HeldPlace():
+            return MemorySource(place.records, label=place.label)
+        case _:
+            assert_never(place)
+
+
+def _environment(listed: Sequence[tuple[str, str, tuple[str, ...]]], label: str) -> MemorySource:
+    """Read these variables once; of several for one name, the first that is set counts."""
+    found = environment.values([variable for _, variable, _ in listed])
+    records: dict[str, SecretRecord] = {}
+    broken: dict[str, str] = {}
+    for name, variable, origins in listed:
+        if variable in found and name not in records and name not in broken:
+            secret = make_secret(found[variable])
+            if isinstance(secret, str):
+                broken[name] = f"the variable {variable}: {secret}"
+            else:
+                records[name] = SecretRecord(name, secret, origins)
+    return MemorySource(records.values(), label=label, broken=broken)
+
+
+def open_keyring() -> KeyringStore:
+    """The keyring, not yet touched."""
+    from saferoute.drivers.keyring_store import KeyringStore  # noqa: PLC0415
+
+    return KeyringStore()
+
+
+def open_vault(place: VaultPlace) -> VaultStore:
+    """The vault that a description names, not yet opened.
+
+    Raises:
+        StoreAbsent: the default vault was meant, and this user has no home directory.
+    """
+    from saferoute.drivers.storage.vault_file import VaultStore, default_vault_path, passphrase_of_file  # noqa: PLC0415
+
+    path = default_vault_path() if place.path is None else Path(place.path)
+
+    def passphrase(new: bool) -> Passphrase:  # noqa: FBT001  the one question
+        if place.key_file is not None:
+            return passphrase_of_file(Path(place.key_file))
+        if isinstance(place.passphrase, Passphrase):
+            return place.passphrase
+        if place.passphrase is not None:
+            return _returned(place.passphrase())
+        return ask_passphrase(f"the vault {path}", twice=new)
+
+    return VaultStore(path, passphrase)
+
+
+def _returned(value: object) -> Passphrase:
+    made: object = "it returned no text"
+    if isinstance(value, str):
+        try:
+            made = Passphrase(value)
+        except SecretError as error:
+            made = error.message
+    del value
+    if isinstance(made, Passphrase):
+        return made
+    raise ConfigurationError(f"the passphrase function of the vault: {made}")

@@ -1,0 +1,120 @@
+"""The bytes of a request, and the one moment at which the key is among them.
+
+The key exists in this package's frames only inside `write_request`: it is asked for, joined into the buffer that is being written, and
+gone before anything can be raised. What goes wrong while writing is returned, not raised, with its traceback cut off, so that no
+exception leads to a frame that saw the key.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from saferoute.errors import RequestError, SaferouteError, SecretError, SecretNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from saferoute.secrets.secret import CredentialSource
+    from saferoute.values.http import HttpRequest
+
+__all__ = ["CREDENTIAL_NAMES", "OWN_NAMES", "head_of", "write_request"]
+
+# RFC 9112 section 3 and RFC 9110 section 5.5; a line break inside any part makes the lines outnumber the headers.
+_HEAD = re.compile(r"[A-Z]{1,16} /[!-~]*+ HTTP/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9a-z]++: [\t -~]*+\r\n)*+")
+_CREDENTIAL_VALUE = re.compile(rb"[\x20-\x7e]+")
+
+CREDENTIAL_NAMES = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"})
+"""Header names that carry credentials: only the transport's own source may fill them."""
+
+OWN_NAMES = frozenset(
+    {
+        "host", "content-length", "transfer-encoding", "accept-encoding", "user-agent",
+        "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect",
+    }
+)  # fmt: skip
+"""Header names that frame the message or belong to the connection: the transport writes them itself."""
+
+_REFUSED_NAMES = CREDENTIAL_NAMES | OWN_NAMES
+_SMALL_BODY = 65_536
+_PIECE = 262_144
+_OWN_LINES = 4  # request line, host, user-agent, accept-encoding
+
+
+def head_of(request: HttpRequest, fixed: str) -> bytes:
+    r"""Make and check a request's head, without credential and blank line.
+
+    Args:
+        request: what to send.
+        fixed: " HTTP/1.1\r\n" with the lines that belong to the origin (host, user-agent, accept-encoding).
+
+    Raises:
+        RequestError: a line break, control or non-ASCII character in method, path or header, or a header that the transport writes
+            itself. The value is not shown.
+    """
+    headers = request.headers
+    text = f"{request.method} {request.path}{fixed}" + "".join([f"{name}: {value}\r\n" for name, value in headers])
+    count = _OWN_LINES + len(headers)
+    size = len(request.body)
+    if size or request.method != "GET":
+        text += f"content-length: {size}\r\n"
+        count += 1
+    if _HEAD.fullmatch(text) is None or text.count("\n") != count or not _REFUSED_NAMES.isdisjoint(dict(headers)):
+        raise RequestError(_what_is_wrong(request))
+    return text.encode("ascii")
+
+
+def _what_is_wrong(request: HttpRequest) -> str:
+    for name, value in request.headers:
+        if name.lower() in _REFUSED_NAMES:
+            return f"the header {name.lower()!r} is the transport's business and cannot be set; nothing was sent"
+        if re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9a-z]+", name) is None:
+            return "a header's name has characters that a name (in lower case) cannot have; nothing was sent"
+        if re.fullmatch(r"[\t -~]*", value) is None:
+            return f"the header {name!r} has a line break, a control or a non-ASCII character in its value; nothing was sent"
+    return "the request's method or path has a character that cannot stand there, such as a blank or a line break; nothing was sent"
+
+
+def write_request(
+    request: HttpRequest, head: bytes, credentials: CredentialSource | None, sendall: Callable[[bytes], object]
+) -> BaseException | None:
+    """Add the key, if the request names one, and write the request.
+
+    Returns:
+        None, or what went wrong while writing, without its traceback: raise something fresh.
+
+    Raises:
+        SecretError: no key, or a key that is not bound to the origin; nothing was written.
+    """
+    line = b"\r\n"
+    failure: BaseException | None = None
+    body = request.body
+    try:
+        if request.secret is not None:
+            line = _credential_line(request, credentials)
+        if len(body) < _SMALL_BODY:
+            sendall(b"".join((head, line, body)))
+        else:
+            sendall(head + line)
+            for at in range(0, len(body), _PIECE):
+                sendall(body[at : at + _PIECE])
+    except SaferouteError:
+        raise
+    except BaseException as error:  # noqa: BLE001  KeyboardInterrupt too: the frames below hold the key
+        failure = error.with_traceback(None)
+    finally:
+        line = b""
+    return failure
+
+
+def _credential_line(request: HttpRequest, credentials: CredentialSource | None) -> bytes:
+    name, value = b"", b""
+    try:
+        if credentials is None or request.secret is None:
+            raise SecretNotFound("the request names a secret, and the transport was given no source of secrets; nothing was sent")
+        name, value = credentials.header(request.secret, request.auth, request.origin)
+        if name.decode("latin-1") not in CREDENTIAL_NAMES or _CREDENTIAL_VALUE.fullmatch(value) is None:
+            raise SecretError(f"the source of the secret {request.secret!r} made a header that cannot be sent; nothing was sent")
+        return b"%b: %b\r\n\r\n" % (name, value)
+    finally:
+        value = b""

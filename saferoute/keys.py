@@ -1,0 +1,180 @@
+"""Keys in a store: add, list, remove, rotate. There is no way to get one back out: a client takes them from where they are.
+
+    saferoute.keys.add("openai")            # asks without echo; bound to https://api.openai.com
+    saferoute.keys.list()
+    saferoute.keys.rotate("openai")
+    saferoute.keys.remove("openai")
+
+`store` is "keyring", "vault" (the encrypted file `~/.config/saferoute/vault.json`), a `saferoute.Secrets.keyring()` or
+`saferoute.Secrets.vault(path, ...)`, or "auto": for `add` the keyring, and the vault on a machine that has none; for the others,
+wherever the key is. A keyring that is there and locked is an error in every case, never a reason to use the vault.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from saferoute.drivers.prompt import ask_hidden
+from saferoute.drivers.secret_sources import open_keyring, open_vault
+from saferoute.errors import ConfigurationError, SecretError, SecretNotFound
+from saferoute.routing.catalogue import known_origins
+from saferoute.secrets.lookup import StoreAbsent, StoredKey
+from saferoute.secrets.secret import Secret, SecretRecord, bound_origins, check_name, make_secret
+from saferoute.secrets.sources import KeyringPlace, Secrets, VaultPlace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from saferoute.secrets.lookup import SecretStore
+
+__all__ = ["StoredKey", "add", "list", "remove", "rotate"]
+
+Store: TypeAlias = Literal["auto", "keyring", "vault"] | Secrets
+
+
+def add(name: str, value: str | None = None, *, origins: str | Sequence[str] | None = None, store: Store = "auto") -> StoredKey:
+    """Store a key, bound to the origins that it may be sent to.
+
+    Args:
+        name: what the routing table calls it, such as "openai".
+        value: the key; None asks for it without echo, which keeps it out of notebooks and shell histories.
+        origins: where it may go, such as "https://api.example.com"; None for the catalogue's origin of that name.
+        store: where to keep it.
+
+    Returns:
+        What was stored, without the key; its `store` says where.
+
+    Raises:
+        ConfigurationError: a malformed name or origin, no origin for a name that the catalogue does not know, an unknown store.
+        SecretError: a malformed key, a name that is stored already (`rotate` replaces it), or a store that cannot be written;
+            SecretStoreLocked if it does not open.
+    """
+    made = _made(value)
+    del value  # from here on no frame of ours holds the key in the clear
+    where = _origins(check_name(name), origins)
+    target = _writable(store)
+    if target.holds(name):
+        raise SecretError(f'{target.label} has a key for {name} already; saferoute.keys.rotate("{name}") puts another in its place')
+    secret = _asked(name, where) if made is None else _usable(made)
+    return target.add(SecretRecord(name, secret, where))
+
+
+def list(*, store: Store = "auto") -> tuple[StoredKey, ...]:  # noqa: A001  keys.list reads as it should
+    """List what is stored: names, origins and revisions, never a key.
+
+    A vault is listed without its passphrase, so its lines are authenticated only when it is opened.
+
+    Raises:
+        ConfigurationError: an unknown store.
+        SecretError: a store is damaged; SecretStoreLocked if it does not open.
+    """
+    found: dict[tuple[str, str], StoredKey] = {}
+    for place in _present(store):
+        found |= {(key.name, key.store): key for key in place.stored()}
+    return tuple(key for _, key in sorted(found.items()))
+
+
+def remove(name: str, *, store: Store = "auto") -> StoredKey:
+    """Take a key out of its store. Revoke it at the provider as well, if it may have been seen.
+
+    Returns:
+        What was removed, without the key.
+
+    Raises:
+        ConfigurationError: a malformed name, an unknown store.
+        SecretNotFound: no store has it.
+        SecretError: two stores have it, or it cannot be written; SecretStoreLocked if it does not open.
+    """
+    return _holder(check_name(name), store).remove(name)
+
+
+def rotate(name: str, value: str | None = None, *, store: Store = "auto") -> StoredKey:
+    """Put a new key in the place of a stored one. Its origins stay; its revision counts up.
+
+    Args:
+        name: which.
+        value: the new key; None asks for it without echo.
+        store: where it is.
+
+    Raises:
+        ConfigurationError: a malformed name, an unknown store.
+        SecretNotFound: no store has it.
+        SecretError: a malformed key, two stores have the name, or it cannot be written; SecretStoreLocked if it does not open.
+    """
+    made = _made(value)
+    del value
+    target = _holder(check_name(name), store)
+    secret = _asked(name, ()) if made is None else _usable(made)
+    return target.rotate(SecretRecord(name, secret, ()))
+
+
+def _made(value: str | None) -> Secret | str | None:
+    return None if value is None else make_secret(value)
+
+
+def _usable(made: Secret | str) -> Secret:
+    if isinstance(made, str):
+        raise SecretError(f"{made}. Nothing was stored")
+    return made
+
+
+def _asked(name: str, origins: tuple[str, ...]) -> Secret:
+    binding = f"may go to {', '.join(origins)}; " if origins else ""
+    return _usable(make_secret(ask_hidden(f"Key for {name} ({binding}not shown): ")))
+
+
+def _origins(name: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
+    if given is not None:
+        return bound_origins(given)
+    known = known_origins().get(name)
+    if known is None:
+        msg = (
+            f"the catalogue does not know where a key called {name} may go: "
+            f'say it, as in saferoute.keys.add("{name}", origins="https://api.example.com")'
+        )
+        raise ConfigurationError(msg)
+    return bound_origins(known)
+
+
+def _stores(store: Store) -> tuple[SecretStore, ...]:
+    """The stores that are meant, in order; none is opened."""
+    match store:
+        case "auto":
+            return open_keyring(), open_vault(VaultPlace())
+        case "keyring" | Secrets(places=(KeyringPlace(),)):
+            return (open_keyring(),)
+        case "vault":
+            return (open_vault(VaultPlace()),)
+        case Secrets(places=(VaultPlace() as place,)):
+            return (open_vault(place),)
+        case _:
+            raise ConfigurationError('store= takes "auto", "keyring", "vault", Secrets.keyring() or Secrets.vault(path)')
+
+
+def _writable(store: Store) -> SecretStore:
+    return open_keyring() if store == "auto" and _has_keyring() else _stores(store)[-1]
+
+
+def _has_keyring() -> bool:
+    return not open_keyring().why_absent("")
+
+
+def _present(store: Store) -> tuple[SecretStore, ...]:
+    """The stores that are meant and that this machine has. One that was named and is absent is an error when it is used."""
+    if store != "auto":
+        return _stores(store)
+    keyring: tuple[SecretStore, ...] = (open_keyring(),) if _has_keyring() else ()
+    try:
+        return (*keyring, open_vault(VaultPlace()))
+    except StoreAbsent:
+        return keyring
+
+
+def _holder(name: str, store: Store) -> SecretStore:
+    holders = [place for place in _present(store) if place.holds(name)]
+    if not holders:
+        places = " or ".join(place.label for place in _present(store)) or "any store"
+        raise SecretNotFound(f"there is no key for {name} in {places}; saferoute.keys.list() shows what is stored")
+    if len(holders) > 1:
+        raise SecretError(f'both the keyring and the vault have a key for {name}: say which, with store="keyring" or store="vault"')
+    return holders[0]

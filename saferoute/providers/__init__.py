@@ -1,0 +1,1 @@
+"""Dialects: how each wire format says what a ChatRequest means and what its answer means. Pure; a vendor is data, not code."""

@@ -1,0 +1,199 @@
+"""The one decoder of answers: whole bodies, streams and errors become the same events. Pure: bytes in, events out.
+
+What decides how the body is read: the status first (3xx and errors), then the content type, and then, because servers mislabel, the
+first bytes: an object is a whole body and a server-sent field is a stream, whatever the header said.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from saferoute.errors import ProtocolError, ProviderError, StreamInterrupted, UnexpectedRedirect
+from saferoute.providers.statuses import request_id
+from saferoute.values.json import decode
+from saferoute.wire.sse import EventStream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from saferoute.providers.codec import Reader
+    from saferoute.values.events import DecodedEvent
+    from saferoute.values.http import Head
+
+__all__ = ["MAX_BODY_BYTES", "MAX_ERROR_BYTES", "Decoder"]
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 256 * 1024
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_LONGEST_FIELD = max(map(len, _FIELDS))
+_BLANK = b" \t\r\n\xef\xbb\xbf"  # white space and the bytes of a BOM
+
+
+class _Mode(Enum):
+    UNDECIDED = 0
+    STREAM = 1
+    BODY = 2
+    ERROR = 3
+
+
+class Decoder:
+    """Decodes one answer: `head`, then `feed` for every piece, then `close`."""
+
+    __slots__ = ("_collected", "_events", "_head", "_max_body", "_mode", "_name", "_reader", "_says_stream", "_streams")
+
+    def __init__(self, reader: Reader, provider_name: str, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._reader = reader
+        self._name = provider_name or "the provider"
+        self._max_body = max_body_bytes
+        self._mode = _Mode.UNDECIDED
+        self._says_stream = False
+        self._streams = False  # the mode is STREAM; asked once per piece
+        self._head: Head | None = None
+        self._collected = bytearray()
+        self._events = EventStream()
+
+    @property
+    def completed(self) -> bool:
+        """Whether the answer's terminal event has come."""
+        return self._reader.completed
+
+    def head(self, head: Head) -> None:
+        """Take the answer's head.
+
+        Raises:
+            UnexpectedRedirect: for a 3xx status.
+        """
+        self._head = head
+        if 300 <= head.status < 400:  # noqa: PLR2004
+            msg = f"{self._name} answered {head.status}, a redirect; saferoute follows none. Sign a table with the address that answers"
+            raise UnexpectedRedirect(msg)
+        if head.status >= 400:  # noqa: PLR2004
+            self._mode = _Mode.ERROR
+        self._says_stream = head.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream"
+
+    def feed(self, data: bytes) -> list[DecodedEvent]:
+        """Take a piece of the body.
+
+        Returns:
+            The events that it completes; a whole body gives its events at `close`.
+
+        Raises:
+            ProviderError: for an error inside a stream.
+            ProtocolError: for data that is not what the dialect says, or too large.
+        """
+        if self._streams:
+            reader = self._reader
+            events: list[DecodedEvent] = []
+            try:
+                for name, text in self._events.feed(data):
+                    if text and not reader.completed:
+                        events += reader.on_event(name, text)
+            except ProviderError as error:
+                self._add_request_id(error)
+                raise
+            return events
+        if self._mode is _Mode.UNDECIDED:
+            return self._decide(data)
+        if self._mode is _Mode.ERROR:
+            self._collected += data[: MAX_ERROR_BYTES - len(self._collected)]
+            return []
+        self._collected += data
+        if len(self._collected) > self._max_body:
+            msg = f"{self._name} sent an answer larger than {self._max_body} bytes"
+            raise ProtocolError(msg)
+        return []
+
+    def close(self) -> list[DecodedEvent]:
+        """Say that the body is over.
+
+        Returns:
+            The last events, Completed being the last of all.
+
+        Raises:
+            ProviderError: for an error answer, or an error inside the answer.
+            StreamInterrupted: if the stream ended before its terminal event.
+            ProtocolError: for an answer that is not JSON.
+        """
+        if self._mode is _Mode.ERROR and self._head is not None:
+            raise self._reader.error(self._head, _error_body(bytes(self._collected)))
+        if self._mode is _Mode.STREAM or (self._mode is _Mode.UNDECIDED and self._says_stream):
+            return self._close_stream()
+        body = self._whole_body()
+        try:
+            return list(self._reader.on_body(body))
+        except ProviderError as error:
+            self._add_request_id(error)
+            raise
+
+    def _decide(self, data: bytes) -> list[DecodedEvent]:
+        self._collected += data
+        begin = bytes(self._collected[: _LONGEST_FIELD + 64]).lstrip(_BLANK)
+        if not begin and len(self._collected) <= _LONGEST_FIELD:
+            return []
+        if begin[:1] in {b"{", b"["}:
+            self._mode = _Mode.BODY
+        elif self._says_stream or begin.startswith(_FIELDS):
+            self._mode, self._streams = _Mode.STREAM, True
+        elif any(field.startswith(begin) for field in _FIELDS):
+            return []
+        else:
+            self._mode = _Mode.BODY
+        held = bytes(self._collected)
+        self._collected.clear()
+        return self.feed(held)
+
+    def _add_request_id(self, error: ProviderError) -> None:
+        """An error inside an answer: only the head knows the exchange's id, and the reader has not seen the head."""
+        if error.request_id is None and self._head is not None:
+            error.request_id = request_id(self._head.headers)
+
+    def _close_stream(self) -> list[DecodedEvent]:
+        reader = self._reader
+        events: list[DecodedEvent] = []
+        whole = True
+        for name, text in self._events.close():
+            if text and not reader.completed:
+                try:
+                    events += reader.on_event(name, text)
+                except ProviderError as error:
+                    self._add_request_id(error)
+                    raise
+                except ProtocolError:  # an event without its blank line, cut in the middle
+                    whole = False
+        if whole and not self._events.dangling and not reader.completed:
+            events += reader.on_end()
+        if not reader.completed:
+            msg = f"{self._name} ended the stream before the answer was whole"
+            raise StreamInterrupted(msg)
+        return events
+
+    def _whole_body(self) -> Mapping[str, Any]:
+        try:
+            body = decode(bytes(self._collected).lstrip(_BLANK))
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            kind = (self._head.headers.get("content-type", "") if self._head else "").partition(";")[0].strip().lower()
+            shown = kind if kind in {"text/html", "text/plain", "application/json", "application/xml"} else "other"
+            msg = f"{self._name} answered with {len(self._collected)} bytes that are no JSON object (content type {shown})"
+            raise ProtocolError(msg)
+        return body
+
+
+def _error_body(data: bytes) -> Mapping[str, Any]:
+    """The JSON object of an error answer: alone, in a list, or in the first server-sent event; {} for anything else."""
+    texts: list[bytes | str] = [data.lstrip(_BLANK)]
+    stream = EventStream()
+    if data.lstrip(_BLANK).startswith(_FIELDS):
+        texts += [text for _, text in stream.feed(data) + stream.close()]
+    for text in texts:
+        try:
+            value = decode(text)
+        except ValueError:
+            continue
+        if isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, dict):
+            return value
+    return {}

@@ -1,0 +1,28 @@
+"""Which codec speaks which dialect; a dialect's module is loaded by the first call that needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import assert_never
+
+if TYPE_CHECKING:
+    from saferoute.providers.codec import Codec
+    from saferoute.values.target import Dialect
+
+__all__ = ["codec_for"]
+
+
+def codec_for(dialect: Dialect) -> Codec:
+    """Make the codec of a dialect. Codecs keep no state: one serves any number of calls."""
+    match dialect:
+        case "openai_chat":
+            from saferoute.providers.openai_chat import OpenAIChat  # noqa: PLC0415  see the module's docstring
+
+            return OpenAIChat()
+        case "anthropic_messages":
+            from saferoute.providers.anthropic_messages import AnthropicMessages  # noqa: PLC0415  see the module's docstring
+
+            return AnthropicMessages()
+        case _:
+            assert_never(dialect)

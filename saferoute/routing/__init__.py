@@ -1,0 +1,1 @@
+"""The signed routing table: opened and verified, resolved, written from TOML and signed."""

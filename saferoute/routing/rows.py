@@ -1,0 +1,133 @@
+"""From a row of the table's payload to a frozen Target, with the rules that a shape cannot say."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from saferoute.routing.places import check_place
+from saferoute.signing.refusal import Refused
+from saferoute.signing.strict_json import canonical
+from saferoute.values.http import NetClass
+from saferoute.values.target import Deadlines, Prices, Profile, Quirks, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Row", "compile_deadlines", "compile_row", "is_passable"]
+
+# A caller passes these straight to the provider. A name with one of these words could change where a call goes, what it presents,
+# what is read from a disk, or which model answers; the last ones are what saferoute itself writes, or what multiplies the output.
+_REFUSED_WORDS = frozenset(
+    {
+        "url", "urls", "uri", "uris", "host", "hosts", "hostname", "domain", "origin", "endpoint", "endpoints", "base", "server",
+        "servers", "proxy", "proxies", "socket", "transport", "address", "port", "header", "headers", "cookie", "cookies", "redirect",
+        "redirects", "webhook", "webhooks", "callback", "callbacks", "connector", "connectors", "mcp", "auth", "authorization",
+        "authentication", "secret", "secrets", "password", "passwd", "credential", "credentials", "bearer", "cert", "certificate", "ssl",
+        "tls", "verify", "file", "files", "filename", "path", "paths", "directory", "dir", "folder", "apikey", "apibase", "baseurl",
+        "model", "models", "provider", "providers", "route", "routes", "router", "fallback", "fallbacks", "preset", "transforms",
+        "plugins", "timeout", "retries", "messages", "system", "tools", "functions", "stream", "n",
+    }
+)
+_REFUSED_NAMES = frozenset(
+    {"max_tokens", "max_completion_tokens", "max_output_tokens", "stream_options", "tool_choice", "function_call", "best_of"}
+)
+_KEYS_THAT_ARE_NONE = frozenset({"prompt_cache_key"})  # names that end like a credential's and are none
+_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+
+
+def is_passable(name: str) -> bool:
+    """Whether a wire field of this name may be left to the caller."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if name in _KEYS_THAT_ARE_NONE:
+        return True
+    return bool(words) and words[-1] not in ("key", "token") and name not in _REFUSED_NAMES and not _REFUSED_WORDS.intersection(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A compiled row.
+
+    Attributes:
+        target: the row; its model is "*" if the row takes any.
+        families: for a wildcard row: (beginning of a model's name, what such a model can do), the first match counts.
+        mark: hash of the target, to notice if it is changed in memory.
+    """
+
+    target: Target
+    families: tuple[tuple[str, Profile], ...]
+    mark: int
+
+    def filled(self, model: str) -> Target:
+        """The row's target with a model's name put in for the wildcard."""
+        profile = next((profile for prefix, profile in self.families if model.startswith(prefix)), self.target.profile)
+        return replace(self.target, model=model, profile=profile)
+
+
+def compile_row(row: Mapping[str, Any], path: str) -> Row:
+    """Compile a row that fits its shape.
+
+    Args:
+        row: the payload's row.
+        path: where it stands, for errors.
+
+    Raises:
+        Refused: for an origin that does not fit the net class, a secret without a way to present it (and the reverse), prices on a
+            wildcard row or without a bound, bounds that contradict each other, and parameters that callers must never choose.
+    """
+    check_place(row["origin"], row["net"], row.get("networks"), path)
+    secret, auth = row.get("secret"), row["auth"]
+    if (secret is None) != (auth == "none"):
+        raise Refused(f'{path}.auth: a row names a secret and how it is presented, or has neither (auth = "none")')
+    wildcard = row["model"] == "*"
+    if "families" in row and not wildcard:
+        raise Refused(f'{path}.families: only a row with model = "*" has families')
+    _check_bounds(row, path, wildcard=wildcard)
+    for name in row.get("extra_params", ()):
+        if not is_passable(name):
+            why = "it is, or looks like, an address, a credential, a file or a bound"
+            raise Refused(f"{path}.extra_params: callers must not choose {name!r}: {why}")
+    profile = Profile(**row.get("profile", {}))
+    target = Target(
+        id=row["id"],
+        provider_name=row["provider"],
+        dialect=row["dialect"],
+        origin=row["origin"],
+        path=row["path"],
+        net=NetClass(row["net"], tuple(row.get("networks", ()))),
+        model=row["model"],
+        secret=secret,
+        auth=auth,
+        headers=tuple(sorted(row.get("headers", {}).items())),
+        data=row["data"],
+        max_output=row.get("max_output"),
+        default_max_output=row.get("default_max_output"),
+        extra_params=frozenset(row.get("extra_params", ())),
+        quirks=Quirks(**row.get("quirks", {})),
+        profile=profile,
+        prices=Prices(**row["prices"]) if "prices" in row else None,
+        deadlines=compile_deadlines(row.get("deadlines", {}), Deadlines()),
+        region=row.get("region", ""),
+        digest=hashlib.sha256(canonical(dict(row))).hexdigest(),
+    )
+    families = tuple((family["prefix"], replace(profile, **family["profile"])) for family in row.get("families", ()))
+    return Row(target, families, hash(target))
+
+
+def _check_bounds(row: Mapping[str, Any], path: str, *, wildcard: bool) -> None:
+    most, default = row.get("max_output"), row.get("default_max_output")
+    if most is not None and default is not None and default > most:
+        raise Refused(f"{path}.default_max_output: {default} is over max_output, {most}")
+    if "prices" not in row:
+        return
+    if wildcard:
+        raise Refused(f'{path}.prices: a row with model = "*" cannot have prices; add a row for the model')
+    if default is None:
+        raise Refused(f"{path}.default_max_output is required where there are prices: without a bound a call has no worst case")
+
+
+def compile_deadlines(milliseconds: Mapping[str, int], default: Deadlines) -> Deadlines:
+    """Put a payload's clocks, in milliseconds, over the default ones, in seconds."""
+    return replace(default, **{name: value / 1000 for name, value in milliseconds.items()}) if milliseconds else default

@@ -1,0 +1,186 @@
+"""The fields of every signed payload, schema 1, as shapes. What a field means is checked where it is compiled."""
+
+from __future__ import annotations
+
+import re
+
+from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
+
+__all__ = ["BUNDLE", "HEADERS", "MODEL", "RELEASE", "ROOT", "ROW", "SCHEMA", "TABLE"]
+
+SCHEMA = 1
+"""The one schema of each payload that this version knows."""
+
+MAX_ROOT_BYTES = 64 * 1024
+MAX_RELEASE_BYTES = 2048
+MAX_TABLE_BYTES = 7_000_000
+MAX_BUNDLE_BYTES = 10_000_000
+MAX_ROUTES = 2000
+MAX_ALIASES = 500
+MAX_ALIAS_TARGETS = 32
+
+# Words of letters and digits, joined by single dots, dashes or underscores: no "..", nothing that a path or a URL could read.
+_WORD = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+# A model's name may stand in a URL path: no empty, "." or ".." segment, no "?", "#", "%", "\" or ";". And no "*".
+_SEGMENT = r"(?!\.{1,2}(?:/|\Z))[!$&'()+,\-.0-9:=@A-Z\[\]_a-z~]+"
+_MODEL_NAME = rf"{_SEGMENT}(?:/{_SEGMENT})*"
+
+MODEL = re.compile(_MODEL_NAME)
+"""A model's name, without the wildcard; at most 200 characters."""
+
+MAX_MODEL = 200
+
+HEADERS = ("anthropic-beta", "http-referer", "openai-organization", "openai-project", "x-title")
+"""The static headers that a row may set."""
+
+_name = Text(re.compile(_WORD), longest=64, what='a name of lower-case letters and digits, joined by single ".", "-" or "_"')
+_table_name = Text(re.compile(rf"{_WORD}(?:/{_WORD}){{0,3}}"), longest=128, what='a name such as "acme" or "acme/prod"')
+_label = Text(re.compile(_WORD), longest=64, what="a label of lower-case letters and digits")
+_hex = Text(re.compile(r"[0-9a-f]{64}"), longest=64, what="64 lower-case hexadecimal digits")
+_schema = Whole(SCHEMA, SCHEMA)
+_version = Whole(1, 2**53 - 1)
+_time = Whole(0, 253_402_300_799)  # the last second of the year 9999
+_tokens = Whole(1, 1_000_000_000)
+_data = Text(choices=("public", "internal", "confidential", "restricted"))
+_currency = Text(re.compile(r"[A-Z]{3}"), longest=3, what="a currency code such as USD")
+_money = Whole(0, 2**53 - 1)
+_clock = Whole(1, 86_400_000)
+_tool = Text(re.compile(r"[A-Za-z0-9_.-]{1,128}"), longest=128, what="a tool's name")
+
+_role = Record({"keyids": ListOf(_hex, 16, 1, distinct=True), "threshold": Whole(1, 16)})
+_key = Record({"algorithm": Text(choices=("ed25519",)), "public": Text(longest=44)})
+
+ROOT = Record(
+    {
+        "schema": _schema,
+        "name": _table_name,
+        "version": _version,
+        "issued": _time,
+        "not_after": _time,
+        "keys": MapOf(_hex, _key, 32, 1),
+        "roles": Record({"root": _role, "table": _role}),
+    },
+    {"annotations": ANNOTATIONS},
+)
+
+RELEASE = Record(
+    {
+        "schema": _schema,
+        "name": _table_name,
+        "version": _version,
+        "root_version": _version,
+        "issued": _time,
+        "not_after": _time,
+        "tables": ListOf(Record({"schema": Whole(1, 1_000_000), "sha256": _hex, "size": Whole(2, MAX_TABLE_BYTES)}), 8, 1),
+    },
+    {"annotations": ANNOTATIONS},
+)
+
+# The bundle is not signed. The envelope in it has a strict reader of its own, and the bodies are named by digest.
+_base64 = Text(longest=MAX_BUNDLE_BYTES)
+BUNDLE = Record(
+    {
+        "release": Record(
+            {
+                "payload": _base64,
+                "payloadType": Text(),
+                "signatures": ListOf(Record({"keyid": Text(), "sig": Text()}), 16),
+            }
+        ),
+        "tables": ListOf(_base64, 8, 1),
+    }
+)
+
+_deadlines = Record({}, {"connect": _clock, "first_byte": _clock, "idle": _clock, "total": _clock})
+_profile = Record(
+    {},
+    {
+        "context_window": _tokens,
+        "tools": Flag(),
+        "vision": Flag(),
+        "json_schema": Flag(),
+        "sampling": Flag(),
+        "reasoning": Text(choices=("effort", "budget", "adaptive", "none")),
+    },
+)
+_quirks = Record(
+    {},
+    {
+        "max_tokens_field": Text(choices=("max_completion_tokens", "max_tokens")),
+        "instruction_role": Text(choices=("system", "developer")),
+        "stream_usage": Flag(),
+        "tool_result_text_only": Flag(),
+    },
+)
+_prices = Record(
+    {"currency": _currency},
+    {"input": _money, "output": _money, "cache_read": _money, "cache_write_5m": _money, "cache_write_1h": _money},
+)
+_family = Record({"prefix": Text(MODEL, longest=MAX_MODEL, what="the beginning of a model's name"), "profile": _profile})
+
+ROW = Record(
+    {
+        "id": _name,
+        "provider": _name,
+        "dialect": Text(choices=("openai_chat", "anthropic_messages")),
+        "origin": Text(longest=300),
+        "path": Text(re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)*"), longest=200, what='a path such as "/v1", or ""'),
+        "net": Text(choices=("public", "loopback", "private")),
+        "model": Text(re.compile(rf"\*|{_MODEL_NAME}"), longest=MAX_MODEL, what='a model\'s name or "*"'),
+        "auth": Text(choices=("none", "bearer", "x-api-key", "api-key", "x-goog-api-key")),
+        "data": _data,
+    },
+    {
+        "secret": Text(re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*"), longest=128, what="a secret's name"),
+        "networks": ListOf(Text(longest=60), 32, 1, distinct=True),
+        "headers": Record({}, {name: Text(re.compile(r"[!-~](?:[ -~]*[!-~])?"), longest=500, what="a header's value") for name in HEADERS}),
+        "region": _label,
+        "max_output": _tokens,
+        "default_max_output": _tokens,
+        "extra_params": ListOf(Text(re.compile(r"[A-Za-z][A-Za-z0-9_]*"), longest=64, what="a field's name"), 100, distinct=True),
+        "quirks": _quirks,
+        "profile": _profile,
+        "families": ListOf(_family, 100, 1),
+        "prices": _prices,
+        "deadlines": _deadlines,
+        "annotations": ANNOTATIONS,
+    },
+)
+
+_reference = Text(re.compile(rf"{_WORD}(?:/{_MODEL_NAME})?"), longest=300, what="a route, an alias or provider/model")
+_alias = Record(
+    {
+        "targets": ListOf(_reference, MAX_ALIAS_TARGETS, 1, distinct=True),
+        "strategy": Text(choices=("ordered",)),
+        "max_attempts": Whole(1, 20),
+    },
+    {"deadlines": _deadlines, "annotations": ANNOTATIONS},
+)
+_grant = Record(
+    {
+        "operations": ListOf(Text(choices=("chat", "embed")), 8, 1, distinct=True),
+        "routes": ListOf(_reference, 500, 1, distinct=True),
+    },
+    {
+        "tools": ListOf(_tool, 200, distinct=True),
+        "data": _data,
+        "regions": ListOf(_label, 64, 1, distinct=True),
+        "max_output": _tokens,
+        "max_cost": Record({"amount": _money, "currency": _currency}),
+        "audience": ListOf(_label, 64, 1, distinct=True),
+        "guards": ListOf(_label, 64, 1, distinct=True),
+        "budget": Record(
+            {"amount": _money, "currency": _currency, "per": Text(choices=("hour", "day", "week", "month"))},
+            {"scope": Text(choices=("process", "host", "cluster")), "replicas": Whole(1, 100_000)},
+        ),
+    },
+)
+
+TABLE = Record(
+    {
+        "schema": _schema,
+        "routes": ListOf(ROW, MAX_ROUTES, 1),
+        "aliases": MapOf(_name, _alias, MAX_ALIASES),
+    },
+    {"grant": _grant, "annotations": ANNOTATIONS},
+)

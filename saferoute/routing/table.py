@@ -1,0 +1,203 @@
+"""The routing table, compiled once to frozen values.
+
+Every row keeps a mark of what was verified. `recheck` compares before each request leaves, so that an accidental change in memory is
+noticed; hostile code in the same process is out of scope, and nothing here pretends otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from saferoute.errors import NoRoute, TableExpired, UntrustedTable
+from saferoute.routing.grants import compile_grant
+from saferoute.routing.resolve import build_index, resolve
+from saferoute.routing.rows import compile_deadlines, compile_row
+from saferoute.routing.schema import check
+from saferoute.routing.shapes import MAX_TABLE_BYTES, TABLE
+from saferoute.signing.refusal import Refused
+from saferoute.signing.strict_json import parse
+from saferoute.values.target import Deadlines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from saferoute.routing.release import Release
+    from saferoute.routing.resolve import Index
+    from saferoute.routing.rows import Row
+    from saferoute.values.grant import Grant
+    from saferoute.values.target import Target
+
+__all__ = ["LOCAL_PREFIX", "Alias", "RoutingTable", "compile_table", "show_time"]
+
+LOCAL_PREFIX = "local/"
+"""Names of tables that were made in memory; production refuses them."""
+
+CLOCK_SKEW = 300
+"""Seconds by which a signer's clock may be ahead of ours."""
+
+# All of a Target but its model (filled in for "*"), what follows from the model, and its clocks (an alias has its own).
+_FIXED = attrgetter(
+    "id", "provider_name", "dialect", "origin", "path", "net", "secret", "auth", "headers", "data", "max_output", "default_max_output",
+    "extra_params", "quirks", "prices", "region", "digest",
+)  # fmt: skip
+
+
+def show_time(seconds: float) -> str:
+    """Write a time for people."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name for several rows.
+
+    Attributes:
+        name: what callers ask for.
+        targets: as written: rows, provider/model, or other aliases.
+        strategy: how the rows are ordered.
+        max_attempts: how many requests a call may send in all.
+        deadlines: clocks instead of the rows' own; None for theirs. Those of aliases that it leads to do not count.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    strategy: Literal["ordered"]
+    max_attempts: int
+    deadlines: Deadlines | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoutingTable:
+    """A verified table. Nothing in it can be changed; a new table is a new object.
+
+    Attributes:
+        name: whose table it is.
+        version: counts up with each release.
+        root_version: the version of the root that it was verified under.
+        issued: when it was signed, in seconds since the epoch.
+        not_after: when it stops being valid.
+        digest: SHA-256 of the table's bytes, in hex.
+        routes: the rows by id.
+        aliases: the aliases by name.
+        grant: what callers without a capability may do; None for nothing, in production.
+        index: what names stand for.
+    """
+
+    name: str
+    version: int
+    root_version: int
+    issued: int
+    not_after: int
+    digest: str
+    routes: Mapping[str, Target]
+    aliases: Mapping[str, Alias]
+    grant: Grant | None
+    index: Index = field(repr=False)
+    _rows: Mapping[str, Row] = field(repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it was made in memory, for this process only."""
+        return self.name.startswith(LOCAL_PREFIX)
+
+    def check_time(self, now: float) -> None:
+        """Check that the table is valid now; called for every call, so that a process that runs for long notices.
+
+        Raises:
+            TableExpired: past `not_after`, or before it was issued.
+        """
+        if now >= self.not_after:
+            fix = "make a new Client.local()" if self.is_local else "sign it again (saferoute table sign) and reload or restart"
+            raise TableExpired(f"the routing table {self.name!r} version {self.version} expired on {show_time(self.not_after)}: {fix}")
+        if now < self.issued - CLOCK_SKEW:
+            raise TableExpired(
+                f"the routing table {self.name!r} version {self.version} was issued on {show_time(self.issued)}, and the clock here says "
+                f"{show_time(now)}: set the clock, or sign the table on a machine whose clock is right"
+            )
+
+    def recheck(self, target: Target) -> None:
+        """Check that a row is still what was verified; called before every request.
+
+        Args:
+            target: as `resolve` gave it; its clocks may have been replaced by an alias's.
+
+        Raises:
+            UntrustedTable: if the row, or the table's own copy of it, is not what was signed.
+        """
+        row = self._rows.get(target.id)
+        if (
+            row is None
+            or hash(row.target) != row.mark
+            or (target is not row.target and _FIXED(target) != _FIXED(row.target))
+            or row.target.model not in (target.model, "*")
+        ):
+            raise UntrustedTable(
+                f"the route {target.id!r} in memory is not what was signed: something in this process changed it. Nothing was sent; "
+                "restart the process and look for code that writes to saferoute's objects"
+            )
+
+
+def compile_table(body: bytes, release: Release) -> RoutingTable:
+    """Compile a table's bytes, whose digest the release names.
+
+    Args:
+        body: the exact bytes.
+        release: the verified release, or what a table that is being written is compiled under.
+
+    Raises:
+        Refused: with the path of the first thing that is wrong.
+    """
+    payload = parse(body, max_bytes=MAX_TABLE_BYTES)
+    check(payload, TABLE, "table")
+    rows: dict[str, Row] = {}
+    raw_rows: list[dict[str, object]] = payload["routes"]  # type: ignore[assignment]  # the shape says so
+    for position, raw in enumerate(raw_rows):
+        row = compile_row(raw, f"table.routes[{position}]")
+        if row.target.id in rows:
+            raise Refused(f"table.routes[{position}].id: {row.target.id!r} stands twice")
+        rows[row.target.id] = row
+    raw_aliases: dict[str, dict[str, object]] = payload["aliases"]  # type: ignore[assignment]  # the shape says so
+    index = build_index(rows, raw_aliases)
+    raw_grant: dict[str, object] | None = payload.get("grant")  # type: ignore[assignment]  # the shape says so
+    table = RoutingTable(
+        name=release.name,
+        version=release.version,
+        root_version=release.root_version,
+        issued=release.issued,
+        not_after=release.not_after,
+        digest=hashlib.sha256(body).hexdigest(),
+        routes=MappingProxyType({name: row.target for name, row in rows.items()}),
+        aliases=MappingProxyType({name: _alias(name, raw) for name, raw in raw_aliases.items()}),
+        grant=compile_grant(raw_grant) if raw_grant is not None else None,
+        index=index,
+        _rows=MappingProxyType(rows),
+    )
+    _check_grant(table)
+    return table
+
+
+def _alias(name: str, raw: Mapping[str, object]) -> Alias:
+    clocks: Mapping[str, int] = raw.get("deadlines", {})  # type: ignore[assignment]  # the shape says so
+    return Alias(
+        name,
+        tuple(raw["targets"]),  # type: ignore[arg-type]  # the shape says so
+        "ordered",
+        raw["max_attempts"],  # type: ignore[arg-type]  # the shape says so
+        compile_deadlines(clocks, Deadlines()) if clocks else None,
+    )
+
+
+def _check_grant(table: RoutingTable) -> None:
+    """A name in the grant that the table does not have is a typing error or a left-over, and would allow something later."""
+    for name in sorted(table.grant.routes) if table.grant else ():
+        if name in table.routes:  # also a row that takes any model: its id allows every model there
+            continue
+        try:
+            resolve(table, name)
+        except NoRoute as error:
+            raise Refused(f"table.grant.routes: {error}") from None

@@ -1,0 +1,201 @@
+"""Descriptions of where secrets are looked for (`Secrets`): they open nothing, read nothing, and hold no key but in tests.
+
+`saferoute.drivers.secret_sources.open_sources` makes a `saferoute.secrets.lookup.Sources` of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from saferoute.errors import ConfigurationError, SecretError
+from saferoute.secrets.secret import Passphrase, SecretRecord, bound_origins, check_name, make_secret
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
+
+__all__ = [
+    "CatalogueEnv",
+    "EnvironmentPlace",
+    "HeldPlace",
+    "KeyringPlace",
+    "Place",
+    "PromptPlace",
+    "Secrets",
+    "SecretsSpec",
+    "VaultPlace",
+]
+
+Origins: TypeAlias = str | Sequence[str]
+CatalogueEnv: TypeAlias = Mapping[str, tuple[Sequence[str], str]]
+"""Of each secret that the catalogue knows: the environment variables that may hold it, in order, and the origin it is bound to."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentPlace:
+    """Environment variables; `variables` is (name, variable, origins) of each, None for those that the catalogue lists."""
+
+    variables: tuple[tuple[str, str, tuple[str, ...]], ...] | None = None
+    label: str = "the environment"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyringPlace:
+    """The operating system's keyring."""
+
+    label: str = "the keyring"
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPlace:
+    """A vault file; `path` None is the default one, no `passphrase` and no `key_file` asks for the passphrase."""
+
+    path: str | None = None
+    passphrase: Passphrase | Callable[[], str] | None = field(default=None, repr=False)
+    key_file: str | None = None
+    label: str = "the vault"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlace:
+    """The person at the terminal or notebook; `origins` is (name, origins) of names that the catalogue does not know."""
+
+    origins: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    label: str = "what was typed in"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPlace:
+    """Records handed over in the program's memory, for tests."""
+
+    records: tuple[SecretRecord, ...]
+    label: str = "memory"
+
+
+Place: TypeAlias = EnvironmentPlace | KeyringPlace | VaultPlace | PromptPlace | HeldPlace
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Where a client looks for its keys: a description that opens nothing, reads nothing and (but for `of`) holds no key.
+
+    Give one to `secrets=`, or several in a sequence to look in order.
+    """
+
+    places: tuple[Place, ...]
+
+    @classmethod
+    def from_env(cls, variables: Mapping[str, tuple[str, Origins]]) -> Secrets:
+        """Take secrets from environment variables that you name, read once when the client is made.
+
+        Args:
+            variables: for each secret's name, the variable and the origin (or origins) that the key may go to, as in
+                `{"openai": ("OPENAI_API_KEY", "https://api.openai.com")}`.
+
+        Raises:
+            ConfigurationError: a malformed name, variable or origin.
+        """
+        rows = []
+        for name, pair in variables.items():
+            variable, origins = _pair(name, pair)
+            if not variable or "=" in variable or not variable.isprintable() or not variable.isascii():
+                msg = f"the variable for {name!r} is not the name of an environment variable"
+                raise ConfigurationError(msg)
+            rows.append((check_name(name), variable, bound_origins(origins)))
+        return cls((EnvironmentPlace(tuple(rows)),))
+
+    @classmethod
+    def keyring(cls) -> Secrets:
+        """Take secrets from the operating system's keyring (Secret Service, macOS Keychain, Windows Credential Manager, KWallet)."""
+        return cls((KeyringPlace(),))
+
+    @classmethod
+    def vault(
+        cls,
+        path: str | PurePath | None = None,
+        *,
+        passphrase: str | Callable[[], str] | None = None,
+        key_file: str | PurePath | None = None,
+    ) -> Secrets:
+        """Take secrets from an encrypted vault file.
+
+        Args:
+            path: the file; None for `~/.config/saferoute/vault.json`.
+            passphrase: the passphrase, or a function that returns it when the vault is first opened.
+            key_file: a file that holds the passphrase, readable by its owner only. With neither, the passphrase is asked for.
+
+        Raises:
+            ConfigurationError: both a passphrase and a key file.
+            SecretError: an empty passphrase.
+        """
+        if passphrase is not None and key_file is not None:
+            msg = "give the vault a passphrase or a key_file, not both"
+            raise ConfigurationError(msg)
+        hidden = Passphrase(passphrase) if isinstance(passphrase, str) else passphrase
+        return cls((VaultPlace(_path(path), hidden, _path(key_file)),))
+
+    @classmethod
+    def prompt(cls, origins: Mapping[str, Origins] | None = None) -> Secrets:
+        """Ask the person at the terminal or notebook, without echo, once for each secret; nothing is stored.
+
+        Args:
+            origins: for secrets that the catalogue does not know, the origin (or origins) that the key may go to.
+
+        Raises:
+            ConfigurationError: a malformed name or origin.
+        """
+        rows = tuple((check_name(name), bound_origins(where)) for name, where in (origins or {}).items())
+        return cls((PromptPlace(rows),))
+
+    @classmethod
+    def of(cls, secrets: Mapping[str, tuple[str, Origins]]) -> Secrets:
+        """Hold secrets in memory: for tests, where the key is made up.
+
+        Args:
+            secrets: for each name, the key and the origin (or origins) that it may go to.
+
+        Raises:
+            ConfigurationError: a malformed name or origin.
+            SecretError: a malformed key.
+        """
+        records = []
+        for name, pair in secrets.items():
+            record = _held(name, pair)
+            if isinstance(record, str):
+                del secrets, pair  # no traceback that shows this frame's locals shows the key
+                raise SecretError(record)
+            records.append(record)
+        return cls((HeldPlace(tuple(records)),))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each place is called, in order."""
+        return tuple(place.label for place in self.places)
+
+
+SecretsSpec: TypeAlias = (
+    Secrets
+    | Literal["keyring", "vault", "env", "prompt"]
+    | Sequence[Secrets | Literal["keyring", "vault", "env", "prompt"]]
+    | None
+)
+
+
+def _pair(name: str, pair: object) -> tuple[str, Origins]:
+    if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):  # noqa: PLR2004  a pair
+        msg = f'write {check_name(name)!r} as a pair with the origin, such as ("OPENAI_API_KEY", "https://api.openai.com")'
+        del pair
+        raise ConfigurationError(msg)
+    return pair[0], pair[1]
+
+
+def _held(name: str, pair: object) -> SecretRecord | str:
+    value, origins = _pair(name, pair)
+    where = bound_origins(origins)
+    secret = make_secret(value)
+    return f"the key for {name!r}: {secret}" if isinstance(secret, str) else SecretRecord(check_name(name), secret, where)
+
+
+def _path(path: str | PurePath | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,1 @@
+"""Every frozen type that crosses packages: messages, requests, events, replies, targets, attempts."""

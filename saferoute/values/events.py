@@ -1,0 +1,177 @@
+"""What happens while an answer arrives, as typed events.
+
+A consumer sees Started, deltas, PartEnd, Noticed and Finished; `match` and `if event.type == "text"` both narrow. Completed is the
+decoder's own last event: the flow folds it into the reply and shows Finished in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from saferoute.values.messages import OpaqueState, ToolCall
+    from saferoute.values.reply import Reply
+    from saferoute.values.usage import Usage
+
+T_co = TypeVar("T_co", covariant=True)
+
+FinishReason: TypeAlias = Literal[
+    "stop",
+    "stop_sequence",
+    "length",
+    "context_overflow",
+    "tool_call",
+    "content_filter",
+    "refusal",
+    "pause",
+    "error",
+    "other",
+]
+
+__all__ = [
+    "Completed",
+    "DecodedEvent",
+    "FinishReason",
+    "Finished",
+    "Notice",
+    "Noticed",
+    "PartEnd",
+    "ReasoningDelta",
+    "RefusalDelta",
+    "Started",
+    "StreamEvent",
+    "TextDelta",
+    "ToolCallDelta",
+    "ToolCallReady",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that was done differently from what was asked, said instead of done silently.
+
+    Attributes:
+        kind: "dropped", "changed", "filled" or "noted".
+        parameter: the option or field concerned.
+        message: one sentence.
+    """
+
+    kind: Literal["dropped", "changed", "filled", "noted"]
+    parameter: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The provider began to answer.
+
+    Attributes:
+        id: the provider's id of the answer; "" where it sends none.
+        model: the model that answers, as the provider reports it; "" where it does not.
+    """
+
+    type: ClassVar[Literal["started"]] = "started"
+    id: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of text, of the part at `index`."""
+
+    type: ClassVar[Literal["text"]] = "text"
+    text: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """A piece of the model's words of refusal."""
+
+    type: ClassVar[Literal["refusal"]] = "refusal"
+    text: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of shown thinking."""
+
+    type: ClassVar[Literal["reasoning"]] = "reasoning"
+    text: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: for showing progress only. Act on ToolCallReady."""
+
+    type: ClassVar[Literal["tool_call_delta"]] = "tool_call_delta"
+    index: int
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallReady:
+    """A whole tool call."""
+
+    type: ClassVar[Literal["tool_call"]] = "tool_call"
+    index: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class PartEnd:
+    """The part at `index` is whole; its opaque state, if it has one, has arrived."""
+
+    type: ClassVar[Literal["part_end"]] = "part_end"
+    index: int
+    state: OpaqueState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A notice that came up while the answer arrived."""
+
+    type: ClassVar[Literal["noticed"]] = "noticed"
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The decoder saw the terminal event; never shown to a consumer."""
+
+    type: ClassVar[Literal["completed"]] = "completed"
+    finish_reason: FinishReason
+    raw_finish_reason: str
+    usage: Usage
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[T_co]):
+    """The answer is whole."""
+
+    type: ClassVar[Literal["finished"]] = "finished"
+    reply: Reply[T_co]
+
+
+DecodedEvent: TypeAlias = (
+    Started | TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | ToolCallReady | PartEnd | Noticed | Completed
+)
+StreamEvent: TypeAlias = (
+    Started
+    | TextDelta
+    | RefusalDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | ToolCallReady
+    | PartEnd
+    | Noticed
+    | Finished[T_co]
+)

@@ -1,0 +1,67 @@
+"""JSON as Python types, and the one encoder and decoder for what goes to and comes from providers.
+
+Signed things do not come through here: they have a stricter parser (`saferoute.signing.strict_json`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+__all__ = ["Json", "as_list", "as_mapping", "as_text", "decode", "encode", "integer"]
+
+
+def encode(value: object) -> bytes:
+    """Write compact UTF-8 JSON.
+
+    Raises:
+        ValueError: for NaN, infinities, lone surrogates, and types that JSON does not have.
+    """
+    try:
+        body = to_json(value)
+    except (PydanticSerializationError, UnicodeEncodeError, ValueError) as error:
+        reason = "a lone surrogate or a type that JSON does not have"
+        raise ValueError(reason) from error
+    if b"NaN" in body or b"Infinity" in body:  # rare; the strict encoder tells a number from the same letters in a text
+        json.dumps(value, allow_nan=False)
+    return body
+
+
+def decode(data: bytes | str) -> Any:  # noqa: ANN401  the caller narrows: nothing from outside has a known shape
+    """Read one JSON document from a provider.
+
+    Raises:
+        ValueError: if it is not JSON.
+    """
+    return from_json(data, cache_strings="keys")
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one: providers leave out, null and mistype optional objects."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """The value if it is an array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_text(value: object) -> str:
+    """The value if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def integer(value: object) -> int | None:
+    """A count from a provider: a non-negative integer, or None for anything else (a float with no fraction counts)."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and value >= 0 else None

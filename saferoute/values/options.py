@@ -1,0 +1,211 @@
+"""The options of a call: one list for types, run-time refusal and documentation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
+
+from saferoute.errors import RequestError, UnknownOption
+from saferoute.values.request import DataLabel, OnUnsupported, ReasoningEffort
+from saferoute.values.tools import ToolLike, tools_from
+
+__all__ = ["CallOptions", "Money", "check_options", "money"]
+
+Money: TypeAlias = Decimal | str
+"""An amount in the table's currency: a Decimal, or a text such as "$0.05". A float is refused: it cannot hold 0.1."""
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of `chat` and `stream`, all by keyword, all optional.
+
+    Attributes:
+        tools: tools that the model may ask for.
+        tool_choice: "auto", "none", "required", or the name of the one tool to call.
+        parallel_tool_calls: False asks for at most one call a turn.
+        max_output_tokens: upper bound of the answer, thinking included.
+        temperature: sampling temperature.
+        top_p: nucleus sampling.
+        stop: texts that end the answer.
+        seed: for providers that sample reproducibly.
+        reasoning: how hard to think: a word, or a budget in tokens where the model has budgets.
+        cache: "provider" marks the prompt for the provider's cache; "off" says nothing.
+        timeout: the whole call's allowance, in seconds or as a timedelta: retries and fallbacks included.
+        max_attempts: how many requests the call may send at most.
+        max_cost: refuse the call before it is sent if its worst case costs more.
+        data: label of what the messages hold; rows whose ceiling is lower drop out.
+        on_unsupported: "error" (the default) or "drop" with a warning.
+        provider_options: wire fields for one provider, under its name; only those that the row lists.
+    """
+
+    tools: Sequence[ToolLike]
+    tool_choice: Literal["auto", "none", "required"] | str  # noqa: PYI051  the words complete in an editor
+    parallel_tool_calls: bool
+    max_output_tokens: int
+    temperature: float
+    top_p: float
+    stop: str | Sequence[str]
+    seed: int
+    reasoning: ReasoningEffort | int
+    cache: Literal["off", "provider"]
+    timeout: float | timedelta
+    max_attempts: int
+    max_cost: Money
+    data: DataLabel
+    on_unsupported: OnUnsupported
+    provider_options: Mapping[str, Mapping[str, Any]]
+
+
+_FOREIGN: Final[Mapping[str, str]] = {
+    "max_tokens": "use max_output_tokens",
+    "max_completion_tokens": "use max_output_tokens",
+    "response_format": "use output=YourModel, or output={...JSON Schema...}",
+    "response_model": "use output=YourModel",
+    "stop_sequences": "use stop",
+    "reasoning_effort": "use reasoning",
+    "thinking": "use reasoning",
+    "functions": "use tools",
+    "function_call": "use tool_choice",
+    "stream": "call client.stream(...)",
+    "model": "the first argument names the route or provider/model",
+    "num_retries": "use max_attempts",
+    "max_retries": "use max_attempts",
+    "request_timeout": "use timeout",
+    "top_k": 'pass it to the provider that has it: provider_options={"anthropic": {"top_k": 40}}',
+    "n": "one answer per call; use client.chat several times",
+    "user": 'use provider_options={"openai": {"safety_identifier": ...}}',
+    "extra_body": "use provider_options",
+    "fallbacks": "fallbacks are the routing table's business: give the alias several targets",
+} | dict.fromkeys(
+    ("api_base", "base_url", "api_key", "headers", "extra_headers", "proxy", "proxies", "verify", "organization", "api_version"),
+    "where a call goes, and with which key, is the table's business; no call can change it",
+)
+
+
+def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check every option and bring it into its one form.
+
+    Raises:
+        UnknownOption: for a name that is no option; the message names ours.
+        RequestError: for a value of the wrong type or out of range.
+    """
+    checked: dict[str, Any] = {}
+    for name, value in options.items():
+        check = _CHECKS.get(name)
+        if check is None:
+            hint = _FOREIGN.get(name)
+            msg = f"{name!r} is no option of saferoute" + (f": {hint}" if hint else f"; the options are {', '.join(sorted(_CHECKS))}")
+            raise UnknownOption(msg)
+        checked[name] = check(value, name)
+    return checked
+
+
+def _wrong(name: str, want: str, value: object) -> RequestError:
+    return RequestError(f"{name} must be {want}, not {type(value).__name__}")
+
+
+def _number(low: float, high: float) -> Callable[[Any, str], float]:
+    def check(value: Any, name: str) -> float:  # noqa: ANN401
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
+            raise _wrong(name, f"a number from {low:g} to {high:g}", value)
+        return value
+
+    return check
+
+
+def _whole(low: int, high: int = 2**53) -> Callable[[Any, str], int]:
+    def check(value: Any, name: str) -> int:  # noqa: ANN401
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise _wrong(name, f"a whole number from {low}", value)
+        return value
+
+    return check
+
+
+def _word(words: tuple[str, ...]) -> Callable[[Any, str], str]:
+    def check(value: Any, name: str) -> str:  # noqa: ANN401
+        if not isinstance(value, str) or value not in words:
+            raise _wrong(name, "one of " + ", ".join(map(repr, words)), value)
+        return value
+
+    return check
+
+
+def _flag(value: Any, name: str) -> bool:  # noqa: ANN401
+    if not isinstance(value, bool):
+        raise _wrong(name, "True or False", value)
+    return value
+
+
+def _text(value: Any, name: str) -> str:  # noqa: ANN401
+    if not isinstance(value, str) or not value:
+        raise _wrong(name, "a non-empty str", value)
+    return value
+
+
+def _stop(value: Any, name: str) -> tuple[str, ...]:  # noqa: ANN401
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) and text for text in texts):
+        raise _wrong(name, "a non-empty str or a list of them", value)
+    return tuple(texts)
+
+
+def _reasoning(value: Any, name: str) -> str | int:  # noqa: ANN401
+    if isinstance(value, str):
+        return _word(get_args(ReasoningEffort))(value, name)
+    return _whole(1)(value, name)
+
+
+def _seconds(value: Any, name: str) -> float:  # noqa: ANN401
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 86_400:  # noqa: PLR2004  a day
+        raise _wrong(name, "seconds (more than 0, at most a day) or a timedelta", value)
+    return float(seconds)
+
+
+def money(value: Any, name: str) -> Decimal:  # noqa: ANN401
+    """Read an amount of money.
+
+    Raises:
+        TypeError: for a float.
+        RequestError: for anything else that is no amount.
+    """
+    if isinstance(value, float):
+        msg = f"{name} must not be a float, which cannot hold 0.1: write \"$0.05\" or Decimal(\"0.05\")"
+        raise TypeError(msg)
+    text = value.strip().removeprefix("$") if isinstance(value, str) else value
+    try:
+        amount = Decimal(text)
+    except (InvalidOperation, TypeError, ValueError):
+        raise _wrong(name, 'an amount such as "$0.05"', value) from None
+    if not amount.is_finite() or amount < 0:
+        raise _wrong(name, "an amount of 0 or more", value)
+    return amount
+
+
+def _provider_options(value: Any, name: str) -> dict[str, dict[str, Any]]:  # noqa: ANN401
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) and isinstance(inner, Mapping) for key, inner in value.items()):
+        raise _wrong(name, 'a dict of dicts, such as {"openai": {"service_tier": "flex"}}', value)
+    return {key: dict(inner) for key, inner in value.items()}
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
+    "tools": lambda value, _: tools_from(value),
+    "tool_choice": _text,
+    "parallel_tool_calls": _flag,
+    "max_output_tokens": _whole(1),
+    "temperature": _number(0, 100),
+    "top_p": _number(0, 1),
+    "stop": _stop,
+    "seed": _whole(-(2**53)),
+    "reasoning": _reasoning,
+    "cache": _word(("off", "provider")),
+    "timeout": _seconds,
+    "max_attempts": _whole(1, 100),
+    "max_cost": money,
+    "data": _word(get_args(DataLabel)),
+    "on_unsupported": _word(get_args(OnUnsupported)),
+    "provider_options": _provider_options,
+}

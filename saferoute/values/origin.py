@@ -1,0 +1,98 @@
+"""Origins: the exact place that a key is bound to and a call may go to.
+
+The parser accepts one spelling of an origin and refuses every other, so that comparing two origins is comparing two strings.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from saferoute.errors import ConfigurationError
+from typing_extensions import override
+
+__all__ = ["Origin", "parse_origin"]
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_SHAPE = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?")
+_DEFAULT_PORT = {"https": 443, "http": 80}
+_MAX_HOST = 253
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port, in their one canonical spelling.
+
+    Attributes:
+        scheme: "https" or "http".
+        host: lower-case ASCII name, or an IP literal without brackets.
+        port: 1 to 65535.
+        is_ip: whether the host is an IP literal.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    is_ip: bool
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the Host header wants them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORT[self.scheme] else f"{host}:{self.port}"
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+def parse_origin(text: str) -> Origin:
+    """Read a canonical origin.
+
+    Refused: user names, paths, queries, upper case, non-ASCII and punycode names, wildcards, trailing dots, default ports written
+    out, and every spelling of an IP address but the canonical one (so no decimal, octal or short forms).
+
+    Raises:
+        ConfigurationError: with the reason; the text itself is shown, an origin is no secret.
+    """
+
+    def refuse(why: str) -> ConfigurationError:
+        return ConfigurationError(f"{text[:120]!r} is not an origin: {why}. Write it like https://api.example.com")
+
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        raise refuse("it must be scheme://host[:port], lower-case, with nothing else around it")
+    scheme, host, port_text = match.groups()
+    port = int(port_text) if port_text else _DEFAULT_PORT[scheme]
+    if port > _MAX_PORT:
+        raise refuse("the port is over 65535")
+    if port_text and port == _DEFAULT_PORT[scheme]:
+        raise refuse("leave out the scheme's own port")
+    bare = host[1:-1] if host.startswith("[") else host
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        address = None
+    if address is not None:
+        if str(address) != bare or (address.version == 6) != host.startswith("["):  # noqa: PLR2004
+            raise refuse("the IP address is not in its canonical form")
+        return Origin(scheme, bare, port, is_ip=True)
+    _check_name(host, refuse)
+    return Origin(scheme, host, port, is_ip=False)
+
+
+def _check_name(host: str, refuse: object) -> None:
+    labels = host.split(".")
+    why = ""
+    if host.startswith("["):
+        why = "the IP address is malformed"
+    elif len(host) > _MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
+        why = "a label is empty, too long, or has a character that host names do not have"
+    elif any(label.startswith("xn--") for label in labels):
+        why = "punycode names are refused: a look-alike cannot be told from the real name"
+    elif labels[-1].isdigit() or labels[-1].startswith("0x"):
+        why = "a name that ends in a number is read as an IP address by some resolvers"
+    if why:
+        raise refuse(why)  # type: ignore[operator]

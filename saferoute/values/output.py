@@ -1,0 +1,108 @@
+"""Structured output: the schema that goes out, and the reading of what comes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from saferoute.errors import InvalidMessages, OutputInvalid
+from saferoute.values.json import decode, encode
+from saferoute.values.request import OutputSchema
+
+__all__ = ["JsonSchema", "Output", "output_from"]
+
+JsonSchema: TypeAlias = Mapping[str, Any]
+
+_SHOWN_PROBLEMS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a call's answer must fit.
+
+    Attributes:
+        schema: what the provider is told.
+        read: turns the answer's text into the parsed value; raises ValueError with a reason that holds no content.
+    """
+
+    schema: OutputSchema
+    read: Callable[[str], object]
+
+    def parse(self, text: str) -> object:
+        """Read the answer.
+
+        Raises:
+            OutputInvalid: if it does not fit; the message names fields and reasons, never content.
+        """
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise OutputInvalid(_reason(error)) from None
+
+
+def _reason(error: ValueError) -> str:
+    problems = getattr(error, "errors", None)
+    if problems is None:
+        return "the answer is not JSON that fits the output schema"
+    listed = problems(include_input=False, include_url=False, include_context=False)  # pydantic's own words without its input
+    shown = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'the answer'}: {problem['type']}" for problem in listed[:_SHOWN_PROBLEMS])
+    more = f" and {len(listed) - _SHOWN_PROBLEMS} more" if len(listed) > _SHOWN_PROBLEMS else ""
+    return f"the answer does not fit the output model: {shown}{more}"
+
+
+def output_from(value: object) -> Output:
+    """Make an Output from a pydantic model class or a JSON Schema.
+
+    Raises:
+        InvalidMessages: for anything else.
+    """
+    if isinstance(value, Mapping):
+        name = value.get("title")
+        return Output(_schema(name if isinstance(name, str) else "output", value), decode)
+    if isinstance(value, type) and hasattr(value, "model_json_schema") and hasattr(value, "model_validate_json"):
+        return Output(_schema(value.__name__, tightened(value.model_json_schema())), value.model_validate_json)
+    msg = "output must be a pydantic model class or a dict with a JSON Schema"
+    raise InvalidMessages(msg)
+
+
+def _schema(name: str, schema: JsonSchema) -> OutputSchema:
+    try:
+        encoded = encode(schema)
+    except ValueError as error:
+        msg = f"the output schema is not JSON: {error}"
+        raise InvalidMessages(msg) from None
+    return OutputSchema(re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "output", encoded, is_strict(schema))
+
+
+def tightened(node: Any) -> Any:  # noqa: ANN401  any JSON
+    """Close every object of a schema: all properties required, none besides; what providers can enforce token by token."""
+    if isinstance(node, list):
+        return [tightened(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {key: value if key in {"enum", "const", "required"} else tightened(value) for key, value in node.items()}
+    properties = result.get("properties")
+    if isinstance(properties, dict) and result.get("type") == "object":
+        result.setdefault("additionalProperties", False)
+        result["required"] = list(properties)
+        for field in properties.values():
+            if isinstance(field, dict):
+                field.pop("default", None)
+    return result
+
+
+def is_strict(node: Any) -> bool:  # noqa: ANN401  any JSON
+    """Whether every object of a schema is closed and requires all its properties."""
+    if isinstance(node, list):
+        return all(map(is_strict, node))
+    if not isinstance(node, Mapping):
+        return True
+    if node.get("type") == "object" or "properties" in node:
+        properties = node.get("properties")
+        if node.get("additionalProperties") is not False or not isinstance(properties, Mapping):
+            return False
+        if set(properties) - set(node.get("required") or ()):
+            return False
+    return all(is_strict(value) for key, value in node.items() if key not in {"enum", "const", "required", "default", "examples"})

@@ -1,0 +1,160 @@
+"""The reply: the one shape of an answer, and what was tried to get it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from saferoute.values.messages import Message, Reasoning, Refusal
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from saferoute.values.events import FinishReason, Notice
+    from saferoute.values.messages import ToolCall
+    from saferoute.values.usage import Usage
+
+__all__ = ["Attempt", "Partial", "Reply"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one target.
+
+    Attributes:
+        target: the row's id.
+        model: the model that was asked.
+        outcome: "ok", or the error's class name.
+        status: HTTP status, if an answer came.
+        seconds: how long it took.
+        request_id: the provider's id of the exchange.
+    """
+
+    target: str
+    model: str
+    outcome: str
+    status: int | None = None
+    seconds: float = 0.0
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What had arrived of an answer that was cut off.
+
+    Attributes:
+        text: the text until then.
+        reasoning: the shown thinking until then.
+        tool_calls: the calls that were whole.
+    """
+
+    text: str
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @override
+    def __repr__(self) -> str:
+        return f"Partial({len(self.text)} chars, {len(self.tool_calls)} tool calls)"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T_co]):
+    """A whole answer. `str(reply)` is its text; its repr shows no content.
+
+    Attributes:
+        message: the assistant's turn, parts in the provider's order.
+        messages: the conversation so far, this turn included: what the next call wants.
+        finish_reason: why it ended, in saferoute's words.
+        raw_finish_reason: the same in the provider's words.
+        usage: tokens.
+        cost: in the currency of the row's prices; None when a price or a count is unknown.
+        route: the name that was asked for.
+        target: id of the row that answered.
+        model: the model that answered, as the provider reported it.
+        provider_name: who answered.
+        id: the provider's id of the answer; unique: where a provider sends none or a constant, saferoute makes one.
+        request_id: the provider's id of the exchange, for its support.
+        warnings: what was done differently from what was asked.
+        attempts: every try, the last one included.
+        provider_metadata: what only this provider says, under its name.
+    """
+
+    message: Message
+    messages: tuple[Message, ...]
+    finish_reason: FinishReason
+    raw_finish_reason: str
+    usage: Usage
+    cost: Decimal | None
+    route: str
+    target: str
+    model: str
+    provider_name: str
+    id: str
+    request_id: str | None = None
+    warnings: tuple[Notice, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    provider_metadata: Mapping[str, Any] = field(default_factory=dict)
+    _parsed: object = None
+    _has_parsed: bool = False
+
+    @property
+    def text(self) -> str:
+        """All text of the answer."""
+        return self.message.text
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that the model asks for, whole, in order."""
+        return self.message.tool_calls
+
+    @property
+    def reasoning(self) -> str:
+        """What the model showed of its thinking."""
+        return "".join(part.text for part in self.message.content if isinstance(part, Reasoning))
+
+    @property
+    def refusal(self) -> str | None:
+        """The model's words of refusal, where the provider sends them apart from the text."""
+        words = "".join(part.text for part in self.message.content if isinstance(part, Refusal))
+        return words or None
+
+    @property
+    def parsed(self) -> T_co:
+        """The answer as the `output` that was asked for.
+
+        Raises:
+            AttributeError: if the call had no `output`.
+        """
+        if not self._has_parsed:
+            raise AttributeError  # __getattr__ says it in words
+        return cast("T_co", self._parsed)
+
+    @override
+    def __str__(self) -> str:
+        return self.text
+
+    @override
+    def __repr__(self) -> str:
+        return (
+            f"Reply({self.target!r}, model={self.model!r}, finish_reason={self.finish_reason!r}, "
+            f"{len(self.text)} chars, {len(self.tool_calls)} tool calls)"
+        )
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  only ever raises
+        hint = _FOREIGN_NAMES.get(name)
+        msg = f"Reply has no .{name}" + (f": {hint}" if hint else "")
+        raise AttributeError(msg)
+
+
+_FOREIGN_NAMES = {
+    "choices": "there is one answer; use reply.text, reply.tool_calls or reply.message",
+    "content": "use reply.text, or reply.message.content for the parts",
+    "stop_reason": "use reply.finish_reason (and reply.raw_finish_reason)",
+    "output": "use reply.text, or reply.parsed for structured output",
+    "output_text": "use reply.text",
+    "parsed": "pass output=YourModel to the call",
+}

@@ -1,0 +1,122 @@
+"""A row of the routing table, compiled: everything that a call needs to know about where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from saferoute.values.http import AuthScheme, NetClass
+from saferoute.values.request import DataLabel
+
+__all__ = ["Deadlines", "Dialect", "Prices", "Profile", "Quirks", "Target"]
+
+Dialect: TypeAlias = Literal["openai_chat", "anthropic_messages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """Where a vendor's server departs from its dialect.
+
+    Attributes:
+        max_tokens_field: the request field for the output bound.
+        instruction_role: what the wire calls a system message.
+        stream_usage: whether to ask for usage at the end of a stream (servers that refuse unknown fields say False).
+        tool_result_text_only: tool results must be one plain string.
+    """
+
+    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    instruction_role: Literal["system", "developer"] = "system"
+    stream_usage: bool = True
+    tool_result_text_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a model can do; None means "not known: ask and see".
+
+    Attributes:
+        context_window: tokens of input and output together.
+        tools: takes tool definitions.
+        vision: takes pictures.
+        json_schema: enforces a schema.
+        sampling: takes temperature and top_p.
+        reasoning: "effort" (a word), "budget" (tokens), "adaptive" (Anthropic's current form) or "none".
+    """
+
+    context_window: int | None = None
+    tools: bool | None = None
+    vision: bool | None = None
+    json_schema: bool | None = None
+    sampling: bool | None = None
+    reasoning: Literal["effort", "budget", "adaptive", "none"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices in nano-units of `currency` per token (a price of $15 per million tokens is 15000). None: not known."""
+
+    currency: str = "USD"
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Default clocks of a route, in seconds."""
+
+    connect: float = 10.0
+    first_byte: float = 300.0
+    idle: float = 60.0
+    total: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One row: a model at one origin with one key.
+
+    Attributes:
+        id: the row's name in the table.
+        provider_name: GenAI convention's name, such as "openai", "anthropic" or a server's own.
+        dialect: the wire format spoken there.
+        origin: canonical origin.
+        path: path prefix before the dialect's own path, such as "/v1"; "" for none.
+        net: which addresses the origin may resolve to.
+        model: the model's name there ("*" is replaced by the asked name when the row is resolved).
+        secret: name of the secret; None where the server takes none.
+        auth: how the secret is presented.
+        headers: static headers out of the table's closed list.
+        data: highest data label that may go there.
+        max_output: hard upper bound of output tokens; None for none known.
+        default_max_output: output bound where the caller gives none; None leaves it to the provider.
+        extra_params: wire fields that a caller may pass through provider_options.
+        quirks: departures from the dialect.
+        profile: what the model can do.
+        prices: None when not known.
+        deadlines: default clocks.
+        region: the signer's word for where the data stays; "" for none.
+        digest: SHA-256 of the row's canonical bytes, in hex.
+    """
+
+    id: str
+    provider_name: str
+    dialect: Dialect
+    origin: str
+    path: str
+    net: NetClass
+    model: str
+    secret: str | None
+    auth: AuthScheme
+    headers: tuple[tuple[str, str], ...] = ()
+    data: DataLabel = "public"
+    max_output: int | None = None
+    default_max_output: int | None = None
+    extra_params: frozenset[str] = frozenset()
+    quirks: Quirks = Quirks()
+    profile: Profile = Profile()
+    prices: Prices | None = None
+    deadlines: Deadlines = Deadlines()
+    region: str = ""
+    digest: str = ""

@@ -1,0 +1,154 @@
+"""The recorded provider traffic of the shared folder, and the runners that put it through saferoute.
+
+Two runners give the same kind of result: `decode_record` goes through codec and decoder without a network, `client_under_test` goes
+through the public client against the corpus' own replay server.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import lzma
+import os
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saferoute.errors import ProviderError, SaferouteError
+from saferoute.providers.decoder import Decoder
+from saferoute.providers.registry import codec_for
+from saferoute.values.fold import Fold
+from saferoute.values.http import Head, NetClass
+from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
+from saferoute.values.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import ModuleType
+
+    from saferoute.values.events import DecodedEvent
+
+DIALECTS = ("openai_chat", "anthropic_messages")
+CORE = ("text", "tools", "finish", "error")
+# The corpus' words for finish reasons.
+FINISH = {"tool_call": "tool_calls", "refusal": "content_filter", "stop_sequence": "stop", "context_overflow": "length"}
+
+
+def shared_corpus() -> Path | None:
+    """The corpus' folder, None where there is none."""
+    root = Path(os.environ.get("SAFEROUTE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+    folder = root / "corpus"
+    return folder if (folder / "dev.jsonl.xz").is_file() else None
+
+
+@cache
+def replay() -> ModuleType:
+    """The corpus' own comparison rules and replay server."""
+    folder = shared_corpus()
+    assert folder is not None
+    spec = importlib.util.spec_from_file_location("corpus_replay", folder / "replay.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def records(dialect: str) -> tuple[dict[str, Any], ...]:
+    """The records of one dialect."""
+    folder = shared_corpus()
+    assert folder is not None
+    with lzma.open(folder / "dev.jsonl.xz", "rt") as lines:
+        return tuple(record for line in lines if (record := json.loads(line))["endpoint"] == dialect)
+
+
+def body_of(record: dict[str, Any]) -> bytes:
+    response = record["response"]
+    return base64.b64decode(response["body"]) if response.get("base64") else response["body"].encode("utf-8", "surrogateescape")
+
+
+def head_of(record: dict[str, Any]) -> Head:
+    """The head as the replay server sends it."""
+    response = record["response"]
+    headers = {name: value for name, value in response["headers"].items() if value.isascii()}
+    if "content-type" not in headers:
+        headers["content-type"] = "application/json" if body_of(record).lstrip()[:1] in {b"{", b"["} else "text/event-stream"
+    return Head(response["status"], headers)
+
+
+def target_for(record: dict[str, Any]) -> Target:
+    model = (record["request"]["body"] or {}).get("model") or "m"
+    return Target(record["provider"], record["provider"], record["endpoint"], "https://api.example.com", "/v1", NetClass(), model, None, "none")
+
+
+def decode(record: dict[str, Any], data: bytes, cuts: Sequence[int] = (), head: Head | None = None) -> list[DecodedEvent]:
+    """Put an answer through codec and decoder, cut at the given positions; may raise what they raise."""
+    target = target_for(record)
+    decoder = Decoder(codec_for(target.dialect).reader(target), target.provider_name)
+    decoder.head(head or head_of(record))
+    events: list[DecodedEvent] = []
+    for begin, end in zip((0, *cuts), (*cuts, len(data)), strict=True):
+        events += decoder.feed(data[begin:end])
+    return events + decoder.close()
+
+
+def folded(events: Iterable[DecodedEvent]) -> Fold:
+    fold = Fold()
+    fold.add(events)
+    return fold
+
+
+def result_of(fold: Fold) -> dict[str, Any]:
+    """A fold in the corpus' words."""
+    completed = fold.completed
+    assert completed is not None, "an answer without its last event"
+    content, usage = fold.content(), completed.usage
+    return {
+        "text": "".join(part.text for part in content if isinstance(part, Text)),
+        "thinking": "".join(part.text for part in content if isinstance(part, Reasoning)),
+        "refusal": "".join(part.text for part in content if isinstance(part, Refusal)),
+        "tool_calls": [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in content if isinstance(c, ToolCall)],
+        "finish": FINISH.get(completed.finish_reason, completed.finish_reason),
+        "finish_raw": completed.raw_finish_reason,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cache_read_input_tokens,
+        "reasoning_tokens": usage.reasoning_output_tokens,
+        "error": None,
+    }
+
+
+def decode_record(record: dict[str, Any], cuts: Sequence[int] = ()) -> dict[str, Any]:
+    """The pure runner: a record through codec and decoder."""
+    try:
+        return result_of(folded(decode(record, body_of(record), cuts)))
+    except SaferouteError as error:
+        status = error.status if isinstance(error, ProviderError) else None
+        return {"error": {"status": status, "type": type(error).__name__, "message": str(error)}}
+
+
+def score(rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> tuple[float, float, str]:
+    """Compare (record, result) pairs: percentages of core and of all fields, and a table with every miss."""
+    right: dict[str, Counter[tuple[str, str, str]]] = {"n": Counter(), "core": Counter(), "all": Counter()}
+    misses = []
+    for record, got in rows:
+        verdict = replay().compare(record["expected"], got)
+        core, everything = all(verdict[f] is not False for f in CORE), all(v is not False for v in verdict.values())
+        key = (record["provider"], record["endpoint"], "stream" if record["stream"] else "whole")
+        right["n"][key] += 1
+        right["core"][key] += core
+        right["all"][key] += everything
+        if not everything:
+            wrong = [name for name, value in verdict.items() if value is False]
+            misses.append(f"  miss {record['id']} {' '.join(key)}: {', '.join(wrong)}; {got.get('error') or got.get('finish_raw')}")
+    lines = [
+        f"{' '.join(key):48} n={n:4} core={right['core'][key] / n:7.2%} all={right['all'][key] / n:7.2%}"
+        for key, n in right["n"].most_common()
+    ]
+    total = max(1, sum(right["n"].values()))
+    core_share, all_share = sum(right["core"].values()) / total, sum(right["all"].values()) / total
+    lines.append(f"{'together':48} n={total:4} core={core_share:7.2%} all={all_share:7.2%}")
+    return core_share, all_share, "\n".join(lines + misses)
