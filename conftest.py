@@ -12,8 +12,10 @@ import doctest
 import warnings
 from typing import Any
 
+import pytest
 from sybil import Sybil
 from sybil.document import PythonDocStringDocument
+from sybil.integration.pytest import SybilItem
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 from sybil.parsers.rest import DocTestParser
 
@@ -52,3 +54,18 @@ _pages = Sybil(
 )
 
 pytest_collect_file = (_docstrings + _pages).pytest()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Examples of one page build on each other: one worker of pytest-xdist runs them all."""
+    if isinstance(item, SybilItem):
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Undo what pytest-randomly did to the examples of each page; everything else stays shuffled."""
+    examples = [item for item in items if isinstance(item, SybilItem)]
+    rest = [item for item in items if not isinstance(item, SybilItem)]
+    examples.sort(key=lambda item: (str(item.path), item.example.line))
+    items[:] = rest + examples

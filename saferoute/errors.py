@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Protocol
+
 from typing_extensions import override
 
 if TYPE_CHECKING:

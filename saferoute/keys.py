@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from saferoute.drivers.prompt import ask_hidden
 from saferoute.drivers.secret_sources import open_keyring, open_vault
 from saferoute.errors import ConfigurationError, SecretError, SecretNotFound
-from saferoute.routing.catalogue import known_origins
+from saferoute.routing.catalogue import load_catalogue
 from saferoute.secrets.lookup import StoreAbsent, StoredKey
 from saferoute.secrets.secret import Secret, SecretRecord, bound_origins, check_name, make_secret
 from saferoute.secrets.sources import KeyringPlace, Secrets, VaultPlace
@@ -126,7 +126,7 @@ def _asked(name: str, origins: tuple[str, ...]) -> Secret:
 def _origins(name: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
     if given is not None:
         return bound_origins(given)
-    known = known_origins().get(name)
+    known = next((provider.origin for provider in load_catalogue().providers if provider.secret == name), None)
     if known is None:
         msg = (
             f"the catalogue does not know where a key called {name} may go: "

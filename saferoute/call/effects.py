@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, cast, TYPE_CHECKING
 
-from saferoute.values.events import StreamEvent
-from saferoute.values.http import Clocks, Head, HttpRequest
+
+if TYPE_CHECKING:
+    from saferoute.values.events import StreamEvent
+    from saferoute.values.http import Clocks, Head, HttpRequest
 
 __all__ = [
     "Abandoned",
@@ -98,7 +100,7 @@ R = TypeVar("R")
 Flow: TypeAlias = Generator[Effect, Answer, R]
 
 
-class Abandoned(BaseException):  # noqa: N818  a signal, not an error: nobody but the flow catches it
+class Abandoned(BaseException):
     """Thrown into a flow whose consumer left. The flow cleans up by effects and returns."""
 
 

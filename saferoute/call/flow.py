@@ -204,7 +204,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         msg = "the answer ended before its terminal event"
         raise StreamInterrupted(msg)
     yield from cancel()  # the answer is whole: what may still come on this exchange is of no interest
-    reply = _reply(call, target, progress, notices, Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, _request_id(opened.head)))
+    attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, _request_id(opened.head))
+    reply = _reply(call, target, progress, notices, attempt)
     if call.request.stream:
         progress.visible = True
         progress.now = yield from emit([*held, Finished(reply)])

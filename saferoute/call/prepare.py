@@ -163,7 +163,8 @@ def _authorised(
     affordable = tuple(target for target, cost in zip(allowed, costs, strict=True) if cost is not None and cost <= limit)
     if not affordable:
         known = [cost for cost in costs if cost is not None]
-        why = f"its worst case is {min(known) / _NANO:.6f}" if known else "its worst case is not known (a price or the output bound is missing)"
+        unknown = "its worst case is not known (a price or the output bound is missing)"
+        why = f"its worst case is {min(known) / _NANO:.6f}" if known else unknown
         msg = f"max_cost={max_cost} does not cover this call on {route!r}: {why}; pass a lower max_output_tokens, or a higher max_cost"
         raise BudgetExceeded(msg, code="max_cost")
     return affordable

@@ -142,7 +142,8 @@ def _check_call(grant: Grant, asked: Asked) -> None:
         )
     if grant.tools is not None and (outside := [name for name in asked.tools if name not in grant.tools]):
         raise CapabilityForbidden(
-            f"the table's grant allows the tools {_listed(grant.tools)}; offered: {_listed(outside)}. Leave them out of tools=", code="tools"
+            f"the table's grant allows the tools {_listed(grant.tools)}; offered: {_listed(outside)}. Leave them out of tools=",
+            code="tools",
         )
     if grant.max_output is not None and (asked.max_output is None or asked.max_output > grant.max_output):
         raise CapabilityForbidden(
@@ -180,9 +181,11 @@ def _cost_refusal(grant: Grant, asked: Asked, target: Target) -> tuple[str, str]
         cost = worst_case(target, input_bytes=asked.input_bytes, max_output=asked.max_output, by_reference=asked.by_reference)
     bound = f"{limit.amount / 1e9:g} {limit.currency}"
     if cost is None:
-        return "max_cost", f"has no known worst case in {limit.currency}, and the grant allows {bound} per call: give the row prices, or pass max_output_tokens"
+        why = f"has no known worst case in {limit.currency}"
+        return "max_cost", f"{why}, and the grant allows {bound} per call: give the row prices, or pass max_output_tokens"
     if cost > limit.amount:
-        return "max_cost", f"may cost {cost / 1e9:g} {limit.currency}, and the grant allows {bound} per call: pass a lower max_output_tokens"
+        why = f"may cost {cost / 1e9:g} {limit.currency}"
+        return "max_cost", f"{why}, and the grant allows {bound} per call: pass a lower max_output_tokens"
     return None
 
 

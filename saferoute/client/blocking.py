@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from typing_extensions import override
 
 from saferoute.call.flow import call_flow
 from saferoute.client.core import open_local, open_production
 from saferoute.drivers.blocking import BlockingRun, Stream, run
-from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
+    from typing import Self
 
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
     from saferoute.client.core import Core, RouteInfo
     from saferoute.drivers.exchange import Transport
@@ -109,11 +111,13 @@ class Client:
             ConfigurationError: SAFEROUTE_FORBID_LOCAL is set.
         """
         client = cls.__new__(cls)
-        client._begin(open_local(secrets, servers, data, telemetry), transport)
+        client._begin(open_local(secrets, servers, data, telemetry), transport)  # noqa: SLF001  its own class
         return client
 
     @overload
-    def chat(self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]) -> Reply[T]: ...
+    def chat(
+        self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Reply[T]: ...
     @overload
     def chat(
         self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]

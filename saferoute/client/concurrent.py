@@ -6,17 +6,19 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from typing_extensions import override
+
 from saferoute.call.flow import call_flow
 from saferoute.client.core import open_local, open_production
 from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
-from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
+    from typing import Self
 
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
     from saferoute.client.core import Core, RouteInfo
     from saferoute.drivers.exchange import AsyncTransport
@@ -83,7 +85,7 @@ class AsyncClient:
     ) -> Self:
         """Make a client for a notebook or a prototype. Arguments and errors are those of `Client.local`."""
         client = cls.__new__(cls)
-        client._begin(open_local(secrets, servers, data, telemetry), transport)
+        client._begin(open_local(secrets, servers, data, telemetry), transport)  # noqa: SLF001  its own class
         return client
 
     @overload

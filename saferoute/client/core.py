@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
-import uuid
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from saferoute.call.prepare import Snapshot, prepare
+from saferoute.drivers.entropy import fraction, unique_id
 from saferoute.drivers.environment import forbid_local
 from saferoute.drivers.secret_sources import open_sources
 from saferoute.drivers.storage.trust_files import open_table
@@ -24,7 +23,7 @@ from saferoute.telemetry import CallSpan, start_span
 from saferoute.values.output import output_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from saferoute.call.flow import Call
@@ -80,7 +79,8 @@ class Observer:
             self._span.finish(reply)
         if _log.isEnabledFor(logging.DEBUG):
             usage = reply.usage
-            _log.debug("saferoute: %s answered by %s (%s), %s in, %s out", reply.route, reply.target, reply.model, usage.input_tokens, usage.output_tokens)
+            counts = (usage.input_tokens, usage.output_tokens)
+            _log.debug("saferoute: %s answered by %s (%s), tokens %s", reply.route, reply.target, reply.model, counts)
 
     def fail(self, error: BaseException) -> None:
         """The call ended without one."""
@@ -100,7 +100,7 @@ class Core:
     ) -> None:
         self._codecs: dict[Dialect, Codec] = {}
         self._outputs: dict[type[Any], Output] = {}
-        self._snapshot = Snapshot(table, trust, data, self._codec, random.random, lambda: f"saferoute-{uuid.uuid4().hex}")
+        self._snapshot = Snapshot(table, trust, data, self._codec, fraction, unique_id)
         self.sources = sources
         self.credentials = Credentials(sources)
         self.telemetry = telemetry
@@ -170,9 +170,7 @@ class Core:
         return f"{kind}(table={table.name!r} v{table.version}, trust={self.trust!r}, routes={len(table.routes)}, keys from {keys})"
 
 
-def open_production(
-    table: str | Path, trust: Trust, secrets: SecretsSpec, data: DataLabel | None, telemetry: Telemetry
-) -> Core:
+def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, data: DataLabel | None, telemetry: Telemetry) -> Core:
     """Open a signed table under a pinned root.
 
     Raises:
@@ -223,5 +221,3 @@ def _providers_with_keys(catalogue: Catalogue, sources: Sources, *, optional: bo
         if not optional:
             raise
         return []  # the servers need no key from a store; a locked one is no reason to refuse them
-
-

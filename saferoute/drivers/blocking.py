@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
 
-from typing_extensions import assert_never
+from typing_extensions import override
 
 from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Opened, Read, Send, Sleep, Tick
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
-from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
     from saferoute.call.effects import Answer, Effect, Flow
     from saferoute.drivers.exchange import Exchange, Transport
@@ -239,7 +237,8 @@ class Stream(Generic[T_co]):
     def __del__(self) -> None:
         work: BlockingRun[Reply[T_co]] | None = getattr(self, "_run", None)
         if work is not None and not work.finished:
-            warnings.warn(f"the stream of {self.route!r} was dropped before its end: use `with client.stream(...)`", ResourceWarning, stacklevel=2)
+            text = f"the stream of {self.route!r} was dropped before its end: use `with client.stream(...)`"
+            warnings.warn(text, ResourceWarning, stacklevel=2)
             self.close()
 
     @override

@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
 
-from typing_extensions import assert_never
+from typing_extensions import override
 
 from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Opened, Read, Send, Sleep, Tick
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
-from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
     from saferoute.call.effects import Answer, Effect, Flow
     from saferoute.drivers.exchange import AsyncExchange, AsyncTransport

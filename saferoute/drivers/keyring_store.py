@@ -58,8 +58,9 @@ def system_backend(platform: str = sys.platform) -> Backend:
         try:
             return build()
         except Exception as error:  # noqa: BLE001  raw errors of D-Bus and of missing system libraries come out of backends
-            reasons.append(f"{build.__name__.strip('_').replace('_', ' ')}: {type(error).__name__}")
-    raise StoreAbsent(f"This machine has no keyring that saferoute uses ({', '.join(reasons)}); {_VAULT}.")
+            said = str(error)[:160] if isinstance(error, RuntimeError) else type(error).__name__  # no key has been near it yet
+            reasons.append(f"{build.__name__.strip('_').replace('_', ' ')}: {said}")
+    raise StoreAbsent(f"This machine has no keyring that saferoute uses ({'; '.join(reasons)}); {_VAULT}.")
 
 
 def _built(kind: Any, **properties: object) -> Backend:  # noqa: ANN401  the backends' classes have no common typed form

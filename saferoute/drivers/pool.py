@@ -6,10 +6,18 @@ asyncio, to one event loop. `append` and `pop` of a list are atomic, so the list
 
 from __future__ import annotations
 
+import select
+import socket
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-__all__ = ["IdleList", "PoolLimits", "Pooled"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["IdleList", "PoolLimits", "Pooled", "prepare", "readability"]
+
+_PROBE_AFTER = 60  # seconds of silence; shorter than what address translators forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +112,20 @@ class IdleList(Generic[C]):
             except IndexError:
                 break
         return taken
+
+
+def prepare(sock: socket.socket) -> None:
+    """Set what every connection has: no waiting for small packets, and probes while a provider thinks for minutes."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER)
+
+
+def readability(sock: socket.socket) -> Callable[[], object]:
+    """Make the cheapest function that says whether a socket has something to read, an end or an error included."""
+    if hasattr(select, "poll"):
+        poller = select.poll()
+        poller.register(sock.fileno(), select.POLLIN)
+        return partial(poller.poll, 0)
+    return lambda: select.select([sock], [], [], 0)[0]

@@ -7,7 +7,6 @@ both are the environment's, and this package takes no orders from there.
 from __future__ import annotations
 
 import ssl
-import threading
 
 from saferoute.errors import ConfigurationError
 
@@ -21,12 +20,11 @@ class ClientTls:
         ca_pem: roots as PEM text, in place of certifi's.
     """
 
-    __slots__ = ("_ca_pem", "_context", "_lock")
+    __slots__ = ("_ca_pem", "_context")
 
     def __init__(self, ca_pem: str | None = None) -> None:
         self._ca_pem = ca_pem
         self._context: ssl.SSLContext | None = None
-        self._lock = threading.Lock()
 
     def context(self) -> ssl.SSLContext:
         """The context: certificates and host names are checked, TLS 1.2 at least.
@@ -34,11 +32,10 @@ class ClientTls:
         Raises:
             ConfigurationError: ca_pem holds no certificate.
         """
-        if self._context is None:
-            with self._lock:
-                if self._context is None:
-                    self._context = _build(self._ca_pem)
-        return self._context
+        context = self._context
+        if context is None:  # no lock: a fork could inherit it held; two threads at once make two, and the later one stays
+            context = self._context = _build(self._ca_pem)
+        return context
 
 
 def _build(ca_pem: str | None) -> ssl.SSLContext:
@@ -46,7 +43,7 @@ def _build(ca_pem: str | None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if ca_pem is None:
-        import certifi
+        import certifi  # noqa: PLC0415  only when TLS is used
 
         context.load_verify_locations(cafile=certifi.where())
         return context

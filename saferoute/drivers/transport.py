@@ -7,65 +7,57 @@ from __future__ import annotations
 
 import os
 import queue
-import select
 import socket
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final
 
 from saferoute.drivers.address import look_up, resolve_with_system
-from saferoute.drivers.pool import IdleList, PoolLimits
+from saferoute.drivers.pool import IdleList, PoolLimits, prepare, readability
 from saferoute.drivers.tls import ClientTls
+from saferoute.drivers.transport_answer import NO_HEAD, Answer, reader_factory
 from saferoute.drivers.transport_request import head_of, write_request
-from saferoute.drivers.transport_site import (
-    RECEIVE_BYTES,
-    Site,
-    connect_failed,
-    interrupted,
-    no_such_host,
-    not_decodable,
-    reader_factory,
-    timed_out,
-)
-from saferoute.errors import ConfigurationError, ConnectFailed, ProtocolError
-from saferoute.wire.content_coding import Inflater, coding_of
+from saferoute.drivers.transport_site import Site, connect_failed, interrupted, timed_out
+from saferoute.errors import ConfigurationError
 from saferoute.wire.http1 import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from saferoute.drivers.address import Resolver
-    from saferoute.drivers.transport_site import Parser, Reader
+    from saferoute.drivers.transport_answer import Parser
     from saferoute.secrets.secret import CredentialSource
-    from saferoute.values.http import Clocks, Head, HttpRequest, NetClass
+    from saferoute.values.http import Clocks, HttpRequest, NetClass
 
 __all__ = ["BlockingTransport"]
+
+_RECEIVE_BYTES: Final = 65_536
+_CLOSE_ENOUGH: Final = 0.001  # of a second: two time limits that need no system call to tell apart
 
 
 class _Connection:
     """A connected socket."""
 
-    __slots__ = ("_clock", "_poll", "_timeout", "idle_since", "recv", "site", "sock")
+    __slots__ = ("_clock", "_readable", "_recv", "_timeout", "idle_since", "site", "sock")
 
     def __init__(self, sock: socket.socket, site: Site, clock: Callable[[], float]) -> None:
         self.sock = sock
         self.site = site
         self.idle_since = 0.0
-        self.recv = sock.recv
         self._clock = clock
-        self._timeout: float | None = None
-        self._poll = select.poll()
-        self._poll.register(sock.fileno(), select.POLLIN)
+        self._recv = sock.recv
+        self._readable = readability(sock)
+        self._timeout = -1.0  # none of ours yet
 
     def is_fresh(self) -> bool:
-        """Nothing to read means: not closed, and no byte that belongs to no request."""
-        return not self._poll.poll(0)
+        """As Pooled.is_fresh."""
+        return not self._readable()
 
     def discard(self) -> None:
-        """Close the file descriptor. No TLS goodbye: after a fork it would end the parent's session."""
+        """Close the file descriptor. No TLS goodbye: in a forked child it would end the parent's session."""
         self.sock.close()
 
-    def limit(self, allowance: float, name: str, clocks: Clocks, *, sent: bool) -> bool:
-        """Set the socket's time limit for the next step; whether it is the total deadline that limits.
+    def limit(self, allowance: float, clock: str, clocks: Clocks, *, sent: bool) -> bool:
+        """Set the time limit of the next step; return whether it is the total deadline that limits.
 
         Raises:
             TimedOut: the deadline has passed.
@@ -74,115 +66,254 @@ class _Connection:
         total = left < allowance
         if total:
             if left <= 0:
-                raise timed_out(clocks, name, total=True, sent=sent)
+                raise timed_out(clocks, clock, total=True, sent=sent)
             allowance = left
         if allowance != self._timeout:
             self.sock.settimeout(allowance)
             self._timeout = allowance
         return total
 
-    def receive(self, allowance: float, name: str, clocks: Clocks, head: Head | None) -> bytes:
+    def receive(self, allowance: float, clock: str, clocks: Clocks, *, answered: bool) -> bytes:
         """The next bytes; b"" at the end of the connection.
 
         Raises:
             TimedOut: nothing came in time.
             StreamInterrupted: the connection broke.
         """
-        total = self.limit(allowance, name, clocks, sent=True)
-        late = False
+        total = self.limit(allowance, clock, clocks, sent=True)
         try:
-            return self.recv(RECEIVE_BYTES)
+            return self._recv(_RECEIVE_BYTES)
         except TimeoutError:
             late = True
         except OSError:
-            pass
+            late = False
         if late:
-            raise timed_out(clocks, name, total=total, sent=True)
-        raise interrupted(self.site, head)
+            raise timed_out(clocks, clock, total=total, sent=True)
+        raise interrupted(self.site, answered=answered)
 
 
 class _Exchange:
-    """An answer that is being read."""
+    """An answer that is being read; `Exchange` is what it implements."""
 
-    __slots__ = ("_clocks", "_connection", "_inflater", "_pool", "_reader", "_ready", "head")
+    __slots__ = ("_answer", "_clocks", "_connection", "_pool", "head")
 
-    def __init__(self, connection: _Connection, pool: IdleList[_Connection], reader: Reader, clocks: Clocks) -> None:
+    def __init__(self, connection: _Connection, pool: _Pool, answer: Answer, clocks: Clocks) -> None:
+        self.head = NO_HEAD  # until `begin` returns; nobody else sees the exchange before
         self._connection: _Connection | None = connection
         self._pool = pool
-        self._reader = reader
+        self._answer = answer
         self._clocks = clocks
-        self._inflater: Inflater | None = None
-        self._ready = b""
-        self.head: Head = cast("Head", None)  # set by `begin`, before anybody else sees the exchange
 
-    def begin(self, max_body: int) -> None:
-        """Read the head, with whatever of the body comes along."""
-        connection, reader, clocks = cast("_Connection", self._connection), self._reader, self._clocks
-        data = connection.receive(clocks.first_byte, "first_byte", clocks, None)
-        while True:
-            if not data:
-                raise interrupted(connection.site, None)
-            self._ready = reader.feed(data)
-            if reader.head is not None:
-                break
-            data = connection.receive(clocks.idle, "idle", clocks, None)
-        self.head = reader.head
-        if "content-encoding" in self.head.headers:
-            coding = coding_of(self.head.headers["content-encoding"])
-            if coding is not None:
-                self._inflater = Inflater(coding, max_body)
-                self._inflater.feed(self._ready)
-                self._ready = b""
-        if reader.done:
-            self._release()
+    def begin(self, connection: _Connection, *, reuse: bool) -> None:
+        """Read until the head is complete, with whatever of the body comes along."""
+        clocks, answer = self._clocks, self._answer
+        answer.feed(connection.receive(clocks.first_byte, "first_byte", clocks, answered=False))
+        while answer.head is NO_HEAD:
+            answer.feed(connection.receive(clocks.idle, "idle", clocks, answered=False))
+        self.head = answer.head
+        if answer.reader.done:
+            self._release(connection, reuse=reuse)
 
     def read(self) -> bytes:
         """As Exchange.read."""
-        piece = self._ready
-        if piece:
-            self._ready = b""
-            return piece
-        if self._connection is None and self._inflater is None:
-            return b""
-        refused = None
+        answer, clocks = self._answer, self._clocks
         try:
-            return self._next() if self._inflater is None else self._next_decoded(self._inflater)
-        except ProtocolError as error:
-            refused = not_decodable(error)
+            if answer.pending:
+                piece = answer.next_piece()
+                if piece:
+                    return piece
+            while (connection := self._connection) is not None:
+                piece = answer.feed(connection.receive(clocks.idle, "idle", clocks, answered=True))
+                if answer.reader.done:
+                    self._release(connection, reuse=True)
+                if piece:
+                    return piece
         except BaseException:
             self.close()
             raise
-        self.close()
-        raise refused
-
-    def _next(self) -> bytes:
-        connection, reader, clocks = self._connection, self._reader, self._clocks
-        if connection is None:
-            return b""
-        while True:
-            data = connection.receive(clocks.idle, "idle", clocks, self.head)
-            if not data:
-                if not reader.eof():
-                    raise interrupted(connection.site, self.head)
-                self._release()
-                return b""
-            piece = reader.feed(data)
-            if reader.done:
-                self._release()
-                return piece
-            if piece:
-                return piece
-
-    def _next_decoded(self, inflater: Inflater) -> bytes:
-        while True:
-            if self._clocks.deadline <= 0:
-                break
-            piece = inflater.piece()
-            if piece:
-                return piece
-            data = self._next()
-            if not data:
-                break
-            inflater.feed(data)
-        inflater.finish()
         return b""
+
+    def _release(self, connection: _Connection, *, reuse: bool) -> None:
+        self._connection = None
+        if reuse and self._answer.reader.reusable:
+            self._pool.idle.put(connection, self._pool.clock())
+        else:
+            connection.discard()
+
+    def close(self) -> None:
+        """As Exchange.close."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.discard()
+
+
+class _Pool:
+    """A site with its idle connections."""
+
+    __slots__ = ("clock", "idle", "site")
+
+    def __init__(self, site: Site, limits: PoolLimits, clock: Callable[[], float]) -> None:
+        self.site = site
+        self.idle: IdleList[_Connection] = IdleList(limits)
+        self.clock = clock
+
+
+class BlockingTransport:
+    """Sends requests over sockets of its own, from any thread.
+
+    Args:
+        credentials: where keys come from; None for requests that need none.
+        limits: what an answer may be at most.
+        pool: how many idle connections are kept, and how long.
+        parser: "own", or "h11" for a second opinion at several times the cost.
+        tls: the TLS context; share one among transports, making it is dear.
+        clock: monotonic seconds; `Clocks.deadline` is on it.
+        resolver: from host and port to addresses.
+    """
+
+    def __init__(
+        self,
+        credentials: CredentialSource | None,
+        *,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        pool: PoolLimits = PoolLimits(),  # noqa: B008  frozen
+        parser: Parser = "own",
+        tls: ClientTls | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        resolver: Resolver = resolve_with_system,
+    ) -> None:
+        self._credentials = credentials
+        self._limits = limits
+        self._pool_limits = pool
+        self._reader = reader_factory(parser)
+        self._tls = tls or ClientTls()
+        self._clock = clock
+        self._resolver = resolver
+        self._pools: dict[tuple[str, NetClass], _Pool] = {}
+        self._pid = os.getpid()
+        self._closed = False
+
+    def open(self, request: HttpRequest, clocks: Clocks) -> _Exchange:
+        """As Transport.open."""
+        if os.getpid() != self._pid:
+            self._forget_inherited()
+        pool = self._pools.get((request.origin, request.net)) or self._add_pool(request)
+        site = pool.site
+        head = head_of(request, site.fixed)
+        connection = pool.idle.take(self._clock()) or self._connect(site, clocks)
+        exchange = _Exchange(connection, pool, Answer(self._reader(self._limits), site, self._limits.max_body), clocks)
+        try:
+            failure = self._write(connection, request, head, clocks)
+            exchange.begin(connection, reuse=failure is None)
+        except BaseException:
+            exchange.close()
+            raise
+        return exchange
+
+    def close(self) -> None:
+        """Close every idle connection; one that is in use closes when its answer ends."""
+        self._closed = True
+        for pool in list(self._pools.values()):
+            pool.idle.close()
+
+    def _add_pool(self, request: HttpRequest) -> _Pool:
+        if self._closed:
+            raise ConfigurationError("this client is closed; make a new one")
+        pool = _Pool(Site(request.origin, request.net), self._pool_limits, self._clock)
+        return self._pools.setdefault((request.origin, request.net), pool)
+
+    def _forget_inherited(self) -> None:
+        """In a forked child: the inherited connections are the parent's. Close our descriptors of them and say nothing on them."""
+        inherited, self._pools, self._pid = self._pools, {}, os.getpid()
+        for pool in inherited.values():
+            for connection in pool.idle.empty():
+                connection.discard()
+
+    def _write(self, connection: _Connection, request: HttpRequest, head: bytes, clocks: Clocks) -> OSError | None:
+        """Write the request; return the error of a connection that broke meanwhile, since its answer may have come all the same."""
+        total = connection.limit(clocks.first_byte, "first_byte", clocks, sent=False)
+
+        def before_piece() -> None:
+            connection.limit(clocks.first_byte, "first_byte", clocks, sent=True)
+
+        failure = write_request(request, head, self._credentials, connection.sock.sendall, before_piece)
+        if failure is None:
+            return None
+        if isinstance(failure, TimeoutError):
+            raise timed_out(clocks, "first_byte", total=total, sent=True)
+        if isinstance(failure, OSError):
+            return failure
+        raise failure
+
+    # ------------------------------------------------------------------------------------------------ connecting
+
+    def _connect(self, site: Site, clocks: Clocks) -> _Connection:
+        if self._closed:
+            raise ConfigurationError("this client is closed; make a new one")
+        now = self._clock()
+        total = clocks.deadline - now < clocks.connect
+        ends = clocks.deadline if total else now + clocks.connect
+        try:
+            addresses = site.checked((site.host,) if site.is_ip else self._resolve(site, ends))
+            sock, failure = self._reach(site, addresses, ends)
+            if sock is not None and site.secure:
+                sock, failure = self._secure(site, sock, ends)
+        except TimeoutError:
+            sock, failure = None, TimeoutError()
+        if sock is not None:
+            return _Connection(sock, site, self._clock)
+        if isinstance(failure, TimeoutError) and self._clock() >= ends - _CLOSE_ENOUGH:
+            raise timed_out(clocks, "connect", total=total, sent=False)
+        raise connect_failed(site, failure)
+
+    def _left(self, ends: float) -> float:
+        """Seconds until `ends`.
+
+        Raises:
+            TimeoutError: none.
+        """
+        left = ends - self._clock()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def _resolve(self, site: Site, ends: float) -> Sequence[str] | Exception:
+        found: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
+        look_up(self._resolver, site.host, site.port, found.put)
+        try:
+            return found.get(timeout=self._left(ends))
+        except queue.Empty:
+            raise TimeoutError from None
+
+    def _reach(self, site: Site, addresses: tuple[str, ...], ends: float) -> tuple[socket.socket | None, OSError | None]:
+        """Connect to the first address that answers; each gets its share of the time that is left."""
+        failure: OSError | None = None
+        for tried, address in enumerate(addresses):
+            left = self._left(ends)
+            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(left / (len(addresses) - tried))
+                sock.connect((address, site.port))
+                prepare(sock)
+            except OSError as error:
+                failure = error.with_traceback(None)
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock, None
+        return None, failure
+
+    def _secure(self, site: Site, sock: socket.socket, ends: float) -> tuple[socket.socket | None, OSError | None]:
+        """Put TLS over a connected socket, for the origin's host name."""
+        try:
+            sock.settimeout(self._left(ends))
+            # An end without TLS's own goodbye is an error here, so that nobody can shorten an answer that ends with the connection.
+            return self._tls.context().wrap_socket(sock, server_hostname=site.host, suppress_ragged_eofs=False), None
+        except OSError as error:
+            sock.close()
+            return None, error.with_traceback(None)
+        except BaseException:
+            sock.close()
+            raise

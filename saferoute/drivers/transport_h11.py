@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import h11
 
 from saferoute.errors import ProtocolError
 from saferoute.values.http import Head
-from saferoute.wire.http1 import Limits
+
+if TYPE_CHECKING:
+    from saferoute.wire.http1 import Limits
 
 __all__ = ["H11Reader"]
-
-_HTTP_11 = b"1.1"
 
 
 class H11Reader:
@@ -44,7 +46,7 @@ class H11Reader:
         try:
             self._connection.receive_data(data)
             self._drain(pieces)
-        except (h11.RemoteProtocolError, RuntimeError):
+        except h11.RemoteProtocolError:
             refused = True
         if refused:  # outside the except, so that h11's message, which quotes the answer, is no context
             raise ProtocolError("the answer is not HTTP/1.1")
@@ -52,19 +54,19 @@ class H11Reader:
 
     def eof(self) -> bool:
         """As ResponseReader.eof."""
-        pieces: list[bytes] = []
         if not self.done:
             try:
                 self._connection.receive_data(b"")
-                self._drain(pieces)
+                self._drain([])
             except h11.RemoteProtocolError:
                 self.done = False
         self.reusable = False
         return self.done
 
     def _drain(self, pieces: list[bytes]) -> None:
+        connection = self._connection
         while not self.done:
-            event = self._connection.next_event()
+            event = connection.next_event()
             if isinstance(event, h11.Data):
                 self._room -= len(event.data)
                 if self._room < 0:
@@ -78,7 +80,6 @@ class H11Reader:
                     raise ProtocolError("the provider sends interim answers without end")
             elif isinstance(event, h11.EndOfMessage):
                 self.done = True
-                connection = self._connection
                 self.reusable = connection.their_state is h11.DONE and not connection.trailing_data[0]
             else:  # NEED_DATA, PAUSED or ConnectionClosed
                 return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from saferoute.secrets.secret import CredentialSource
     from saferoute.values.http import HttpRequest
 
-__all__ = ["CREDENTIAL_NAMES", "OWN_NAMES", "head_of", "write_request"]
+__all__ = ["CREDENTIAL_NAMES", "OWN_NAMES", "credential_pair", "head_of", "write_request"]
 
 # RFC 9112 section 3 and RFC 9110 section 5.5; a line break inside any part makes the lines outnumber the headers.
 _HEAD = re.compile(r"[A-Z]{1,16} /[!-~]*+ HTTP/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9a-z]++: [\t -~]*+\r\n)*+")
@@ -76,27 +76,36 @@ def _what_is_wrong(request: HttpRequest) -> str:
 
 
 def write_request(
-    request: HttpRequest, head: bytes, credentials: CredentialSource | None, sendall: Callable[[bytes], object]
+    request: HttpRequest,
+    head: bytes,
+    credentials: CredentialSource | None,
+    sendall: Callable[[bytes], object],
+    before_piece: Callable[[], object],
 ) -> BaseException | None:
     """Add the key, if the request names one, and write the request.
+
+    A body of 64 KiB or more follows in pieces, and `before_piece` is called before each, to set a time limit.
 
     Returns:
         None, or what went wrong while writing, without its traceback: raise something fresh.
 
     Raises:
         SecretError: no key, or a key that is not bound to the origin; nothing was written.
+        TimedOut: from before_piece.
     """
     line = b"\r\n"
     failure: BaseException | None = None
     body = request.body
     try:
         if request.secret is not None:
-            line = _credential_line(request, credentials)
+            line = b"%b: %b\r\n\r\n" % credential_pair(request, credentials)
         if len(body) < _SMALL_BODY:
             sendall(b"".join((head, line, body)))
         else:
             sendall(head + line)
+            line = b""
             for at in range(0, len(body), _PIECE):
+                before_piece()
                 sendall(body[at : at + _PIECE])
     except SaferouteError:
         raise
@@ -107,7 +116,12 @@ def write_request(
     return failure
 
 
-def _credential_line(request: HttpRequest, credentials: CredentialSource | None) -> bytes:
+def credential_pair(request: HttpRequest, credentials: CredentialSource | None) -> tuple[bytes, bytes]:
+    """Ask for the credential header of a request that names a secret, and check that it is one header.
+
+    Raises:
+        SecretError: no key, one that is not bound to the origin, or one that cannot be sent.
+    """
     name, value = b"", b""
     try:
         if credentials is None or request.secret is None:
@@ -115,6 +129,6 @@ def _credential_line(request: HttpRequest, credentials: CredentialSource | None)
         name, value = credentials.header(request.secret, request.auth, request.origin)
         if name.decode("latin-1") not in CREDENTIAL_NAMES or _CREDENTIAL_VALUE.fullmatch(value) is None:
             raise SecretError(f"the source of the secret {request.secret!r} made a header that cannot be sent; nothing was sent")
-        return b"%b: %b\r\n\r\n" % (name, value)
+        return name, value
     finally:
         value = b""

@@ -3,66 +3,31 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING
 
 from saferoute.drivers.address import AddressRule
-from saferoute.errors import AddressRefused, ConfigurationError, ConnectFailed, ProtocolError, StreamInterrupted, TimedOut
+from saferoute.errors import AddressRefused, ConnectFailed, StreamInterrupted, TimedOut
 from saferoute.values.origin import parse_origin
-from saferoute.wire.http1 import Limits, ResponseReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-    from saferoute.errors import TransportError
-    from saferoute.values.http import Clocks, Head, NetClass
+    from saferoute.values.http import Clocks, NetClass
 
-__all__ = ["Parser", "Reader", "Site", "connect_failed", "interrupted", "not_decodable", "reader_factory", "timed_out"]
-
-Parser: TypeAlias = Literal["own", "h11"]
-RECEIVE_BYTES: Final = 65_536
-
-
-class Reader(Protocol):
-    """A response parser: our own, or h11 behind the same methods."""
-
-    head: Head | None
-    done: bool
-    reusable: bool
-
-    def feed(self, data: bytes) -> bytes:
-        """As ResponseReader.feed."""
-
-    def eof(self) -> bool:
-        """As ResponseReader.eof."""
-
-
-def reader_factory(parser: Parser, limits: Limits) -> Callable[[], Reader]:
-    """Make the function that makes a parser per answer.
-
-    Raises:
-        ConfigurationError: no such parser.
-    """
-    if parser == "own":
-        return lambda: ResponseReader(limits)
-    if parser == "h11":
-        from saferoute.drivers.transport_h11 import H11Reader
-
-        return lambda: H11Reader(limits)
-    raise ConfigurationError(f"there is no parser {parser!r}; it is 'own' or 'h11'")
+__all__ = ["Site", "connect_failed", "interrupted", "timed_out"]
 
 
 class Site:
-    """One origin under one net class.
+    r"""One origin under one net class.
 
     Attributes:
         host, port, secure: where to connect, and whether over TLS.
         is_ip: whether the host is an address already.
-        rule: which addresses it may be reached at.
         fixed: the end of the request line and the header lines that are the same for every request.
         label: how errors call it.
     """
 
-    __slots__ = ("fixed", "host", "is_ip", "label", "port", "rule", "secure")
+    __slots__ = ("_rule", "fixed", "host", "is_ip", "label", "port", "secure")
 
     def __init__(self, origin_text: str, net: NetClass) -> None:
         """Prepare an origin.
@@ -81,9 +46,24 @@ class Site:
         self.host = origin.host
         self.port = origin.port
         self.is_ip = origin.is_ip
-        self.rule = AddressRule(net)
         self.label = origin.authority
         self.fixed = f" HTTP/1.1\r\nhost: {origin.authority}\r\nuser-agent: saferoute\r\naccept-encoding: identity\r\n"
+        self._rule = AddressRule(net)
+
+    def checked(self, found: Sequence[str] | Exception) -> tuple[str, ...]:
+        """Take what a lookup found, if the net class allows all of it.
+
+        Raises:
+            ConnectFailed: nothing was found.
+            AddressRefused: an address that the net class does not allow.
+        """
+        if isinstance(found, Exception):
+            if not isinstance(found, (OSError, UnicodeError)):
+                raise found
+            found = ()
+        if not found:
+            raise ConnectFailed(f"the host name {self.host} was not found. Nothing was sent")
+        return self._rule.check(self.host, found)
 
 
 def timed_out(clocks: Clocks, clock: str, *, total: bool, sent: bool) -> TimedOut:
@@ -94,7 +74,7 @@ def timed_out(clocks: Clocks, clock: str, *, total: bool, sent: bool) -> TimedOu
     return TimedOut(clock=clock, seconds=seconds, sent=sent)
 
 
-def connect_failed(site: Site, failure: BaseException | None) -> TransportError:
+def connect_failed(site: Site, failure: BaseException | None) -> ConnectFailed:
     """The error for a connection that did not come about, made fresh from what the system said."""
     if isinstance(failure, ssl.SSLCertVerificationError):
         why = failure.verify_message or "it does not verify"
@@ -108,22 +88,12 @@ def connect_failed(site: Site, failure: BaseException | None) -> TransportError:
         return ConnectFailed(f"no TLS with {site.label}: {reason}. Nothing was sent", retryable=False)
     if isinstance(failure, ConnectionRefusedError):
         return ConnectFailed(f"{site.label} refuses connections: nothing listens there. Nothing was sent")
-    reason = failure.strerror if isinstance(failure, OSError) and failure.strerror else "the connection was closed"
+    reason = failure.strerror if isinstance(failure, OSError) and failure.strerror else "the other side hung up"
     return ConnectFailed(f"no connection to {site.label}: {reason}. Nothing was sent")
 
 
-def no_such_host(site: Site) -> ConnectFailed:
-    """The error for a name that has no address."""
-    return ConnectFailed(f"the host name {site.host} was not found. Nothing was sent")
-
-
-def interrupted(site: Site, head: Head | None) -> StreamInterrupted:
+def interrupted(site: Site, *, answered: bool) -> StreamInterrupted:
     """The error for a connection that ended before the answer did."""
-    if head is None:
-        return StreamInterrupted(f"{site.label} closed the connection before it answered; whether it acted on the request is not known")
-    return StreamInterrupted(f"{site.label} closed the connection in the middle of its answer")
-
-
-def not_decodable(error: ProtocolError) -> ProtocolError:
-    """A parser's error again, without the frames that hold the answer's bytes."""
-    return ProtocolError(error.message)
+    if answered:
+        return StreamInterrupted(f"{site.label} closed the connection in the middle of its answer")
+    return StreamInterrupted(f"{site.label} closed the connection before it answered; whether it acted on the request is not known")

@@ -126,7 +126,6 @@ class AnthropicReader:
         for index, block in enumerate(body["content"]):
             events += self._begin_block(index, block)
             events += self._end_block(index)
-        self._end_message(body, body.get("usage"))
         return [*events, *self._complete()]
 
     def on_event(self, name: str, data: str) -> Sequence[DecodedEvent]:
@@ -324,8 +323,8 @@ class AnthropicReader:
     def _end_message(self, said: Mapping[str, Any], usage: object) -> None:
         """Take stop reason, counts and what else a message, its beginning or its end says besides content."""
         self._stop = as_text(said.get("stop_reason")) or self._stop
-        self._usage.update((name, value) for name, value in as_mapping(usage).items() if value is not None)
-        self._metadata.update((name, said[name]) for name in _METADATA if said.get(name) is not None)
+        self._usage |= {name: value for name, value in as_mapping(usage).items() if value is not None}
+        self._metadata |= {name: said[name] for name in _METADATA if said.get(name) is not None}
 
     def _complete(self) -> Sequence[DecodedEvent]:
         self.completed = True

@@ -65,18 +65,25 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     system, messages = encode_conversation(request.messages, target, noticing)
     spliced = {"system": system, "messages": messages, **_tools(request, target, noticing)}
     spliced["output_config"] = _output_config(request, target, effort, noticing)
-    written_already = fields.keys() | {name for name, raw in spliced.items() if raw is not None}
-    options = _options(request, target, written_already)
-    _sampling(request, target, fields, options, noticing)
-    fields |= options
-    body = written(fields)[:-1] + b"".join(b',"%s":%s' % (name.encode(), raw) for name, raw in spliced.items() if raw is not None)
+    options: dict[str, Any] = {}
+    if request.provider_options:
+        taken = fields.keys() | {name for name, raw in spliced.items() if raw is not None}
+        options = _options(request, target, taken)
+    if options or request.temperature is not None or request.top_p is not None:
+        _sampling(request, target, fields, options, noticing)
+        fields |= options
+    pieces = [written(fields)[:-1]]
+    for name, raw in spliced.items():
+        if raw is not None:
+            pieces.append(b',"%s":%s' % (name.encode(), raw))
+    pieces.append(b"}")
     return Encoded(
         HttpRequest(
             method="POST",
             origin=target.origin,
             path=target.path + "/v1/messages",
             headers=_headers(request, target, fields),
-            body=body + b"}",
+            body=b"".join(pieces),
             secret=target.secret,
             auth=target.auth,
             net=target.net,
@@ -112,9 +119,7 @@ def _max_tokens(request: ChatRequest, target: Target, noticing: Noticing) -> int
     return DEFAULT_MAX_TOKENS
 
 
-def _sampling(
-    request: ChatRequest, target: Target, fields: dict[str, object], options: dict[str, Any], noticing: Noticing
-) -> None:
+def _sampling(request: ChatRequest, target: Target, fields: dict[str, object], options: dict[str, Any], noticing: Noticing) -> None:
     """Add temperature and top_p, unless the model takes no sampling parameters; then provider options have none either."""
     asked = {name: value for name in ("temperature", "top_p") if (value := getattr(request, name)) is not None}
     for name in asked.keys() & options.keys():

@@ -68,7 +68,7 @@ def _family(model: str) -> str:
 def _json_object(text: str) -> dict[str, Any] | None:
     """Read strict JSON that is going to be sent on as it stands; None unless it is an object."""
     try:
-        value = decode(text)
+        value = decode(text.encode())
         if "NaN" in text or "Infinity" in text:  # rare: letters in a string, or numbers that JSON does not have
             json.loads(text, parse_constant=_refuse_constant)
     except ValueError:
@@ -271,11 +271,7 @@ class _Conversation:
     def _is_ours(self, state: OpaqueState) -> bool:
         """Whether the state comes from this model at this provider; said with a notice if not."""
         target = self._target
-        if (
-            state.dialect == DIALECT
-            and state.provider_name == target.provider_name
-            and _family(state.model) == _family(target.model)
-        ):
+        if state.dialect == DIALECT and state.provider_name == target.provider_name and _family(state.model) == _family(target.model):
             return True
         origin = f"{state.provider_name} ({state.model})"
         self._notice("messages", f"thinking and other state of {origin} is left out: {target.provider_name} ({target.model}) cannot use it")

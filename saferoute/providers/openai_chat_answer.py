@@ -60,12 +60,6 @@ _FINISH: Final[Mapping[str, FinishReason]] = {
 }
 _FINISH_OF_CALLS: Final = frozenset({"stop", "tool_call", "other"})  # cut-off and failed answers stay what they are
 
-# What a chunk of plain text has; anything else takes the longer way.
-_PLAIN_CHUNK: Final = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "obfuscation", "provider", "p"}
-)
-_PLAIN_CHOICE: Final = frozenset({"index", "delta", "finish_reason", "logprobs", "native_finish_reason"})
-
 # What is kept as provider metadata.
 _KEPT_OF_ANSWER: Final = (
     "system_fingerprint",
@@ -96,6 +90,7 @@ class ChatReader:
         "_parts",
         "_reasoning",
         "_refusal",
+        "_shown",
         "_started",
         "_target",
         "_text",
@@ -114,6 +109,7 @@ class ChatReader:
         self._parts = 0
         self._text = self._refusal = self._reasoning = -1  # indexes of these parts, once they exist
         self._calls = Calls()
+        self._shown = False  # whether reasoning comes in a text field of its own
         self._thoughts: list[str] = []  # reasoning_content, to go back as it came
         self._details: list[dict[str, Any]] = []  # OpenRouter's reasoning_details, to go back as they came
         self._blocks: list[dict[str, Any]] = []  # Mistral's thinking blocks, to go back as they came
@@ -212,13 +208,13 @@ class ChatReader:
 
     def _read_delta(self, delta: Mapping[str, Any], events: list[DecodedEvent], *, whole: bool) -> None:
         self._keep(delta, _KEPT_OF_MESSAGE)
-        self._read_reasoning(delta, events)
+        self._read_reasoning(delta, events, whole=whole)
         content = delta.get("content")
         if isinstance(content, str):
             self._add_text(content, events)
         else:
             for block in as_list(content):
-                self._read_block(as_mapping(block), events)
+                self._read_block(as_mapping(block), events, whole=whole)
         refusal = delta.get("refusal")
         if refusal and isinstance(refusal, str):
             if self._refusal < 0:
@@ -230,26 +226,28 @@ class ChatReader:
         if isinstance(function, dict):
             self._read_call({"index": -1, "function": function}, 0, events)
 
-    def _read_reasoning(self, delta: Mapping[str, Any], events: list[DecodedEvent]) -> None:
+    def _read_reasoning(self, delta: Mapping[str, Any], events: list[DecodedEvent], *, whole: bool) -> None:
         content = delta.get("reasoning_content")
         text = as_text(content) or as_text(delta.get("reasoning"))
         details = [detail for detail in as_list(delta.get("reasoning_details")) if isinstance(detail, dict)]
         if content and isinstance(content, str):
             self._thoughts.append(content)
         for detail in details:
-            _join(self._details, detail)
+            _join(self._details, detail, whole=whole)
+        self._shown = self._shown or bool(text)
         if details:
-            text = text or "".join(as_text(detail.get("text")) or as_text(detail.get("summary")) for detail in details)
             self._reasoning_part()
+            if not self._shown:  # most servers say the same text in a field of its own
+                text = "".join(as_text(detail.get("text")) or as_text(detail.get("summary")) for detail in details)
         self._add_reasoning(text, events)
 
-    def _read_block(self, block: Mapping[str, Any], events: list[DecodedEvent]) -> None:
+    def _read_block(self, block: Mapping[str, Any], events: list[DecodedEvent], *, whole: bool) -> None:
         thinking = block.get("thinking")
         if thinking is None:
             self._add_text(as_text(block.get("text")), events)
             return
         text = as_text(thinking) or "".join(as_text(as_mapping(piece).get("text")) for piece in as_list(thinking))
-        _join(self._blocks, {**block, "thinking": text})
+        _join(self._blocks, {**block, "thinking": text}, whole=whole)
         self._reasoning_part()
         self._add_reasoning(text, events)
 
@@ -328,7 +326,10 @@ class ChatReader:
 
 
 def _plain_text(chunk: Mapping[str, Any]) -> str | None:
-    """The text of a chunk that is nothing but text: the short way for nearly every chunk of a stream."""
+    """The text of a chunk that is nothing but text: the short way for nearly every chunk of a stream.
+
+    Metadata beside it is passed over: what matters of it comes again with the finish reason.
+    """
     try:
         (choice,) = chunk["choices"]
         delta = choice["delta"]
@@ -336,9 +337,8 @@ def _plain_text(chunk: Mapping[str, Any]) -> str | None:
         if (
             content.__class__ is str
             and (len(delta) == 1 or (len(delta) == 2 and "role" in delta))  # noqa: PLR2004
-            and chunk.keys() <= _PLAIN_CHUNK
-            and choice.keys() <= _PLAIN_CHOICE
             and not (choice.get("finish_reason") or choice.get("index") or choice.get("logprobs") or chunk.get("usage"))
+            and "error" not in chunk
         ):
             return content
     except (KeyError, TypeError, ValueError, AttributeError):  # another shape, which the longer way reads
@@ -346,14 +346,14 @@ def _plain_text(chunk: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _join(pieces: list[dict[str, Any]], piece: Mapping[str, Any]) -> None:
-    """Add a streamed piece of reasoning state: pieces of one block join their texts, other fields keep the last value said."""
-    last = pieces[-1] if pieces else None
+def _join(pieces: list[dict[str, Any]], piece: Mapping[str, Any], *, whole: bool) -> None:
+    """Add a piece of reasoning state: streamed pieces of one block join their texts, other fields keep the last value said."""
+    last = pieces[-1] if pieces and not whole and "data" not in piece else None
     if last is None or any(piece.get(name) not in {None, last.get(name)} for name in ("type", "index", "id")):
         pieces.append(dict(piece))
         return
     for name, value in piece.items():
-        if name in {"text", "summary", "data", "thinking"} and isinstance(value, str) and isinstance(last.get(name), str):
+        if name in {"text", "summary", "thinking"} and isinstance(value, str) and isinstance(last.get(name), str):
             last[name] += value
         elif value is not None or name not in last:
             last[name] = value

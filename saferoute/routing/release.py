@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from saferoute.routing.root import Root
     from saferoute.signing.strict_json import StrictJson
 
-__all__ = ["DAY", "MAX_LIFE", "MAX_LIFE_LOCAL", "Bundle", "Release", "parse_release", "verify_release"]
+__all__ = ["DAY", "MAX_LIFE", "MAX_LIFE_LOCAL", "Bundle", "Release", "check_made_for", "parse_release", "verify_release"]
 
 DAY = 86_400
 MAX_LIFE = 7 * DAY
@@ -135,14 +135,24 @@ def verify_release(envelope: Envelope, root: Root, *, max_life: int) -> Release:
         Refused: with the reason.
     """
     release = parse_release(verify(envelope, PayloadType.RELEASE, root.table.keys, root.table.threshold))
+    check_made_for(release, root)
+    if release.not_after - release.issued > max_life:
+        days = (release.not_after - release.issued) // DAY
+        more = "more needs a status role, which this version does not have"
+        raise Refused(f"it would live {days} days; at most {max_life // DAY} are allowed ({more})")
+    return release
+
+
+def check_made_for(release: Release, root: Root) -> None:
+    """Check that a release was made for this root, by name and version.
+
+    Raises:
+        Refused: if it was made for another.
+    """
     if release.name != root.name:
         raise Refused(f"it is for {release.name!r}, and the trust root is that of {root.name!r}")
     if release.root_version != root.version:
         raise Refused(f"it was signed under root version {release.root_version}, and the root is version {root.version}: sign it again")
-    if release.not_after - release.issued > max_life:
-        days = (release.not_after - release.issued) // DAY
-        raise Refused(f"it would live {days} days; at most {max_life // DAY} are allowed (longer needs a status role, which this version lacks)")
-    return release
 
 
 def parse_release(payload: bytes) -> Release:

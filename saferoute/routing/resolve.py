@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from saferoute.routing.table import RoutingTable
     from saferoute.values.target import Target
 
-__all__ = ["Index", "build_index", "names", "resolve"]
+__all__ = ["Index", "build_index", "lookup", "names", "resolve"]
 
 _MAX_NESTING = 8
 _MAX_SHOWN = 5
@@ -101,7 +101,7 @@ class _Aliases:
                 rows |= dict.fromkeys(self.rows_of(reference, (*above, name)))
                 continue
             try:
-                rows |= dict.fromkeys(_lookup(self._index, reference))
+                rows |= dict.fromkeys(lookup(self._index, reference))
             except NoRoute as error:
                 raise Refused(f"aliases.{name}.targets: {error}") from None
         if len(rows) > MAX_ALIAS_TARGETS:
@@ -123,7 +123,7 @@ def resolve(table: RoutingTable, route: str) -> tuple[Target, ...]:
         NoRoute: if the table has no such name, if it could mean several rows, or if a model's name is not one.
     """
     found = table.index.found.get(route)
-    return found if found is not None else _lookup(table.index, route)
+    return found if found is not None else table.named(route)
 
 
 def names(table: RoutingTable) -> tuple[str, ...]:
@@ -132,7 +132,8 @@ def names(table: RoutingTable) -> tuple[str, ...]:
     return (*table.aliases, *rows)
 
 
-def _lookup(index: Index, route: str) -> tuple[Target, ...]:
+def lookup(index: Index, route: str) -> tuple[Target, ...]:
+    """As `resolve`, without the table's memory of names that were filled in before."""
     found = index.found.get(route)
     if found is not None:
         return found
@@ -156,7 +157,7 @@ def _lookup(index: Index, route: str) -> tuple[Target, ...]:
 
 
 def _no_such_route(index: Index, route: str) -> str:
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # noqa: PLC0415  only a wrong name needs it
 
     known: Sequence[str] = [*index.found, *(f"{name}/MODEL" for name in index.wildcards)]
     close = get_close_matches(route, known, n=_MAX_SHOWN) or sorted(known)[:_MAX_SHOWN]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from saferoute.routing.places import check_place
 from saferoute.signing.refusal import Refused
-from saferoute.signing.strict_json import canonical
+from saferoute.signing.strict_json import write_parsed
 from saferoute.values.http import NetClass
 from saferoute.values.target import Deadlines, Prices, Profile, Quirks, Target
 
@@ -40,7 +40,7 @@ _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 
 def is_passable(name: str) -> bool:
     """Whether a wire field of this name may be left to the caller."""
-    words = [word.lower() for word in _WORDS.findall(name)]
+    words = name.split("_") if name.islower() else [word.lower() for word in _WORDS.findall(name)]
     if name in _KEYS_THAT_ARE_NONE:
         return True
     return bool(words) and words[-1] not in ("key", "token") and name not in _REFUSED_NAMES and not _REFUSED_WORDS.intersection(words)
@@ -70,7 +70,7 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
     """Compile a row that fits its shape.
 
     Args:
-        row: the payload's row.
+        row: the payload's row, as `strict_json.parse` made it or would.
         path: where it stands, for errors.
 
     Raises:
@@ -110,7 +110,7 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         prices=Prices(**row["prices"]) if "prices" in row else None,
         deadlines=compile_deadlines(row.get("deadlines", {}), Deadlines()),
         region=row.get("region", ""),
-        digest=hashlib.sha256(canonical(dict(row))).hexdigest(),
+        digest=hashlib.sha256(write_parsed(row)).hexdigest(),
     )
     families = tuple((family["prefix"], replace(profile, **family["profile"])) for family in row.get("families", ()))
     return Row(target, families, hash(target))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Protocol
 
 from saferoute.signing.refusal import Refused
 
@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["ANNOTATIONS", "Flag", "ListOf", "MapOf", "Record", "Shape", "Text", "Whole", "check"]
+
+
+class _Misfit(Exception):  # noqa: N818  a signal inside this file
+    """A value does not fit; each container on the way out puts its own step before the path."""
+
+    def __init__(self, why: str, path: str = "") -> None:
+        self.why = why
+        self.path = path
+
+    def inside(self, step: str) -> _Misfit:
+        return _Misfit(self.why, step + self.path)
+
+
+class Shape(Protocol):
+    """What a value must look like."""
+
+    def test(self, value: object) -> None:
+        """Raise a misfit unless the value fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +45,18 @@ class Text:
     longest: int = 1000
     what: str = "a text"
 
+    def test(self, value: object) -> None:
+        """Raise a misfit unless the value fits."""
+        if type(value) is not str:
+            raise _Misfit(f"must be {self.what}")
+        if self.choices:
+            if value not in self.choices:
+                raise _Misfit(f"is {value[:60]!r}; it must be one of {', '.join(self.choices)}")
+        elif len(value) > self.longest:
+            raise _Misfit(f"is longer than {self.longest} characters")
+        elif self.pattern is not None and not self.pattern.fullmatch(value):
+            raise _Misfit(f"is {value[:60]!r}, which is not {self.what}")
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:
@@ -35,10 +65,22 @@ class Whole:
     least: int
     most: int
 
+    def test(self, value: object) -> None:
+        """Raise a misfit unless the value fits."""
+        if type(value) is not int:
+            raise _Misfit("must be an integer")
+        if not self.least <= value <= self.most:
+            raise _Misfit(f"is {value}; it must be from {self.least} to {self.most}")
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """True or false."""
+
+    def test(self, value: object) -> None:
+        """Raise a misfit unless the value fits."""
+        if type(value) is not bool:
+            raise _Misfit("must be true or false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +92,21 @@ class ListOf:
     least: int = 0
     distinct: bool = False
 
+    def test(self, value: object) -> None:
+        """Raise a misfit unless the value fits."""
+        if type(value) is not list:
+            raise _Misfit("must be a list")
+        if not self.least <= len(value) <= self.most:
+            raise _Misfit(f"has {len(value)} entries; it must have {self.least} to {self.most}")
+        index = 0
+        try:
+            for index, item in enumerate(value):  # noqa: B007  the handler names the place
+                self.item.test(item)
+        except _Misfit as misfit:
+            raise misfit.inside(f"[{index}]") from None
+        if self.distinct and len(set(value)) != len(value):
+            raise _Misfit("holds an entry twice")
+
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
@@ -60,6 +117,20 @@ class MapOf:
     most: int
     least: int = 0
 
+    def test(self, value: object) -> None:
+        """Raise a misfit unless the value fits."""
+        if type(value) is not dict:
+            raise _Misfit("must be an object")
+        if not self.least <= len(value) <= self.most:
+            raise _Misfit(f"has {len(value)} entries; it must have {self.least} to {self.most}")
+        key = ""
+        try:
+            for key, item in value.items():
+                self.key.test(key)
+                self.value.test(item)
+        except _Misfit as misfit:
+            raise misfit.inside(f".{key[:60]}") from None
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -68,8 +139,32 @@ class Record:
     required: Mapping[str, Shape]
     optional: Mapping[str, Shape] = field(default_factory=dict)
 
+    def test(self, value: object) -> None:
+        """Raise a misfit unless the value fits."""
+        if type(value) is not dict:
+            raise _Misfit("must be an object")
+        required, optional = self.required, self.optional
+        if not required.keys() <= value.keys():
+            missing = next(name for name in required if name not in value)
+            raise _Misfit("is missing", f".{missing}")
+        key = ""
+        try:
+            for key, item in value.items():
+                (required.get(key) or optional.get(key) or _Unknown(self)).test(item)
+        except _Misfit as misfit:
+            raise misfit.inside(f".{key[:60]}") from None
 
-Shape: TypeAlias = Text | Whole | Flag | ListOf | MapOf | Record
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """The shape of a field that a record does not have."""
+
+    record: Record
+
+    def test(self, _: object) -> None:
+        known = ", ".join(sorted({*self.record.required, *self.record.optional}))
+        raise _Misfit(f"is not a field of this schema; the fields are {known}")
+
 
 ANNOTATIONS = MapOf(Text(re.compile(r"[a-z0-9][a-z0-9._/-]*"), longest=64, what="an annotation's name"), Text(longest=2000), most=32)
 
@@ -85,68 +180,7 @@ def check(value: object, shape: Shape, path: str) -> None:
     Raises:
         Refused: at the first place that does not fit; the message begins with its path.
     """
-    match shape:
-        case Text():
-            _check_text(value, shape, path)
-        case Whole():
-            if type(value) is not int:
-                raise Refused(f"{path} must be an integer")
-            if not shape.least <= value <= shape.most:
-                raise Refused(f"{path} is {value}; it must be from {shape.least} to {shape.most}")
-        case Flag():
-            if type(value) is not bool:
-                raise Refused(f"{path} must be true or false")
-        case ListOf():
-            _check_list(value, shape, path)
-        case MapOf():
-            _check_map(value, shape, path)
-        case Record():
-            _check_record(value, shape, path)
-        case _:
-            assert_never(shape)
-
-
-def _check_text(value: object, shape: Text, path: str) -> None:
-    if type(value) is not str:
-        raise Refused(f"{path} must be {shape.what}")
-    if shape.choices and value not in shape.choices:
-        raise Refused(f"{path} is {value[:60]!r}; it must be one of {', '.join(shape.choices)}")
-    if len(value) > shape.longest:
-        raise Refused(f"{path} is longer than {shape.longest} characters")
-    if shape.pattern is not None and not shape.pattern.fullmatch(value):
-        raise Refused(f"{path} is {value[:60]!r}, which is not {shape.what}")
-
-
-def _check_list(value: object, shape: ListOf, path: str) -> None:
-    if type(value) is not list:
-        raise Refused(f"{path} must be a list")
-    if not shape.least <= len(value) <= shape.most:
-        raise Refused(f"{path} has {len(value)} entries; it must have {shape.least} to {shape.most}")
-    for index, item in enumerate(value):
-        check(item, shape.item, f"{path}[{index}]")
-    if shape.distinct and len(set(value)) != len(value):
-        raise Refused(f"{path} holds an entry twice")
-
-
-def _check_map(value: object, shape: MapOf, path: str) -> None:
-    if type(value) is not dict:
-        raise Refused(f"{path} must be an object")
-    if not shape.least <= len(value) <= shape.most:
-        raise Refused(f"{path} has {len(value)} entries; it must have {shape.least} to {shape.most}")
-    for key, item in value.items():
-        _check_text(key, shape.key, f"a key of {path}")
-        check(item, shape.value, f"{path}.{key}")
-
-
-def _check_record(value: object, shape: Record, path: str) -> None:
-    if type(value) is not dict:
-        raise Refused(f"{path} must be an object")
-    required, optional = shape.required, shape.optional
-    if missing := [name for name in required if name not in value]:
-        raise Refused(f"{path}.{missing[0]} is missing")
-    for key, item in value.items():
-        inner = required.get(key) or optional.get(key)
-        if inner is None:
-            known = ", ".join(sorted({*required, *optional}))
-            raise Refused(f"{path}.{str(key)[:60]} is not a field of this schema; the fields are {known}")
-        check(item, inner, f"{path}.{key}")
+    try:
+        shape.test(value)
+    except _Misfit as misfit:
+        raise Refused(f"{path}{misfit.path} {misfit.why}") from None

@@ -6,7 +6,7 @@ import re
 
 from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
 
-__all__ = ["BUNDLE", "HEADERS", "MODEL", "RELEASE", "ROOT", "ROW", "SCHEMA", "TABLE"]
+__all__ = ["ALIAS", "BUNDLE", "GRANT", "HEADERS", "MODEL", "RELEASE", "ROOT", "ROW", "SCHEMA", "TABLE"]
 
 SCHEMA = 1
 """The one schema of each payload that this version knows."""
@@ -148,7 +148,7 @@ ROW = Record(
 )
 
 _reference = Text(re.compile(rf"{_WORD}(?:/{_MODEL_NAME})?"), longest=300, what="a route, an alias or provider/model")
-_alias = Record(
+ALIAS = Record(
     {
         "targets": ListOf(_reference, MAX_ALIAS_TARGETS, 1, distinct=True),
         "strategy": Text(choices=("ordered",)),
@@ -156,7 +156,7 @@ _alias = Record(
     },
     {"deadlines": _deadlines, "annotations": ANNOTATIONS},
 )
-_grant = Record(
+GRANT = Record(
     {
         "operations": ListOf(Text(choices=("chat", "embed")), 8, 1, distinct=True),
         "routes": ListOf(_reference, 500, 1, distinct=True),
@@ -180,7 +180,7 @@ TABLE = Record(
     {
         "schema": _schema,
         "routes": ListOf(ROW, MAX_ROUTES, 1),
-        "aliases": MapOf(_name, _alias, MAX_ALIASES),
+        "aliases": MapOf(_name, ALIAS, MAX_ALIASES),
     },
-    {"grant": _grant, "annotations": ANNOTATIONS},
+    {"grant": GRANT, "annotations": ANNOTATIONS},
 )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from saferoute.errors import NoRoute, TableExpired, UntrustedTable
 from saferoute.routing.grants import compile_grant
-from saferoute.routing.resolve import build_index, resolve
+from saferoute.routing.resolve import build_index, lookup, resolve
 from saferoute.routing.rows import compile_deadlines, compile_row
 from saferoute.routing.schema import check
 from saferoute.routing.shapes import MAX_TABLE_BYTES, TABLE
@@ -24,7 +25,7 @@ from saferoute.signing.strict_json import parse
 from saferoute.values.target import Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from saferoute.routing.release import Release
     from saferoute.routing.resolve import Index
@@ -39,6 +40,8 @@ LOCAL_PREFIX = "local/"
 
 CLOCK_SKEW = 300
 """Seconds by which a signer's clock may be ahead of ours."""
+
+_REMEMBERED = 256
 
 # All of a Target but its model (filled in for "*"), what follows from the model, and its clocks (an alias has its own).
 _FIXED = attrgetter(
@@ -86,6 +89,7 @@ class RoutingTable:
         aliases: the aliases by name.
         grant: what callers without a capability may do; None for nothing, in production.
         index: what names stand for.
+        named: looks up a name that the index does not hold as it is; remembers the last 256 answers.
     """
 
     name: str
@@ -98,6 +102,7 @@ class RoutingTable:
     aliases: Mapping[str, Alias]
     grant: Grant | None
     index: Index = field(repr=False)
+    named: Callable[[str], tuple[Target, ...]] = field(repr=False)
     _rows: Mapping[str, Row] = field(repr=False)
 
     @property
@@ -175,6 +180,7 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
         aliases=MappingProxyType({name: _alias(name, raw) for name, raw in raw_aliases.items()}),
         grant=compile_grant(raw_grant) if raw_grant is not None else None,
         index=index,
+        named=lru_cache(maxsize=_REMEMBERED)(partial(lookup, index)),
         _rows=MappingProxyType(rows),
     )
     _check_grant(table)

@@ -100,7 +100,7 @@ def verify_bundle(
         raise UntrustedTable(f"the routing table is refused: {refusal}") from None
     table.check_time(now)
     if min_table_version is not None and table.version < min_table_version:
-        raise TableRollback(f"the routing table {table.name!r} is version {table.version}; version {min_table_version} or later is required")
+        raise TableRollback(f"the routing table {table.name!r} is version {table.version}; at least {min_table_version} is required")
     return table
 
 

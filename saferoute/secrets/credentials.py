@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from saferoute.secrets.secret import credential_header
+from saferoute.secrets.secret import Uncopied, credential_header
 
 if TYPE_CHECKING:
     from saferoute.secrets.lookup import Sources
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Credentials"]
 
 
-class Credentials:
+class Credentials(Uncopied):
     """Headers out of sources. A keyring or vault is asked once for each (name, scheme, origin), not once a call.
 
     Safe in threads: a header that is ready is read without a lock; those that are not are looked up one after the other.

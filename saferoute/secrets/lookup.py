@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from typing_extensions import override
 
 from saferoute.errors import SecretError, SecretNotFound
-from saferoute.secrets.secret import SecretRecord, SecretSource, check_name
+from saferoute.secrets.secret import SecretRecord, SecretSource, Uncopied, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -122,7 +122,7 @@ class AbsentSource:
         return self._reason
 
 
-class MemorySource:
+class MemorySource(Uncopied):
     """Secrets in memory. `broken` has, for names whose value is there and is no key, what is wrong with it."""
 
     __slots__ = ("_broken", "_records", "label")

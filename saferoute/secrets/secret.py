@@ -25,6 +25,7 @@ __all__ = [
     "Secret",
     "SecretRecord",
     "SecretSource",
+    "Uncopied",
     "bound_origins",
     "check_name",
     "credential_header",
@@ -35,20 +36,21 @@ __all__ = [
 _MAX_BYTES = 16_384
 _MAX_ORIGINS = 16
 _MAX_PASSPHRASE = 4_096
-# No colon, slash or upper case: `env:X`, `os.environ/X`, `file:/x`, `op://x` are not names, so nothing can take one for a reference.
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# The same names as the routing table's schema has. Whatever it looks like (env:X and file:/x do not even fit), it is only a name.
+_NAME = re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*")
+_LONGEST_NAME = 128
 
 
 def check_name(name: str) -> str:
-    """Return the name of a secret if it is one: lower-case letters, digits, `.`, `_` and `-`, at most 64.
+    """Return the name of a secret if it is one: lower-case letters and digits, joined by single `.`, `_`, `-` or `/`, at most 128.
 
     Raises:
         ConfigurationError: for anything else. The text is not shown: people have pasted the key itself where the name belongs.
     """
-    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME or _NAME.fullmatch(name) is None:
         msg = (
-            "that is not a name for a secret: use 1 to 64 lower-case letters, digits, '.', '_' and '-', such as openai. "
-            "A reference to somewhere else (env:X, file:/x, os.environ/X) is not looked up, and the key itself is not the name"
+            "that is not a name for a secret: use lower-case letters and digits, joined by single '.', '_', '-' or '/', at most 128, such "
+            "as openai. A reference to somewhere else (env:X, file:/x, os.environ/X) is not looked up, and the key itself is not the name"
         )
         raise ConfigurationError(msg)
     return name
@@ -75,7 +77,19 @@ def _why_not(raw: bytes) -> str:
     return ""
 
 
-class Hidden:
+class Uncopied:
+    """Holds keys, and cannot be copied or pickled: what is copied is soon somewhere else."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object) -> NoReturn:
+        msg = f"a {type(self).__name__} cannot be copied or pickled"
+        raise TypeError(msg)
+
+    __copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = _refuse
+
+
+class Hidden(Uncopied):
     """Bytes that cannot be printed, formatted, copied or pickled by accident; equality takes constant time."""
 
     __slots__ = ("_bytes",)
@@ -99,12 +113,6 @@ class Hidden:
         return isinstance(other, Hidden) and type(self) is type(other) and hmac.compare_digest(self._bytes, other._bytes)
 
     __hash__ = None  # type: ignore[assignment]
-
-    def _refuse(self, *_: object) -> NoReturn:
-        msg = f"a {type(self).__name__} cannot be copied or pickled"
-        raise TypeError(msg)
-
-    __copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = _refuse
 
 
 class Secret(Hidden):

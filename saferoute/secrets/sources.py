@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from saferoute.errors import ConfigurationError, SecretError
-from saferoute.secrets.secret import Passphrase, SecretRecord, bound_origins, check_name, make_secret
+from saferoute.errors import ConfigurationError, SaferouteError, SecretError
+from saferoute.secrets.secret import Passphrase, Secret, SecretRecord, bound_origins, check_name
 
 if TYPE_CHECKING:
     from pathlib import PurePath
@@ -159,14 +159,11 @@ class Secrets:
             ConfigurationError: a malformed name or origin.
             SecretError: a malformed key.
         """
-        records = []
-        for name, pair in secrets.items():
-            record = _held(name, pair)
-            if isinstance(record, str):
-                del secrets, pair  # no traceback that shows this frame's locals shows the key
-                raise SecretError(record)
-            records.append(record)
-        return cls((HeldPlace(tuple(records)),))
+        made = _held(secrets)
+        del secrets  # no traceback that shows this frame's locals shows a key
+        if isinstance(made, SaferouteError):
+            raise type(made)(made.message)
+        return cls((HeldPlace(made),))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -190,11 +187,16 @@ def _pair(name: str, pair: object) -> tuple[str, Origins]:
     return pair[0], pair[1]
 
 
-def _held(name: str, pair: object) -> SecretRecord | str:
-    value, origins = _pair(name, pair)
-    where = bound_origins(origins)
-    secret = make_secret(value)
-    return f"the key for {name!r}: {secret}" if isinstance(secret, str) else SecretRecord(check_name(name), secret, where)
+def _held(secrets: Mapping[str, tuple[str, Origins]]) -> tuple[SecretRecord, ...] | SaferouteError:
+    """Make records, or the error. Nothing is raised from here: this frame holds the keys."""
+    records = []
+    try:
+        for name, pair in secrets.items():
+            value, origins = _pair(name, pair)
+            records.append(SecretRecord(check_name(name), Secret(value), bound_origins(origins)))
+    except (ConfigurationError, SecretError) as error:
+        return error
+    return tuple(records)
 
 
 def _path(path: str | PurePath | None) -> str | None:

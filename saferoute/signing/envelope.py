@@ -151,7 +151,7 @@ def sign(payload_type: str, payload: bytes, signers: Sequence[Signer], *, earlie
             name = signer.public_key.key_id[:12]
             raise Refused(f"the signer of key {name} made a signature that is not plain Ed25519 over the bytes given")
         rows[signer.public_key.key_id] = signature
-    return Envelope(payload_type, payload, tuple(sorted(rows.items())))
+    return Envelope(str(payload_type), payload, tuple(sorted(rows.items())))
 
 
 def verify(envelope: Envelope, payload_type: PayloadType, keys: Iterable[PublicKey], threshold: int) -> bytes:

@@ -58,8 +58,8 @@ class PublicKey:
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether the signature is this key's over exactly these bytes."""
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  heavy; only who signs or verifies pays for it
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415  heavy; only who signs or verifies pays for it
 
         if len(signature) != SIGNATURE_BYTES:
             return False
@@ -109,7 +109,7 @@ class PrivateKey:
     @classmethod
     def generate(cls) -> PrivateKey:
         """Make a new key from the operating system's randomness."""
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415  heavy; only who signs or verifies pays for it
 
         return cls(Ed25519PrivateKey.generate())
 
@@ -120,7 +120,7 @@ class PrivateKey:
         Raises:
             Refused: for another length.
         """
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415  heavy; only who signs or verifies pays for it
 
         if len(seed) != KEY_BYTES:
             raise Refused(f"a seed has {KEY_BYTES} bytes; this one has {len(seed)}")
@@ -133,9 +133,9 @@ class PrivateKey:
         Raises:
             Refused: for other formats and algorithms, a wrong passphrase, a missing one, and one that is not needed.
         """
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  heavy; only who signs or verifies pays for it
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415  heavy; only who signs or verifies pays for it
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415  heavy; only who signs or verifies pays for it
 
         try:
             key = load_pem_private_key(data, passphrase)
@@ -157,7 +157,7 @@ class PrivateKey:
         Raises:
             Refused: for an empty passphrase, which would look like protection and be none.
         """
-        from cryptography.hazmat.primitives import serialization as form
+        from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415  heavy; only who signs or verifies pays for it
 
         if passphrase is not None and not passphrase:
             raise Refused("the passphrase is empty")

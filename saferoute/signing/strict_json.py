@@ -9,11 +9,11 @@ nano-units. This is not JCS: without floats there is nothing for its number rule
 from __future__ import annotations
 
 import json
-from typing import NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from saferoute.signing.refusal import Refused
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "StrictJson", "canonical", "parse"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "StrictJson", "canonical", "parse", "write_parsed"]
 
 StrictJson: TypeAlias = "bool | int | str | list[StrictJson] | dict[str, StrictJson] | None"
 
@@ -22,6 +22,7 @@ MAX_INTEGER = 2**53 - 1
 
 MAX_DEPTH = 12
 MAX_BYTES = 1 << 20
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _MAX_DIGITS = len(str(MAX_INTEGER))
 
 
@@ -45,13 +46,14 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
     except UnicodeDecodeError as error:
         raise Refused(f"it is not UTF-8 at byte {error.start}") from None
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float, parse_int=_integer)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise Refused(f"it is not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise Refused(f"it is nested deeper than {max_depth}") from None
-    _check_depth(value, max_depth)
-    if _encode(value) != data:
+    if data.count(b"{") + data.count(b"[") > max_depth:  # else it cannot be nested more deeply
+        _check_depth(value, max_depth)
+    if write_parsed(value) != data:
         raise Refused("it is JSON but not canonical: keys must be sorted, with no white space and no needless escapes")
     return value  # type: ignore[no-any-return]  # it begins with "{"
 
@@ -63,13 +65,18 @@ def canonical(value: StrictJson) -> bytes:
         Refused: for floats, integers beyond 2^53-1, keys that are not strings, lone surrogates, other types, and deep nesting.
     """
     _check_value(value, MAX_DEPTH)
-    return _encode(value)
+    return write_parsed(value)
 
 
-def _encode(value: StrictJson) -> bytes:
+def write_parsed(value: object) -> bytes:
+    """Write what `parse` made, or a part of it, without checking its types again.
+
+    Raises:
+        Refused: for lone surrogates.
+    """
     try:
         # Code point order, which `sort_keys` gives, is also the byte order of UTF-8.
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        return _ENCODER.encode(value).encode()
     except UnicodeEncodeError:
         raise Refused("a text holds half of a surrogate pair") from None
 
@@ -92,6 +99,9 @@ def _integer(text: str) -> int:
     if len(text) > _MAX_DIGITS + 1 or abs(value := int(text)) > MAX_INTEGER:
         raise Refused("it holds an integer beyond 2^53-1")
     return value
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float, parse_int=_integer)
 
 
 def _check_depth(value: StrictJson, left: int) -> None:

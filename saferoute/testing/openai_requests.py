@@ -76,6 +76,10 @@ _ASSISTANT = Object(
         "refusal": text,
         "name": text,
         "audio": Object({"id": text}, {}),
+        "annotations": ListOf(anything),  # the official SDK sends its own answers back with what they carried
+        "function_call": anything,
+        "reasoning_content": text,  # compatible servers want their reasoning back
+        "reasoning": text,
     },
 )
 _MESSAGE = Tagged(

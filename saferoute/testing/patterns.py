@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from saferoute.errors import ConfigurationError
+
 __all__ = ["Unsampled", "sample_pattern"]
 
 _CLASSES = {"d": "0", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a"}
@@ -17,7 +19,7 @@ _TRIES = 65
 _PRINTABLE = "a0A-_ .!#%&,;:@~bcdefghijklmnopqrstuvwxyzBCDEFGHIJKLMNOPQRSTUVWXYZ123456789"
 
 
-class Unsampled(ValueError):  # noqa: N818  says what did not happen
+class Unsampled(ConfigurationError):  # noqa: N818  says what did not happen
     """No sample could be made; the message says for what."""
 
 
@@ -120,7 +122,7 @@ class _Walk:
         self._next()
         body = self._pattern[start - 1 : self._at]
         first = re.compile(body)
-        for char in (*([] if body[1] in "^\\" else [body[1]]), *_PRINTABLE):
+        for char in ("" if body[1] in "^\\" else body[1]) + _PRINTABLE:
             if first.fullmatch(char):
                 return char
         msg = f"the sampler knows no character for {body!r}"

@@ -98,10 +98,7 @@ class _Sampler:
         if depth > _TOO_DEEP:
             msg = "the schema requires itself without end"
             raise Unsampled(msg)
-        if schema is False:
-            msg = f"nothing fits the schema false{f' of {name!r}' if name else ''}"
-            raise Unsampled(msg)
-        resolved = self._resolve(as_mapping(schema), depth)
+        resolved = self._resolve(_node(schema), depth)
         if "const" in resolved:
             return resolved["const"]
         if "enum" in resolved:
@@ -141,7 +138,7 @@ class _Sampler:
                 schema = _merged([self._pointed_at(as_text(schema["$ref"])), rest])
             elif "allOf" in schema:
                 rest = {key: item for key, item in schema.items() if key != "allOf"}
-                schema = _merged([*(self._resolve(as_mapping(part), depth + 1) for part in as_list(schema["allOf"])), rest])
+                schema = _merged([*(self._resolve(_node(part), depth + 1) for part in as_list(schema["allOf"])), rest])
             else:
                 return schema
         msg = "the schema's $ref goes round in circles"
@@ -168,7 +165,7 @@ class _Sampler:
         ordered = sorted(options, key=_weight) if depth > _DEEP else options
         for option in ordered:
             try:
-                return self.value(dict(_merged([as_mapping(option), rest])), name, depth + 1)
+                return self.value(dict(_merged([_node(option), rest])), name, depth + 1)
             except Unsampled:
                 continue
         msg = f"no option of anyOf, oneOf or type fits{f' for {name!r}' if name else ''}"
@@ -176,7 +173,7 @@ class _Sampler:
 
     def _choice(self, options: Sequence[Json], name: str) -> Json:
         if not options:
-            msg = f"the enum{f' of {name!r}' if name else ''} is empty"
+            msg = f"nothing fits the schema{f' of {name!r}' if name else ''}: it is false, or its enum is empty"
             raise Unsampled(msg)
         for option in options:
             if isinstance(option, str) and option and option.casefold() in self._hints.text:
@@ -315,6 +312,11 @@ def _implied(schema: Schema) -> str:
     if {"minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum"} & schema.keys():
         return "number"
     return "string"
+
+
+def _node(schema: Json) -> Schema:
+    """A schema as an object; `false`, which nothing fits, as one that nothing fits."""
+    return {"enum": []} if schema is False else as_mapping(schema)
 
 
 def _weight(option: Json) -> int:

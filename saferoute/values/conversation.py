@@ -34,7 +34,9 @@ _KEYS: Final = {
     "tool": frozenset({"role", "content", "tool_call_id"}),
 }
 # What official SDKs' message objects carry along when they are dumped back into a dict; harmless while empty.
-_EMPTY_ALLOWED: Final = frozenset({"refusal", "annotations", "audio", "function_call", "tool_calls", "name", "reasoning_content", "reasoning"})
+_EMPTY_ALLOWED: Final = frozenset(
+    {"refusal", "annotations", "audio", "function_call", "tool_calls", "name", "reasoning_content", "reasoning"}
+)
 _PLAIN: Final = frozenset({"role", "content"})
 _DATA_URI = re.compile(r"data:([a-zA-Z0-9.+-]+/[a-zA-Z0-9.+-]+);base64,(.*)", re.DOTALL)
 _LONGEST_ID = 256
@@ -52,9 +54,7 @@ def messages_from(value: object, *, system: str | None = None) -> tuple[Message,
             the wrong type.
         UnknownOption: for keys and part types that saferoute does not have.
     """
-    if isinstance(value, str):
-        messages = [_from_one(value, "messages")]
-    elif isinstance(value, Message | Mapping):
+    if isinstance(value, str) or isinstance(value, Message | Mapping):
         messages = [_from_one(value, "messages")]
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         messages = [_from_one(item, f"messages[{index}]") for index, item in enumerate(value)]
@@ -173,7 +173,8 @@ def _part(value: object, role: Role, path: str) -> Part:
         case "file":
             return _file(_field(value, path, "file", Mapping), f"{path}.file")
         case other:
-            msg = f"{path}.type {str(other)[:40]!r} is no part type; there are text, image_url, input_audio, file and refusal, and saferoute's own parts"
+            known = "text, image_url, input_audio, file and refusal, and saferoute's own parts"
+            msg = f"{path}.type {str(other)[:40]!r} is no part type; there are {known}"
             raise UnknownOption(msg)
 
 

@@ -165,13 +165,5 @@ DecodedEvent: TypeAlias = (
     Started | TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | ToolCallReady | PartEnd | Noticed | Completed
 )
 StreamEvent: TypeAlias = (
-    Started
-    | TextDelta
-    | RefusalDelta
-    | ReasoningDelta
-    | ToolCallDelta
-    | ToolCallReady
-    | PartEnd
-    | Noticed
-    | Finished[T_co]
+    Started | TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | ToolCallReady | PartEnd | Noticed | Finished[T_co]
 )

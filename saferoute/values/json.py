@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 __all__ = ["Json", "as_list", "as_mapping", "as_text", "decode", "encode", "integer"]
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from typing_extensions import override
+
 from saferoute.errors import InvalidMessages
 from saferoute.values.json import decode
-from typing_extensions import override
 
 __all__ = [
     "Audio",

@@ -173,7 +173,7 @@ def money(value: Any, name: str) -> Decimal:  # noqa: ANN401
         RequestError: for anything else that is no amount.
     """
     if isinstance(value, float):
-        msg = f"{name} must not be a float, which cannot hold 0.1: write \"$0.05\" or Decimal(\"0.05\")"
+        msg = f'{name} must not be a float, which cannot hold 0.1: write "$0.05" or Decimal("0.05")'
         raise TypeError(msg)
     text = value.strip().removeprefix("$") if isinstance(value, str) else value
     try:

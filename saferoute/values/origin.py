@@ -9,8 +9,9 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from saferoute.errors import ConfigurationError
 from typing_extensions import override
+
+from saferoute.errors import ConfigurationError
 
 __all__ = ["Origin", "parse_origin"]
 

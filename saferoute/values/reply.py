@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from saferoute.values.messages import Message, Reasoning, Refusal
 from typing_extensions import override
+
+from saferoute.values.messages import Message, Reasoning, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

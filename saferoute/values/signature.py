@@ -83,7 +83,7 @@ def _lift_definitions(schema: dict[str, Any]) -> dict[str, Any]:
     return lifted | ({"$defs": {name: walk(value) for name, value in list(definitions.items())}} if definitions else {})
 
 
-def schema_of(annotation: Any, where: str) -> dict[str, Any]:  # noqa: ANN401, C901, PLR0911  any annotation may come; one arm a kind
+def schema_of(annotation: Any, where: str) -> dict[str, Any]:  # noqa: ANN401, PLR0911  any annotation may come; one arm a kind
     """Write the JSON Schema of an annotation.
 
     Raises:
@@ -111,7 +111,8 @@ def schema_of(annotation: Any, where: str) -> dict[str, Any]:  # noqa: ANN401, C
         return {"enum": [member.value for member in annotation]}
     if hasattr(annotation, "model_json_schema"):
         return typing.cast("dict[str, Any]", annotation.model_json_schema())
-    msg = f"{where} has the type {annotation!r}, which has no JSON Schema here; use str, int, float, bool, list, dict, Literal, Enum, a union or a pydantic model"
+    usable = "str, int, float, bool, list, dict, Literal, Enum, a union or a pydantic model"
+    msg = f"{where} has the type {annotation!r}, which has no JSON Schema here; use {usable}"
     raise InvalidMessages(msg)
 
 

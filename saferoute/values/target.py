@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TYPE_CHECKING
 
-from saferoute.values.http import AuthScheme, NetClass
-from saferoute.values.request import DataLabel
+
+if TYPE_CHECKING:
+    from saferoute.values.http import AuthScheme, NetClass
+    from saferoute.values.request import DataLabel
 
 __all__ = ["Deadlines", "Dialect", "Prices", "Profile", "Quirks", "Target"]
 

@@ -92,7 +92,8 @@ def _from_mapping(value: Mapping[str, Any]) -> Tool:
         unknown = value.keys() - (_NESTED_KEYS if "function" in value else _FLAT_KEYS | {"type"})
         inner = value.get("function", value)
         if unknown or value.get("type", "function") != "function" or not isinstance(inner, Mapping):
-            msg = f"a tool dict is {{'type': 'function', 'function': {{...}}}}; not understood: {', '.join(sorted(map(repr, unknown))) or 'its type'}"
+            odd = ", ".join(sorted(map(repr, unknown))) or "its type"
+            msg = f"a tool dict is {{'type': 'function', 'function': {{...}}}}; not understood: {odd}"
             raise UnknownOption(msg)
     unknown = inner.keys() - _FLAT_KEYS - {"type"}
     if unknown:
@@ -112,6 +113,13 @@ def _from_mapping(value: Mapping[str, Any]) -> Tool:
     return Tool.from_schema(name, parameters, description=description or "", strict=strict)
 
 
+def _placed(value: ToolLike, index: int) -> Tool:
+    try:
+        return tool_from(value)
+    except (InvalidMessages, UnknownOption) as error:
+        raise type(error)(f"tools[{index}]: {error.message}") from None
+
+
 def tools_from(values: Sequence[ToolLike]) -> tuple[Tool, ...]:
     """Make tools, refusing two of one name.
 
@@ -121,7 +129,7 @@ def tools_from(values: Sequence[ToolLike]) -> tuple[Tool, ...]:
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
         msg = "tools must be a list of tools"
         raise InvalidMessages(msg)
-    made = tuple(tool_from(value) for value in values)
+    made = tuple(_placed(value, index) for index, value in enumerate(values))
     if len({tool.name for tool in made}) != len(made):
         msg = "two tools have the same name"
         raise InvalidMessages(msg)

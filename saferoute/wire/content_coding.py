@@ -30,8 +30,7 @@ def coding_of(content_encoding: str | None) -> str | None:
         return "gzip"
     if coding == "deflate":
         return coding
-    msg = "the answer has a content-encoding that was not asked for; saferoute asks for `identity` and understands gzip and deflate"
-    raise ProtocolError(msg)
+    raise ProtocolError("the answer has a content-encoding that was not asked for; understood are identity, gzip and deflate")
 
 
 class Inflater:
@@ -69,14 +68,12 @@ class Inflater:
         except zlib.error:
             made = None
         if made is None or self._engine.unused_data:
-            msg = f"the answer's body is not the {self._coding} that its head says"
-            raise ProtocolError(msg)
+            raise ProtocolError(f"the answer's body is not the {self._coding} that its head says")
         self._waiting = self._engine.unconsumed_tail
         self._more = len(made) == _PIECE
         self._made += len(made)
         if self._made > self._max_body:
-            msg = f"the answer's body decodes to more than {self._max_body} bytes"
-            raise ProtocolError(msg)
+            raise ProtocolError(f"the answer's body decodes to more than {self._max_body} bytes")
         return made
 
     def finish(self) -> None:
@@ -86,8 +83,7 @@ class Inflater:
             ProtocolError: the compressed stream has no end.
         """
         if self._fed and (self._engine is None or not self._engine.eof):
-            msg = f"the answer's body ends in the middle of its {self._coding} stream"
-            raise ProtocolError(msg)
+            raise ProtocolError(f"the answer's body ends in the middle of its {self._coding} stream")
 
 
 def _deflate_window(start: bytes) -> int:

@@ -37,15 +37,13 @@ class Limits:
     max_informational: int = 8
 
 
-# RFC 9110 section 5.5 and 5.6.2. Possessive quantifiers (*+, ++): no class overlaps with what follows it, so nothing backtracks.
+# RFC 9110 section 5.5 and 5.6.2. Possessive quantifiers (*+, ++), and no class overlaps with what follows it: linear.
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*+"
 _FIELD_LINE = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:" + _TEXT + rb"\r\n"
-_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: " + _TEXT + rb")?\r\n((?:" + _FIELD_LINE + rb")*+)\r\n")
-_TRAILER = re.compile(rb"((?:" + _FIELD_LINE + rb")*+)\r\n")
+_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: " + _TEXT + rb")?\r\n((?:" + _FIELD_LINE + rb")*)\r\n")
+_TRAILER = re.compile(rb"((?:" + _FIELD_LINE + rb")*)\r\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:;[\t\x20-\x7e\x80-\xff]{0,1000}+)?\r\n")
 _MAX_CHUNK_LINE = 1_019  # the longest line that _CHUNK matches
-# Takes apart what _HEAD or _TRAILER has already checked.
-_FIELDS = re.compile(r"([^:]+):[ \t]*([^\r]*)\r\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _START = b"HTTP/1."
 _MAX_LENGTH_DIGITS = 18
@@ -154,26 +152,24 @@ class ResponseReader:
 
     def _refuse_or_hold(self, data: bytes) -> None:
         if data.find(b"\r\n\r\n", 0, self._limits.max_head) >= 0:
-            msg = "the answer's head is not HTTP/1.1: a malformed status line or header line"
-            raise ProtocolError(msg)
+            raise ProtocolError("the answer's head is not HTTP/1.1: a malformed status line or header line")
         self._hold_head(bytearray(data))
 
     def _hold_head(self, held: bytes | bytearray) -> None:
         """Keep an incomplete head, unless it is already clear that it cannot become a good one."""
         if not _START.startswith(held[: len(_START)]) or _BARE_LF.search(held, max(0, self._scanned - 1)):
-            msg = "the answer is not HTTP/1.1"
-            raise ProtocolError(msg)
+            raise ProtocolError("the answer is not HTTP/1.1")
         if len(held) > self._limits.max_head:
-            msg = f"the answer's head is longer than {self._limits.max_head} bytes"
-            raise ProtocolError(msg)
+            raise ProtocolError(f"the answer's head is longer than {self._limits.max_head} bytes")
         self._held = held
         self._scanned = max(0, len(held) - 3)
 
     def _skip_interim(self, status: int, fields: bytes) -> None:
         self._seen_interim += 1
-        if status == _SWITCHING or self._seen_interim > self._limits.max_informational:
-            msg = "the provider switched protocols unasked" if status == _SWITCHING else "the provider sends interim answers without end"
-            raise ProtocolError(msg)
+        if status == _SWITCHING:
+            raise ProtocolError("the provider switched protocols unasked")
+        if self._seen_interim > self._limits.max_informational:
+            raise ProtocolError("the provider sends interim answers without end")
         _refuse_lengths(fields)
 
     def _begin(self, version: bytes, status: int, fields: bytes) -> None:
@@ -186,14 +182,12 @@ class ResponseReader:
         length_text = headers.get("content-length")
         if coding is not None:
             if length_text is not None or version == b"0" or coding.lower() != "chunked":
-                msg = "the answer's transfer-encoding is not plain `chunked`, or comes with a second length, or in HTTP/1.0"
-                raise ProtocolError(msg)
+                raise ProtocolError("the answer's transfer-encoding is not plain `chunked`, or comes with a second length, or in HTTP/1.0")
             self._state = _CHUNK_SIZE
         elif length_text is not None:
             # str.isdecimal: of the 256 characters that a header can hold only 0 to 9 are
             if not length_text.isdecimal() or len(length_text) > _MAX_LENGTH_DIGITS:
-                msg = "the answer's content-length is not a number"
-                raise ProtocolError(msg)
+                raise ProtocolError("the answer's content-length is not a number")
             self._left = int(length_text)
             self._state = _BY_LENGTH
         else:
@@ -254,14 +248,12 @@ class ResponseReader:
 
     def _hold_chunk_line(self, data: bytes, at: int) -> None:
         if data.find(b"\n", at) >= 0 or len(data) - at >= _MAX_CHUNK_LINE:
-            msg = "a chunk of the answer has a malformed size"
-            raise ProtocolError(msg)
+            raise ProtocolError("a chunk of the answer has a malformed size")
         self._held = data[at:]
 
     def _hold_chunk_end(self, data: bytes, at: int) -> None:
         if data[at:] != b"\r":
-            msg = "a chunk of the answer is longer than it says"
-            raise ProtocolError(msg)
+            raise ProtocolError("a chunk of the answer is longer than it says")
         self._held = b"\r"
 
     def _feed_trailer(self, data: bytes, at: int) -> int:
@@ -274,8 +266,7 @@ class ResponseReader:
             return match.end()
         rest = data[at : at + limit + 1]
         if len(rest) > limit or b"\r\n\r\n" in rest or _BARE_LF.search(rest):
-            msg = "the answer's trailer is malformed or too long"
-            raise ProtocolError(msg)
+            raise ProtocolError("the answer's trailer is malformed or too long")
         self._held = rest
         return len(data)
 
@@ -299,20 +290,25 @@ def _headers(fields: bytes) -> dict[str, str]:
     Raises:
         ProtocolError: content-length or transfer-encoding is there twice.
     """
-    pairs = _FIELDS.findall(fields.decode("latin-1"))
-    if b" \r\n" in fields or b"\t\r\n" in fields:
-        pairs = [(name, value.rstrip(" \t")) for name, value in pairs]
-    headers: dict[str, str] = {name.lower(): value for name, value in pairs}
-    if len(headers) != len(pairs):
-        headers = {}
-        for name, value in pairs:
-            lower = name.lower()
-            if lower in headers:
-                if lower in ("content-length", "transfer-encoding"):
-                    msg = f"the answer has {lower} twice"
-                    raise ProtocolError(msg)
-                value = f"{headers[lower]}, {value}"  # noqa: PLW2901
-            headers[lower] = value
+    lines = fields.decode("latin-1").split("\r\n")
+    lines.pop()  # what follows the last line's end: nothing
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip(" \t")
+    return headers if len(headers) == len(lines) else _joined(lines)
+
+
+def _joined(lines: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        raw_name, _, raw_value = line.partition(":")
+        name, value = raw_name.lower(), raw_value.strip(" \t")
+        if name in headers:
+            if name in ("content-length", "transfer-encoding"):
+                raise ProtocolError(f"the answer has {name} twice")
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
     return headers
 
 
@@ -320,5 +316,4 @@ def _refuse_lengths(fields: bytes) -> None:
     if fields:
         headers = _headers(fields)
         if "content-length" in headers or "transfer-encoding" in headers:
-            msg = "the answer gives a length in an interim head or in a trailer"
-            raise ProtocolError(msg)
+            raise ProtocolError("the answer gives a length in an interim head or in a trailer")

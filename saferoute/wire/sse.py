@@ -97,7 +97,9 @@ class EventStream:
         events: list[tuple[str, str]] = []
         tail = bytes(self._held)
         self._held.clear()
-        if tail and not _read_block(tail, events):
+        if _read_block(tail, events) and not events[-1][1]:  # "data" or "data:" with nothing behind it
+            events.clear()
+        if not events:
             self.dangling = any(line and not line.startswith(b":") for line in tail.split(b"\n"))
         return events
 

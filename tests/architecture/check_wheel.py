@@ -85,7 +85,7 @@ def named_commands() -> list[list[str]]:
 def _run_bare(wheel: pathlib.Path, folder: pathlib.Path) -> list[str]:
     venv.create(folder, with_pip=True)
     python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-input"]
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "--quiet", "install", "--no-input"]
     subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "runtime.txt")], check=True)
     subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
     wrong: list[str] = []

@@ -8,6 +8,7 @@ a gated package's lines may be excluded.
 
 from __future__ import annotations
 
+import ast
 import json
 import pathlib
 import sys
@@ -29,15 +30,16 @@ def _package(file: str) -> str:
 
 
 def _counted_excluded(file: str, lines: list[int]) -> list[int]:
-    """Excluded lines without those that only exist for type checkers: imports under TYPE_CHECKING, and `...` of Protocols."""
-    text = pathlib.Path(file).read_text(encoding="utf-8").splitlines()
-    kept = []
-    for number in lines:
-        line = text[number - 1].strip()
-        if line == "..." or line.startswith(("if TYPE_CHECKING", "from ", "import ", ")", "def ", "async def ", "@")) or line.endswith(","):
-            continue
-        kept.append(number)
-    return kept
+    """Excluded lines that would run: not blocks under TYPE_CHECKING, and not functions whose body is `...` (Protocols, overloads)."""
+    text = pathlib.Path(file).read_text(encoding="utf-8")
+    never: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        only_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        stub = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and ast.unparse(node.body[-1]) == "..."
+        if (only_types or stub) and isinstance(node, ast.stmt):
+            never.update(range(node.lineno - (0 if only_types else 5), (node.end_lineno or node.lineno) + 1))
+    written = text.splitlines()
+    return [number for number in lines if number not in never and written[number - 1].strip()]
 
 
 def main(path: str) -> int:

@@ -298,7 +298,7 @@ def supply_chain() -> Row:
         line.strip() for path in workflows for line in path.read_text(encoding="utf-8").splitlines() if re.match(r"\s*(- )?uses:", line)
     ]
     loose = [line for line in uses if not re.search(r"@[0-9a-f]{40}\b", line)]
-    attested = any("attest" in path.read_text(encoding="utf-8") for path in workflows)
+    attested = any("attestations: true" in path.read_text(encoding="utf-8") for path in workflows)
     startup = [path.name for path in PACKAGE.rglob("*") if path.suffix == ".pth" or path.stem in {"sitecustomize", "usercustomize"}]
     files_there = all((ROOT / name).exists() for name in ("SECURITY.md", "LICENSE", "tests/architecture/check_wheel.py"))
     points = _points([six and not startup, not unhashed, files_there, attested and not loose])

@@ -11,7 +11,7 @@ import pytest
 from package_source import called_name, imports, modules
 
 PURE = {"errors", "values", "wire", "signing", "secrets", "providers", "routing", "capabilities", "guards", "ledger", "call"}
-IMPURE_MODULES = {"os", "socket", "ssl", "time", "asyncio", "threading", "subprocess", "select", "selectors", "httpx", "tempfile"}
+IMPURE_MODULES = {"os", "socket", "ssl", "time", "asyncio", "subprocess", "select", "selectors", "httpx", "tempfile"}
 ALLOWED = {  # a dependency -> the layers (or modules) that may import it
     "httpx": {"drivers", "testing"},
     "httpcore": {"drivers"},

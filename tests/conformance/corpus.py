@@ -25,10 +25,15 @@ from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
 from saferoute.values.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import ModuleType
 
     from saferoute.values.events import DecodedEvent
+    from saferoute.values.messages import Content
+    from saferoute.values.reply import Reply
+    from saferoute.values.usage import Usage
+
+    ClientUnderTest = Callable[[dict[str, Any], str], dict[str, Any]]
 
 DIALECTS = ("openai_chat", "anthropic_messages")
 CORE = ("text", "tools", "finish", "error")
@@ -81,7 +86,17 @@ def head_of(record: dict[str, Any]) -> Head:
 
 def target_for(record: dict[str, Any]) -> Target:
     model = (record["request"]["body"] or {}).get("model") or "m"
-    return Target(record["provider"], record["provider"], record["endpoint"], "https://api.example.com", "/v1", NetClass(), model, None, "none")
+    return Target(
+        id=record["id"],
+        provider_name=record["provider"],
+        dialect=record["endpoint"],
+        origin="https://api.example.com",
+        path="/v1",
+        net=NetClass(),
+        model=model,
+        secret=None,
+        auth="none",
+    )
 
 
 def decode(record: dict[str, Any], data: bytes, cuts: Sequence[int] = (), head: Head | None = None) -> list[DecodedEvent]:
@@ -105,14 +120,29 @@ def result_of(fold: Fold) -> dict[str, Any]:
     """A fold in the corpus' words."""
     completed = fold.completed
     assert completed is not None, "an answer without its last event"
-    content, usage = fold.content(), completed.usage
+    return _result(fold.content(), completed.finish_reason, completed.raw_finish_reason, completed.usage)
+
+
+def result_of_reply(reply: Reply[Any]) -> dict[str, Any]:
+    """A reply of the public client in the corpus' words: what a `client_under_test` returns."""
+    return _result(reply.message.content, reply.finish_reason, reply.raw_finish_reason, reply.usage)
+
+
+def score_over_http(chosen: Sequence[dict[str, Any]], client_under_test: ClientUnderTest) -> tuple[float, float, str]:
+    """The second runner: every record over a real socket, from the corpus' replay server to `client_under_test(view, base_url)`."""
+    rows = replay().score(chosen, client_under_test)
+    by_id = {record["id"]: record for record in chosen}
+    return score([(by_id[row["id"]], row["got"]) for row in rows if row["asked"]])
+
+
+def _result(content: Content, finish: str, raw_finish: str, usage: Usage) -> dict[str, Any]:
     return {
         "text": "".join(part.text for part in content if isinstance(part, Text)),
         "thinking": "".join(part.text for part in content if isinstance(part, Reasoning)),
         "refusal": "".join(part.text for part in content if isinstance(part, Refusal)),
         "tool_calls": [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in content if isinstance(c, ToolCall)],
-        "finish": FINISH.get(completed.finish_reason, completed.finish_reason),
-        "finish_raw": completed.raw_finish_reason,
+        "finish": FINISH.get(finish, finish),
+        "finish_raw": raw_finish,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cached_tokens": usage.cache_read_input_tokens,

@@ -1,0 +1,62 @@
+"""saferoute for the peer benchmark: link or copy this file into a scratch copy of that folder's `adapters/`.
+
+Lines to add there (see benchmarks/README.md):
+    peers.txt   saferoute | PATH/TO/CHECKOUT
+    suite.txt   saferoute       | saferoute | saferoute_sdk.py:Sync  | sync  | q
+                saferoute async | saferoute | saferoute_sdk.py:Async | async | q
+"""
+
+import warnings
+from urllib.parse import urlsplit
+
+import saferoute
+
+KEY = "sk-test-000000000000000000000000000000000000000000000000"
+ROUTE = "mock/gpt-4o-mini"
+
+
+def local(cls, base):
+    """A client whose table has one row: the mock, with a key that it must present."""
+    url = urlsplit(base)
+    server = saferoute.loopback("mock", port=url.port, path=url.path + "/v1", secret="mock")
+    secrets = saferoute.Secrets.of({"mock": (KEY, f"http://127.0.0.1:{url.port}")})
+    with warnings.catch_warnings(action="ignore"):
+        return cls.local(servers=[server], secrets=secrets)
+
+
+class Sync:
+    ASYNC = False
+
+    def __init__(self, base):
+        self.client = local(saferoute.Client, base)
+
+    def chat(self, messages):
+        return self.client.chat(ROUTE, messages).text
+
+    def chat_tools(self, messages, tools):
+        return self.client.chat(ROUTE, messages, tools=tools).tool_calls[0].arguments
+
+    def stream(self, messages):
+        with self.client.stream(ROUTE, messages) as stream:
+            for event in stream:
+                if event.type == "text":
+                    yield event.text
+
+
+class Async:
+    ASYNC = True
+
+    def __init__(self, base):
+        self.client = local(saferoute.AsyncClient, base)
+
+    async def chat(self, messages):
+        return (await self.client.chat(ROUTE, messages)).text
+
+    async def chat_tools(self, messages, tools):
+        return (await self.client.chat(ROUTE, messages, tools=tools)).tool_calls[0].arguments
+
+    async def stream(self, messages):
+        async with self.client.stream(ROUTE, messages) as stream:
+            async for event in stream:
+                if event.type == "text":
+                    yield event.text

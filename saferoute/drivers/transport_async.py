@@ -1,0 +1,294 @@
+"""The asyncio transport: as `saferoute.drivers.transport`, over a Protocol of our own.
+
+Connections belong to the event loop that opened them. A transport that is used from a second loop opens that loop's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from saferoute.drivers.address import look_up, resolve_with_system
+from saferoute.drivers.pool import IdleList, PoolLimits, prepare
+from saferoute.drivers.tls import ClientTls
+from saferoute.drivers.transport_answer import NO_HEAD, Answer, reader_factory
+from saferoute.drivers.transport_connection import Connection
+from saferoute.drivers.transport_request import head_of, write_request
+from saferoute.drivers.transport_site import Site, connect_failed, timed_out
+from saferoute.errors import ConfigurationError
+from saferoute.wire.http1 import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from saferoute.drivers.address import Resolver
+    from saferoute.drivers.transport_answer import Parser
+    from saferoute.secrets.secret import CredentialSource
+    from saferoute.values.http import Clocks, HttpRequest, NetClass
+
+__all__ = ["AsyncioTransport"]
+
+_CLOSE_ENOUGH: Final = 0.001  # of a second
+
+
+class _Exchange:
+    """An answer that is being read; `AsyncExchange` is what it implements."""
+
+    __slots__ = ("_answer", "_clocks", "_connection", "_pool", "head")
+
+    def __init__(self, connection: Connection, pool: _Pool, answer: Answer, clocks: Clocks) -> None:
+        self.head = NO_HEAD  # until `begin` returns; nobody else sees the exchange before
+        self._connection: Connection | None = connection
+        self._pool = pool
+        self._answer = answer
+        self._clocks = clocks
+
+    async def begin(self, connection: Connection) -> None:
+        """Read until the head is complete, with whatever of the body comes along."""
+        clocks, answer = self._clocks, self._answer
+        answer.feed(await connection.receive(clocks.first_byte, "first_byte", clocks, answered=False))
+        while answer.head is NO_HEAD:
+            answer.feed(await connection.receive(clocks.idle, "idle", clocks, answered=False))
+        self.head = answer.head
+        if answer.reader.done:
+            self._release(connection)
+
+    async def read(self) -> bytes:
+        """As AsyncExchange.read."""
+        answer, clocks = self._answer, self._clocks
+        try:
+            if answer.pending:
+                piece = answer.next_piece()
+                if piece:
+                    return piece
+            while (connection := self._connection) is not None:
+                piece = answer.feed(await connection.receive(clocks.idle, "idle", clocks, answered=True))
+                if answer.reader.done:
+                    self._release(connection)
+                if piece:
+                    return piece
+        except BaseException:
+            self.drop()
+            raise
+        return b""
+
+    def _release(self, connection: Connection) -> None:
+        self._connection = None
+        if self._answer.reader.reusable and connection.is_quiet():
+            self._pool.idle.put(connection, self._pool.clock())
+        else:
+            connection.discard()
+
+    def drop(self) -> None:
+        """Close the connection, unless the answer was whole."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.discard()
+
+    async def close(self) -> None:
+        """As AsyncExchange.close."""
+        self.drop()
+
+
+class _Pool:
+    """A site with one loop's idle connections to it, and the lookup that is under way."""
+
+    __slots__ = ("clock", "idle", "lookup", "site")
+
+    def __init__(self, site: Site, limits: PoolLimits, clock: Callable[[], float]) -> None:
+        self.site = site
+        self.idle: IdleList[Connection] = IdleList(limits)
+        self.lookup: asyncio.Future[Sequence[str] | Exception] | None = None
+        self.clock = clock
+
+
+_Pools = dict[tuple[str, "NetClass"], _Pool]
+
+
+class AsyncioTransport:
+    """Sends requests over asyncio connections of its own.
+
+    Args:
+        credentials: where keys come from; None for requests that need none.
+        limits: what an answer may be at most.
+        pool: how many idle connections are kept, and how long.
+        parser: "own", or "h11" for a second opinion at several times the cost.
+        tls: the TLS context; share one among transports, making it is dear.
+        clock: monotonic seconds; `Clocks.deadline` is on it.
+        resolver: from host and port to addresses; called in a thread.
+    """
+
+    def __init__(
+        self,
+        credentials: CredentialSource | None,
+        *,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        pool: PoolLimits = PoolLimits(),  # noqa: B008  frozen
+        parser: Parser = "own",
+        tls: ClientTls | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        resolver: Resolver = resolve_with_system,
+    ) -> None:
+        self._credentials = credentials
+        self._limits = limits
+        self._pool_limits = pool
+        self._reader = reader_factory(parser)
+        self._tls = tls or ClientTls()
+        self._clock = clock
+        self._resolver = resolver
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
+        self._recent: tuple[asyncio.AbstractEventLoop | None, _Pools] = (None, {})  # spares the weak lookup
+        self._pid = os.getpid()
+        self._closed = False
+
+    async def open(self, request: HttpRequest, clocks: Clocks) -> _Exchange:
+        """As AsyncTransport.open."""
+        if os.getpid() != self._pid:
+            self._forget_inherited()
+        loop = asyncio.get_running_loop()
+        known, pools = self._recent
+        if known is not loop:
+            pools = self._pools_of(loop)
+        pool = pools.get((request.origin, request.net)) or self._add_pool(pools, request)
+        site = pool.site
+        head = head_of(request, site.fixed)
+        connection = pool.idle.take(self._clock()) or await self._connect(loop, pool, clocks)
+        exchange = _Exchange(connection, pool, Answer(self._reader(self._limits), site, self._limits.max_body), clocks)
+        try:
+            self._write(connection, request, head)
+            if connection.writing:
+                await connection.drain(clocks)
+            await exchange.begin(connection)
+        except BaseException:
+            exchange.drop()
+            raise
+        return exchange
+
+    def _write(self, connection: Connection, request: HttpRequest, head: bytes) -> None:
+        failure = write_request(request, head, self._credentials, connection.write, _nothing)
+        if failure is not None:
+            raise failure
+
+    async def close(self) -> None:
+        """Close every idle connection, of every loop; one that is in use closes when its answer ends."""
+        self._closed = True
+        here = asyncio.get_running_loop()
+        for loop, pools in list(self._by_loop.items()):
+            for pool in list(pools.values()):
+                if loop is here or loop.is_closed():
+                    pool.idle.close()
+                else:
+                    loop.call_soon_threadsafe(pool.idle.close)
+        await asyncio.sleep(0)  # asyncio closes the sockets in the next round
+
+    def _pools_of(self, loop: asyncio.AbstractEventLoop) -> _Pools:
+        pools = self._by_loop.setdefault(loop, {})
+        self._recent = (loop, pools)
+        for other in [known for known in self._by_loop if known.is_closed()]:
+            for pool in self._by_loop.pop(other, {}).values():
+                pool.idle.close()
+        return pools
+
+    def _add_pool(self, pools: _Pools, request: HttpRequest) -> _Pool:
+        self._check_open()
+        pool = pools[request.origin, request.net] = _Pool(Site(request.origin, request.net), self._pool_limits, self._clock)
+        return pool
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError("this client is closed; make a new one")
+
+    def _forget_inherited(self) -> None:
+        """In a forked child: the inherited connections and loops are the parent's."""
+        inherited, self._by_loop, self._recent, self._pid = self._by_loop, WeakKeyDictionary(), (None, {}), os.getpid()
+        for pools in inherited.values():
+            for pool in pools.values():
+                for connection in pool.idle.empty():
+                    connection.disown()
+
+    # ------------------------------------------------------------------------------------------------ connecting
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop, pool: _Pool, clocks: Clocks) -> Connection:
+        self._check_open()
+        left = clocks.deadline - self._clock()
+        total = left < clocks.connect
+        if left <= 0:
+            raise timed_out(clocks, "connect", total=True, sent=False)
+        failure: OSError | None = None
+        limit = asyncio.timeout(left if total else clocks.connect)
+        try:
+            async with limit:
+                return await self._reach(loop, pool, self._clock() + (left if total else clocks.connect))
+        except OSError as error:  # TimeoutError is one
+            failure = error.with_traceback(None)
+        if limit.expired():
+            raise timed_out(clocks, "connect", total=total, sent=False)
+        raise connect_failed(pool.site, failure)
+
+    async def _reach(self, loop: asyncio.AbstractEventLoop, pool: _Pool, ends: float) -> Connection:
+        """Connect to the first address that answers; each gets its share of the time that is left.
+
+        Raises:
+            OSError: the last address's failure, or TLS's.
+        """
+        site = pool.site
+        addresses = site.checked((site.host,) if site.is_ip else await self._resolve(loop, pool))
+        failure: OSError | None = None
+        for tried, address in enumerate(addresses):
+            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                async with asyncio.timeout((ends - self._clock()) / (len(addresses) - tried)):
+                    await loop.sock_connect(sock, (address, site.port))
+                prepare(sock)
+            except OSError as error:
+                failure = error.with_traceback(None)
+                sock.close()
+                continue
+            except BaseException:
+                sock.close()
+                raise
+            return await self._open_on(loop, site, sock, ends)
+        raise failure or ConnectionRefusedError
+
+    async def _open_on(self, loop: asyncio.AbstractEventLoop, site: Site, sock: socket.socket, ends: float) -> Connection:
+        """Give a connected socket to the loop, under TLS for the origin's host name if the origin wants it."""
+
+        def make() -> Connection:
+            return Connection(sock, site, loop, self._clock)
+
+        if not site.secure:
+            return (await loop.create_connection(make, sock=sock))[1]
+        context = self._tls.context()
+        patience = max(ends - self._clock(), 0.0) + 1.0  # the caller's clock comes first
+        _, connection = await loop.create_connection(
+            make, sock=sock, ssl=context, server_hostname=site.host, ssl_handshake_timeout=patience, ssl_shutdown_timeout=1.0
+        )
+        return connection
+
+    async def _resolve(self, loop: asyncio.AbstractEventLoop, pool: _Pool) -> Sequence[str] | Exception:
+        """Look the host up, once for all who wait for it at the same time."""
+        lookup = pool.lookup
+        if lookup is None:
+            lookup = pool.lookup = loop.create_future()
+            answer = lookup
+
+            def settle(result: Sequence[str] | Exception) -> None:
+                pool.lookup = None
+                if not answer.done():
+                    answer.set_result(result)
+
+            def done(result: Sequence[str] | Exception) -> None:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(settle, result)
+
+            look_up(self._resolver, pool.site.host, pool.site.port, done)
+        return await asyncio.shield(lookup)
+
+
+def _nothing() -> None:
+    """Nothing is to be done between pieces: asyncio buffers them."""

@@ -1,0 +1,280 @@
+"""From routes.toml, which people write and review, to the canonical table that is signed.
+
+    [providers.openai]            # a row out of the catalogue: any model, the key named "openai"
+    data = "internal"
+
+    [aliases]
+    fast = "openai/gpt-5.4-mini"
+
+    [grant]                       # what callers without a capability may do; without it production refuses
+    data = "internal"
+
+Sections: defaults (for every row), providers (out of the catalogue, with changes), routes (rows of your own; `extends` takes over another
+row, a catalogue provider or a catalogue server), aliases, grant, annotations. Errors name the place in the file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from saferoute.errors import ConfigurationError
+from saferoute.routing.catalogue import load_catalogue
+from saferoute.routing.release import Release
+from saferoute.routing.rows import compile_row
+from saferoute.routing.schema import check
+from saferoute.routing.shapes import ALIAS, GRANT, ROW, SCHEMA
+from saferoute.routing.spellings import duration, money, price
+from saferoute.routing.table import compile_table
+from saferoute.signing.refusal import Refused
+from saferoute.signing.strict_json import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from saferoute.routing.catalogue import Catalogue
+
+__all__ = ["DEFAULT_ATTEMPTS", "build", "build_payload"]
+
+DEFAULT_ATTEMPTS = 3
+"""How many requests one call of an alias may send, unless the alias says otherwise."""
+
+_SECTIONS = ("aliases", "annotations", "defaults", "grant", "providers", "routes", "schema")
+_DEFAULTABLE = ("data", "deadlines", "default_max_output", "headers", "max_output", "region")
+_NESTED = ("deadlines", "headers", "profile", "quirks")  # what `extends` merges field by field
+_MAX_EXTENDS = 8
+_MAX_TOML_BYTES = 2_000_000
+_PRICE_FIELDS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+
+
+def build(toml_text: str) -> bytes:
+    """Turn a routes.toml into the table to sign.
+
+    Args:
+        toml_text: the file's text.
+
+    Returns:
+        The table's canonical bytes. It was compiled as a client will compile it, so what is signed will open.
+
+    Raises:
+        ConfigurationError: with the place in the file and what to write there.
+    """
+    import tomllib  # noqa: PLC0415  a client that opens a signed table does not need it
+
+    if len(toml_text) > _MAX_TOML_BYTES:
+        raise ConfigurationError(f"routes.toml has {len(toml_text)} characters; at most {_MAX_TOML_BYTES} are read")
+    try:
+        source = tomllib.loads(toml_text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"routes.toml is not TOML: {error}") from None
+    try:
+        return _build(source, load_catalogue())
+    except Refused as refusal:
+        raise ConfigurationError(f"routes.toml: {refusal}") from None
+
+
+def build_payload(
+    rows: Sequence[Mapping[str, Any]],
+    aliases: Mapping[str, Any],
+    grant: Mapping[str, Any] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Write rows, aliases and grant, already in the signed table's own words, as canonical bytes.
+
+    Raises:
+        ConfigurationError: if a client would refuse the table.
+    """
+    try:
+        return _payload(rows, aliases, grant, annotations)
+    except Refused as refusal:
+        raise ConfigurationError(f"this makes no routing table: {refusal}") from None
+
+
+def _payload(
+    rows: Sequence[Mapping[str, Any]],
+    aliases: Mapping[str, Any],
+    grant: Mapping[str, Any] | None,
+    annotations: Mapping[str, Any] | None,
+) -> bytes:
+    payload: dict[str, Any] = {"schema": SCHEMA, "routes": list(rows), "aliases": dict(aliases)}
+    if grant is not None:
+        payload["grant"] = grant
+    if annotations:
+        payload["annotations"] = annotations
+    body = canonical(payload)
+    compile_table(body, Release("draft", 1, 1, 0, 1, ()))
+    return body
+
+
+def _build(source: Mapping[str, Any], catalogue: Catalogue) -> bytes:
+    for section in source:
+        if section not in _SECTIONS:
+            raise Refused(f"{section} is no section of routes.toml; the sections are {', '.join(_SECTIONS)}")
+    if source.get("schema", SCHEMA) != SCHEMA:
+        raise Refused(f"schema is {source['schema']!r}; this version writes schema {SCHEMA}")
+    written = _Rows(source, catalogue)
+    rows = written.all()
+    if not rows:
+        raise Refused("there is no route: add a [providers.NAME] or a [routes.NAME]")
+    aliases = {name: _alias(raw, f"aliases.{name}") for name, raw in _table(source, "aliases").items()}
+    grant = _grant(source["grant"], rows, aliases) if "grant" in source else None
+    return _payload(rows, aliases, grant, _table(source, "annotations"))
+
+
+def _table(source: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
+    value = source.get(name, {})
+    if not isinstance(value, dict):
+        raise Refused(f"{path or name} must be a table")
+    return value
+
+
+class _Rows:
+    """The rows of one file, `extends` followed; made and dropped while a file is built."""
+
+    __slots__ = ("_catalogue", "_defaults", "_own")
+
+    def __init__(self, source: Mapping[str, Any], catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._defaults = _table(source, "defaults")
+        for name in self._defaults:
+            if name not in _DEFAULTABLE:
+                raise Refused(f"defaults.{name} cannot be a default; these can: {', '.join(_DEFAULTABLE)}")
+        self._own: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        for name in _table(source, "providers"):
+            if catalogue.provider(name) is None:
+                known = ", ".join(provider.name for provider in catalogue.providers)
+                raise Refused(f"providers.{name} is not in the catalogue ({known}); write a row of your own: [routes.{name}]")
+            path = f"providers.{name}"
+            changes = _table(source["providers"], name, path)
+            if "extends" in changes:
+                raise Refused(f"{path}.extends: it is the catalogue's row already; use [routes.NAME] for another")
+            self._own[name] = (path, {**changes, "extends": name})
+        for name in _table(source, "routes"):
+            path = f"routes.{name}"
+            if name in self._own:
+                raise Refused(f"{path} has the name of providers.{name}; put the changes there")
+            self._own[name] = (path, _table(source["routes"], name, path))
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every row in the signed table's own words, checked one by one so that errors name the file's place."""
+        rows = []
+        for name, (path, _) in self._own.items():
+            row = _spelled({"data": "public", **_merged(self._defaults, self._extended(name, ()))}, path)
+            row["id"] = name
+            check(row, ROW, path)
+            compile_row(row, path)
+            rows.append(row)
+        return rows
+
+    def _extended(self, name: str, above: tuple[str, ...]) -> dict[str, Any]:
+        path, own = self._own[name]
+        base = own.get("extends")
+        fields = {key: value for key, value in own.items() if key != "extends"}
+        if "id" in fields:
+            raise Refused(f"{path}.id: the name of the section is the id")
+        if base is None:
+            return fields
+        if not isinstance(base, str):
+            raise Refused(f"{path}.extends must be a name")
+        if base in above or len(above) == _MAX_EXTENDS:
+            raise Refused(f"{path}.extends leads to itself or too far: {' -> '.join([*above, name, base])}")
+        if base != name and base in self._own:
+            return _merged(self._extended(base, (*above, name)), fields)
+        return _merged(self._from_catalogue(name, base, path), fields)
+
+    def _from_catalogue(self, name: str, base: str, path: str) -> Mapping[str, Any]:
+        provider = self._catalogue.provider(base)
+        if provider is not None:
+            return provider.row
+        preset = self._catalogue.presets.get(base)
+        if preset is None:
+            known = [*self._own, *(one.name for one in self._catalogue.providers), *self._catalogue.presets]
+            raise Refused(f"{path}.extends is {base!r}; it can be {', '.join(one for one in known if one != name)}")
+        return self._catalogue.server_row(preset)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Put fields over others; a wildcard row's families and the like go when the row names its own model."""
+    merged = {**base, **over}
+    for name in _NESTED:
+        if isinstance(base.get(name), dict) and isinstance(over.get(name), dict):
+            merged[name] = {**base[name], **over[name]}
+    if merged.get("model") != "*" and "families" not in over and "families" in merged:
+        families = merged.pop("families")
+        own: Mapping[str, Any] = next((one["profile"] for one in families if str(merged["model"]).startswith(one["prefix"])), {})
+        merged["profile"] = {**base.get("profile", {}), **own, **over.get("profile", {})}
+    if merged.get("auth") == "none" and "secret" not in over:
+        merged.pop("secret", None)
+    return merged
+
+
+def _spelled(row: dict[str, Any], path: str) -> dict[str, Any]:
+    """Turn the friendly spellings of a row into the signed table's own."""
+    if "deadlines" in row:
+        row["deadlines"] = _deadlines(row["deadlines"], f"{path}.deadlines")
+    if "prices" in row:
+        row["prices"] = _prices(row["prices"], f"{path}.prices")
+    if isinstance(row.get("net"), list):
+        row |= {"net": "private", "networks": row["net"]}
+    return row
+
+
+def _deadlines(raw: object, path: str) -> dict[str, int]:
+    if not isinstance(raw, dict):
+        raise Refused(f'{path} must be a table such as {{ connect = "10s", total = "2m" }}')
+    return {name: duration(value, f"{path}.{name}") for name, value in raw.items()}
+
+
+def _prices(raw: object, path: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise Refused(f'{path} must be a table such as {{ input = "$2.50/M", output = "$10/M" }}')
+    prices: dict[str, Any] = {}
+    for name, value in raw.items():
+        if name not in _PRICE_FIELDS:
+            raise Refused(f"{path}.{name} is no price; the prices are {', '.join(_PRICE_FIELDS)}")
+        nano, currency = price(value, f"{path}.{name}")
+        if prices.setdefault("currency", currency) != currency:
+            raise Refused(f"{path}.{name} is in {currency}, and another price in {prices['currency']}")
+        prices[name] = nano
+    return prices
+
+
+def _alias(raw: object, path: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"strategy": "ordered", "max_attempts": DEFAULT_ATTEMPTS}
+    if isinstance(raw, str):
+        fields["targets"] = [raw]
+    elif isinstance(raw, list):
+        fields["targets"] = raw
+    elif isinstance(raw, dict):
+        fields |= raw
+        if "deadlines" in raw:
+            fields["deadlines"] = _deadlines(raw["deadlines"], f"{path}.deadlines")
+    else:
+        raise Refused(f'{path} must be a target, a list of targets, or a table with targets = ["openai/gpt-5.4-mini"]')
+    check(fields, ALIAS, path)
+    return fields
+
+
+def _grant(raw: object, rows: Sequence[Mapping[str, Any]], aliases: Mapping[str, Any]) -> dict[str, Any]:
+    """A grant; the routes that it does not name are written out now, so that none is added to it later by accident."""
+    if not isinstance(raw, dict):
+        raise Refused("grant must be a table")
+    grant: dict[str, Any] = {"operations": ["chat"], "routes": sorted({*aliases, *(row["id"] for row in rows)}), **raw}
+    if "max_cost" in raw:
+        amount, currency = money(raw["max_cost"], "grant.max_cost")
+        grant["max_cost"] = {"amount": amount, "currency": currency}
+    if "budget" in raw:
+        grant["budget"] = _budget(raw["budget"])
+    check(grant, GRANT, "grant")
+    return grant
+
+
+def _budget(raw: object) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if isinstance(raw, dict):
+        extra = {key: value for key, value in raw.items() if key != "amount"}
+        raw = raw.get("amount")
+    text, slash, per = raw.rpartition("/") if isinstance(raw, str) else ("", "", "")
+    if not slash:
+        raise Refused(f'grant.budget is {raw!r}; write "$5/day"')
+    amount, currency = money(text, "grant.budget")
+    return {"amount": amount, "currency": currency, "per": per, **extra}

@@ -1,0 +1,96 @@
+"""The table of `Client.local()`: keys, root, table and release made in memory, to be verified like any other.
+
+Nothing is written, so there is nothing that could be read-only, stale or stolen from a disk; the private keys are dropped as soon as
+they have signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from saferoute.errors import ConfigurationError
+from saferoute.routing.authoring import DEFAULT_ATTEMPTS, build_payload
+from saferoute.routing.catalogue import load_catalogue
+from saferoute.routing.publish import new_root, pin, sign_release
+from saferoute.routing.release import MAX_LIFE_LOCAL
+from saferoute.routing.table import LOCAL_PREFIX
+from saferoute.signing.keys import PrivateKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from saferoute.routing.catalogue import Catalogue, CatalogueProvider
+    from saferoute.values.server import Server
+
+__all__ = ["LocalBundle", "local_bundle"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalBundle:
+    """What `verify_bundle` takes.
+
+    Attributes:
+        root: a root file's content.
+        sha256: its digest.
+        bundle: a `routes.json`'s content.
+    """
+
+    root: bytes
+    sha256: str
+    bundle: bytes
+
+
+def local_bundle(
+    providers: Sequence[str],
+    servers: Sequence[Server],
+    now: float,
+    *,
+    keys: tuple[PrivateKey, PrivateKey] | None = None,
+    catalogue: Catalogue | None = None,
+) -> LocalBundle:
+    """Make and sign a table for these providers and servers.
+
+    The aliases `fast` and `smart` go to the first of the providers in the catalogue's order; without a provider, to the first server
+    whose model is given. Rows take data of every label: nobody has set ceilings.
+
+    Args:
+        providers: names out of the catalogue, of those whose key was found.
+        servers: servers on this machine.
+        now: seconds since the epoch.
+        keys: for tests: the root's and the table's key; None makes new ones.
+        catalogue: None reads it.
+
+    Raises:
+        ConfigurationError: if there is neither a provider nor a server, one is not in the catalogue, or two have one name.
+    """
+    known = load_catalogue() if catalogue is None else catalogue
+    unknown = [name for name in providers if known.provider(name) is None]
+    if unknown:
+        raise ConfigurationError(f"the catalogue has no provider {unknown[0]!r}; it has {', '.join(one.name for one in known.providers)}")
+    chosen = [provider for provider in known.providers if provider.name in providers]
+    if not chosen and not servers:
+        raise ConfigurationError("a local table needs a provider whose key is found, or a server on this machine (servers=[...])")
+    rows: dict[str, dict[str, Any]] = {provider.name: dict(provider.row) for provider in chosen}
+    for server in servers:
+        if server.name in rows:
+            raise ConfigurationError(f"two servers or providers are called {server.name!r}")
+        rows[server.name] = known.server_row(server)
+    plain = {"strategy": "ordered", "max_attempts": DEFAULT_ATTEMPTS}
+    body = build_payload(
+        [{"id": name, "data": "restricted", **row} for name, row in rows.items()],
+        {name: {"targets": [target], **plain} for name, target in _aliases(chosen, servers)},
+    )
+    root_key, table_key = keys or (PrivateKey.generate(), PrivateKey.generate())
+    name = LOCAL_PREFIX + root_key.public_key.key_id[:12]
+    not_after = int(now) + MAX_LIFE_LOCAL
+    root = new_root(name, root_signers=[root_key], table_keys=[table_key.public_key], now=now, not_after=not_after)
+    bundle = sign_release(root, [body], version=1, now=now, signers=[table_key], not_after=not_after)
+    return LocalBundle(root, pin(root), bundle)
+
+
+def _aliases(chosen: Sequence[CatalogueProvider], servers: Sequence[Server]) -> list[tuple[str, str]]:
+    if chosen:
+        return [(alias, f"{chosen[0].name}/{model}") for alias, model in chosen[0].aliases.items()]
+    first = next((server.name for server in servers if server.model != "*"), None)
+    return [] if first is None else [("fast", first), ("smart", first)]

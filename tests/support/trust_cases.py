@@ -1,0 +1,162 @@
+"""Roots, releases and tables for tests: right by default, and wrong in exactly the way a test asks for.
+
+Everything here writes payloads by hand and signs whatever bytes it is given, so that a test can make what the package refuses to make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from saferoute.routing.trust import verify_bundle
+from saferoute.signing.envelope import PayloadType, encode_base64, sign
+from saferoute.signing.keys import PrivateKey
+from saferoute.signing.strict_json import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from saferoute.routing.table import RoutingTable
+
+NOW = 1_800_000_000
+DAY = 86_400
+ROOT_KEY = PrivateKey.from_seed(b"r" * 32)
+ROOT_KEY_2 = PrivateKey.from_seed(b"R" * 32)
+TABLE_KEY = PrivateKey.from_seed(b"t" * 32)
+TABLE_KEY_2 = PrivateKey.from_seed(b"T" * 32)
+STRANGER = PrivateKey.from_seed(b"s" * 32)
+
+
+def changed(value: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A copy with fields put over; None takes a field out."""
+    merged = {**value, **changes}
+    return {name: item for name, item in merged.items() if item is not None}
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A row in the payload's words."""
+    plain = {
+        "id": "main", "provider": "example", "dialect": "openai_chat", "origin": "https://api.example.com", "path": "/v1", "net": "public",
+        "model": "model-1", "secret": "example", "auth": "bearer", "data": "internal",
+    }  # fmt: skip
+    return changed(plain, changes)
+
+
+def wildcard(**changes: Any) -> dict[str, Any]:
+    """A row that takes any model."""
+    return row(**{"id": "open", "provider": "open", "model": "*", **changes})
+
+
+def alias(*targets: str, **changes: Any) -> dict[str, Any]:
+    """An alias in the payload's words."""
+    return changed({"targets": list(targets), "strategy": "ordered", "max_attempts": 3}, changes)
+
+
+def table(*rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A table's payload."""
+    return changed({"schema": 1, "routes": list(rows) or [row()], "aliases": {}}, changes)
+
+
+def full_table() -> dict[str, Any]:
+    """A table that uses every field of the schema."""
+    deadlines = {"connect": 1000, "first_byte": 2000, "idle": 3000, "total": 4000}
+    profile = {"context_window": 1000, "tools": True, "vision": False, "json_schema": True, "sampling": True, "reasoning": "effort"}
+    whole = row(
+        headers={"openai-organization": "org-1", "x-title": "a title"},
+        region="eu",
+        max_output=1000,
+        default_max_output=500,
+        extra_params=["service_tier", "verbosity"],
+        quirks={"max_tokens_field": "max_tokens", "instruction_role": "developer", "stream_usage": False, "tool_result_text_only": True},
+        profile=profile,
+        prices={"currency": "USD", "input": 2500, "output": 10000, "cache_read": 250, "cache_write_5m": 3000, "cache_write_1h": 5000},
+        deadlines=deadlines,
+        annotations={"owner": "team"},
+    )
+    private = row(id="inside", origin="https://10.1.2.3", net="private", networks=["10.1.0.0/16"])
+    return table(
+        whole,
+        private,
+        wildcard(families=[{"prefix": "big-", "profile": profile}]),
+        aliases={"fast": alias("main", "open/big-1", deadlines=deadlines, annotations={"why": "speed"}), "any": alias("fast", "inside")},
+        grant={
+            "operations": ["chat"], "routes": ["fast", "main"], "tools": ["search"], "data": "internal", "regions": ["eu"],
+            "max_output": 900, "max_cost": {"amount": 1, "currency": "USD"}, "audience": ["web"], "guards": ["pii"],
+            "budget": {"amount": 5, "currency": "USD", "per": "day", "scope": "host", "replicas": 2},
+        },
+        annotations={"ticket": "T-1"},
+    )  # fmt: skip
+
+
+def key_row(key: PrivateKey) -> dict[str, Any]:
+    """A key in a root's words."""
+    return {"algorithm": "ed25519", "public": encode_base64(key.public_key.raw)}
+
+
+def key_id(key: PrivateKey) -> str:
+    """A key's id."""
+    return key.public_key.key_id
+
+
+def root_payload(**changes: Any) -> dict[str, Any]:
+    """A root's payload: one key for each role."""
+    plain = {
+        "schema": 1,
+        "name": "acme",
+        "version": 1,
+        "issued": NOW - DAY,
+        "not_after": NOW + 365 * DAY,
+        "keys": {key_id(ROOT_KEY): key_row(ROOT_KEY), key_id(TABLE_KEY): key_row(TABLE_KEY)},
+        "roles": {
+            "root": {"keyids": [key_id(ROOT_KEY)], "threshold": 1},
+            "table": {"keyids": [key_id(TABLE_KEY)], "threshold": 1},
+        },
+    }
+    return changed(plain, changes)
+
+
+def release_payload(*bodies: bytes, **changes: Any) -> dict[str, Any]:
+    """A release's payload that names these bodies, all of schema 1 upwards."""
+    tables = [{"schema": 1 + n, "sha256": hashlib.sha256(body).hexdigest(), "size": len(body)} for n, body in enumerate(bodies)]
+    plain = {
+        "schema": 1, "name": "acme", "version": 1, "root_version": 1, "issued": NOW, "not_after": NOW + 7 * DAY, "tables": tables,
+    }  # fmt: skip
+    return changed(plain, changes)
+
+
+def signed(kind: str, payload: bytes, *signers: PrivateKey) -> dict[str, Any]:
+    """An envelope, as a JSON value, around any bytes."""
+    return sign(kind, payload, signers).to_json()
+
+
+@dataclass(frozen=True)
+class Files:
+    """A root and a bundle, as files' contents."""
+
+    root: bytes
+    bundle: bytes
+
+    def open(self, now: float = NOW, *, allow_local: bool = False, sha256: str | None = None, least: int | None = None) -> RoutingTable:
+        """Verify, as a client does."""
+        digest = hashlib.sha256(self.root).hexdigest() if sha256 is None else sha256
+        return verify_bundle(self.root, digest, self.bundle, now, allow_local=allow_local, min_table_version=least)
+
+
+def files(
+    body: bytes | dict[str, Any] | None = None,
+    *,
+    root: dict[str, Any] | bytes | None = None,
+    root_signers: Sequence[PrivateKey] = (ROOT_KEY,),
+    release: dict[str, Any] | bytes | None = None,
+    signers: Sequence[PrivateKey] = (TABLE_KEY,),
+    bodies: Sequence[bytes] | None = None,
+    kind: str = PayloadType.RELEASE,
+) -> Files:
+    """Make both files; whatever is given replaces what would be right."""
+    raw_body = body if isinstance(body, bytes) else canonical(table() if body is None else body)
+    raw_root = root if isinstance(root, bytes) else canonical(root_payload() if root is None else root)
+    raw_release = release if isinstance(release, bytes) else canonical(release_payload(raw_body) if release is None else release)
+    held = [raw_body] if bodies is None else bodies
+    bundle = {"release": signed(kind, raw_release, *signers), "tables": [encode_base64(one) for one in held]}
+    return Files(canonical(signed(PayloadType.ROOT, raw_root, *root_signers)), canonical(bundle))

@@ -1,0 +1,375 @@
+"""Descriptions, opened sources in order, the environment, the prompt, and the words of a missing key."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import sys
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import pytest
+
+from saferoute.drivers import environment, prompt, secret_sources
+from saferoute.drivers.keyring_store import KeyringStore
+from saferoute.drivers.prompt import PromptSource, ask_hidden, ask_passphrase, somebody_is_there
+from saferoute.drivers.secret_sources import open_sources, open_vault
+from saferoute.drivers.storage import vault_file
+from saferoute.errors import ConfigurationError, SecretError, SecretStoreLocked
+from saferoute.secrets.lookup import AbsentSource, MemorySource, Sources, StoreAbsent
+from saferoute.secrets.secret import Passphrase, key_to_store
+from saferoute.secrets.sources import Secrets, VaultPlace
+from tests.support.secret_stores import CATALOGUE, ORIGIN, OTHER, PHRASE, FakeBackend, keyring, record, weak_vault
+
+
+def key_of(sources: Sources, name: str = "openai") -> bytes | None:
+    found = sources.find(name)
+    return None if found is None else key_to_store(found.secret)
+
+
+# ---------------------------------------------------------------------------------------------------- descriptions
+
+
+def test_descriptions_say_what_they_are() -> None:
+    assert Secrets.keyring().labels == ("the keyring",)
+    assert Secrets.vault().labels == ("the vault",)
+    assert Secrets.prompt().labels == ("what was typed in",)
+    assert Secrets.from_env({"a": ("A", ORIGIN)}).labels == ("the environment",)
+    assert Secrets.of({"a": ("k", [ORIGIN, OTHER])}).labels == ("memory",)
+
+
+@pytest.mark.parametrize("variable", ["", "A=B", "A\n", "Ä"])
+def test_malformed_variables(variable: str) -> None:
+    with pytest.raises(ConfigurationError, match="not the name of an environment variable"):
+        Secrets.from_env({"openai": (variable, ORIGIN)})
+
+
+@pytest.mark.parametrize("pair", ["OPENAI_API_KEY", ("OPENAI_API_KEY",), (5, ORIGIN), ["OPENAI_API_KEY", ORIGIN], None])
+def test_a_variable_without_its_origin(pair: Any) -> None:
+    with pytest.raises(ConfigurationError, match="as a pair with the origin"):
+        Secrets.from_env({"openai": pair})
+
+
+def test_a_passphrase_or_a_key_file() -> None:
+    with pytest.raises(ConfigurationError, match="not both"):
+        Secrets.vault("x", passphrase="y", key_file="z")
+
+
+@pytest.mark.parametrize("spec", ["", "ENV", "1password", b"env", 5, [], ["env", 5], ["env", ["vault"]], {"openai": "x"}])
+def test_what_is_no_source(spec: Any) -> None:
+    with pytest.raises(ConfigurationError, match='secrets= takes "keyring", "vault", "env", "prompt"'):
+        open_sources(spec, CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("spec", "labels"),
+    [
+        (None, ("the keyring",)),
+        ("keyring", ("the keyring",)),
+        ("env", ("the environment",)),
+        ("prompt", ("what was typed in",)),
+        (["env", "prompt", Secrets.keyring()], ("the environment", "what was typed in", "the keyring")),
+        (Secrets.vault("here.json"), ("the vault here.json",)),
+    ],
+)
+def test_opening(spec: Any, labels: tuple[str, ...]) -> None:
+    assert open_sources(spec, CATALOGUE).labels == labels
+
+
+# ---------------------------------------------------------------------------------------------------- environment
+
+
+def test_the_environment_is_read_by_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Watched(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked.append(name)
+            return super().get(name, default)
+
+        def _refused(self, *_: object) -> NoReturn:
+            raise AssertionError
+
+        __iter__ = items = keys = values = copy = _refused  # type: ignore[assignment]
+
+    monkeypatch.setattr(environment.os, "environ", Watched({"A": "1", "B": "", "SECRET": "x"}))
+    assert environment.values(["A", "B", "C"]) == {"A": "1"}
+    assert environment.present(["C", "B", "A"]) == ("A",)
+    assert environment.forbid_local() is False
+    assert asked == ["A", "B", "C", "C", "B", "A", "SAFEROUTE_FORBID_LOCAL"]
+
+
+@pytest.mark.parametrize(("value", "forbidden"), [(None, False), ("", False), ("0", False), ("1", True), ("true", True), ("no", True)])
+def test_forbid_local_only_tightens(monkeypatch: pytest.MonkeyPatch, value: str | None, forbidden: bool) -> None:
+    monkeypatch.delenv("SAFEROUTE_FORBID_LOCAL", raising=False)
+    if value is not None:
+        monkeypatch.setenv("SAFEROUTE_FORBID_LOCAL", value)
+    assert environment.forbid_local() is forbidden
+
+
+def test_keys_of_the_catalogue_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k-1")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.setenv("CLAUDE_KEY", "k-2")
+    sources = open_sources("env", CATALOGUE)
+    monkeypatch.setenv("OPENAI_API_KEY", "later")
+    assert (key_of(sources), key_of(sources, "anthropic")) == (b"k-1", b"k-2")
+    found = sources.find("anthropic")
+    assert found is not None
+    assert found.origins == ("https://api.anthropic.com",)
+    sources.forget("openai")
+    assert key_of(sources) == b"k-1"
+    assert sources.notes[0].startswith("Keys come from environment variables")
+    assert open_sources("keyring", CATALOGUE).notes == ()
+
+
+def test_the_first_variable_that_is_set_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "first")
+    monkeypatch.setenv("CLAUDE_KEY", "second")
+    assert key_of(open_sources("env", CATALOGUE), "anthropic") == b"first"
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "broken key")
+    with pytest.raises(SecretError, match="the variable ANTHROPIC_API_KEY: a key may hold printable ASCII only"):
+        open_sources("env", CATALOGUE).find("anthropic")
+
+
+def test_a_mapping_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "k-1")
+    sources = open_sources(Secrets.from_env({"mine": ("MY_KEY", [ORIGIN, OTHER]), "gone": ("NOT_SET", ORIGIN)}), CATALOGUE)
+    found = sources.find("mine")
+    assert found is not None
+    assert found.origins == (OTHER, ORIGIN)
+    assert sources.find("gone") is None
+    assert sources.find("openai") is None
+    monkeypatch.setenv("MY_KEY", "k 1")
+    with pytest.raises(SecretError, match="the variable MY_KEY"):
+        open_sources(Secrets.from_env({"mine": ("MY_KEY", ORIGIN)}), CATALOGUE)
+
+
+# ---------------------------------------------------------------------------------------------------- in order
+
+
+def test_the_first_that_holds_it_answers() -> None:
+    sources = Sources([MemorySource([]), MemorySource([record(key="a")]), MemorySource([record(key="b"), record("other", "c")])])
+    assert (key_of(sources), key_of(sources, "other"), key_of(sources, "nobody")) == (b"a", b"c", None)
+    assert sources.first_of(["nobody", "other", "openai"]) == "other"
+    assert sources.first_of(["nobody"]) is None
+    assert MemorySource([record()]).names() == ("openai",)
+
+
+def test_a_locked_store_is_never_passed_over(tmp_path: Path) -> None:
+    weak_vault(tmp_path / "v.json").add(record("other"))
+    weak_vault(tmp_path / "v.json").add(record())
+    locked = FakeBackend()
+    locked.fails = type("KeyringLocked", (Exception,), {})()
+    for first in (keyring(locked), weak_vault(tmp_path / "v.json", "wrong horse battery")):
+        with pytest.raises(SecretStoreLocked):
+            Sources([first, MemorySource([record()])]).find("openai")
+        with pytest.raises(SecretStoreLocked):
+            Sources([first, MemorySource([record()])]).first_of(["openai"])
+
+
+def test_a_damaged_store_is_never_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text("{}")
+    (tmp_path / "v.json").chmod(0o600)
+    with pytest.raises(SecretError, match="not strict JSON"):
+        Sources([weak_vault(tmp_path / "v.json"), MemorySource([record()])]).find("openai")
+
+
+def test_a_store_that_is_not_on_this_machine_counts_as_empty(tmp_path: Path) -> None:
+    absent = AbsentSource("the vault", "There is no vault: this user has no home directory.")
+    assert absent.names() == ()
+    sources = Sources([weak_vault(tmp_path / "none.json"), absent, MemorySource([record(key="a")])])
+    assert key_of(sources) == b"a"
+    sources.forget("openai")
+    assert "no home directory" in str(sources.missing("nobody"))
+
+
+def test_no_home_and_no_vault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vault_file.Path, "home", lambda: Path("relative"))
+    monkeypatch.setenv("OPENAI_API_KEY", "k-1")
+    sources = open_sources(["vault", "env"], CATALOGUE)
+    assert key_of(sources) == b"k-1"
+    assert "this user has no home directory" in str(sources.missing("anthropic"))
+
+
+# ---------------------------------------------------------------------------------------------------- words
+
+
+def test_the_missing_key_on_a_machine_with_a_keyring() -> None:
+    sources = Sources([keyring(FakeBackend())], catalogue=CATALOGUE, present=lambda names: tuple(names))
+    assert str(sources.missing("openai", origin=ORIGIN)) == (
+        "No key for openai in the keyring. OPENAI_API_KEY is set here, but saferoute reads no environment unless told. "
+        'Use Client.local(secrets="env"), saferoute.keys.add("openai"), or `python -m saferoute keys add openai` '
+        '(then secrets="keyring" or "vault", as it says).'
+    )
+
+
+def test_the_missing_key_on_a_machine_without_one() -> None:
+    def none() -> NoReturn:
+        raise StoreAbsent("This machine has no keyring.")
+
+    sources = Sources([KeyringStore(none)], catalogue=CATALOGUE)
+    text = str(sources.missing("openai", "anthropic"))
+    assert text.startswith("No key for openai or anthropic in the keyring. This machine has no keyring. Use Client.local")
+    assert "is set here" not in text
+
+
+def test_the_missing_key_in_the_environment() -> None:
+    sources = open_sources(Secrets.from_env({"a": ("A", ORIGIN)}), CATALOGUE)
+    assert "in the environment. ANTHROPIC_API_KEY or CLAUDE_KEY would have been used." in str(sources.missing("anthropic"))
+    assert "would have been used" not in str(sources.missing("llama"))
+
+
+def test_the_missing_key_that_the_catalogue_does_not_know() -> None:
+    sources = Sources([MemorySource([]), MemorySource([], label="b"), MemorySource([], label="c")], catalogue=CATALOGUE)
+    text = str(sources.missing("llama", origin="http://127.0.0.1:8080"))
+    assert text == (
+        'No key for llama in memory, b or c. Use saferoute.keys.add("llama", origins="http://127.0.0.1:8080"), '
+        "`python -m saferoute keys add llama --origin http://127.0.0.1:8080`, "
+        'or secrets=Secrets.from_env({"llama": ("THE_VARIABLE", "http://127.0.0.1:8080")}).'
+    )
+    assert 'origins="https://..."' in str(Sources([]).missing("llama"))
+    assert "in any place, as none was given." in str(Sources([]).missing("llama"))
+
+
+def test_presence_is_looked_at_and_the_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k-1")
+    sources = open_sources(Secrets.of({}), CATALOGUE)
+    assert "OPENAI_API_KEY is set here" in str(sources.missing("openai"))
+    assert "k-1" not in str(sources.missing("openai"))
+    assert repr(sources) == "Sources(memory)"
+
+
+# ---------------------------------------------------------------------------------------------------- asking
+
+
+def test_who_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert somebody_is_there() is False
+    monkeypatch.setattr(sys, "stdin", None)
+    assert somebody_is_there() is False
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdin", closed)
+    assert somebody_is_there() is False
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    assert somebody_is_there() is True
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object())))  # type: ignore[arg-type]
+    assert somebody_is_there() is True
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))  # type: ignore[arg-type]
+    assert somebody_is_there() is False
+
+
+def test_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(getpass, "getpass", lambda question: f"  {question}\t")
+    assert ask_hidden("Key?") == "Key?"
+
+    def ended(_: str) -> NoReturn:
+        raise EOFError
+
+    monkeypatch.setattr(getpass, "getpass", ended)
+    assert ask_hidden("Key?") == ""
+
+
+def test_nobody_is_asked_where_nobody_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "somebody_is_there", lambda: False)
+    monkeypatch.setattr(getpass, "getpass", lambda _: pytest.fail("asked"))
+    with pytest.raises(StoreAbsent, match="nobody can be asked"):
+        ask_hidden("Key?")
+    with pytest.raises(SecretStoreLocked, match=r"needs its passphrase, and nobody can be asked.*passphrase or a key_file"):
+        ask_passphrase("the vault", twice=False)
+    sources = open_sources("prompt", CATALOGUE)
+    assert sources.find("openai") is None
+    assert "Nobody can be asked" in str(sources.missing("openai"))
+
+
+def test_a_terminal_that_cannot_hide_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "somebody_is_there", lambda: True)
+
+    def echoes(_: str) -> str:
+        warnings.warn("Can not control echo on the terminal.", getpass.GetPassWarning, stacklevel=2)
+        return pytest.fail("went on with echo")
+
+    monkeypatch.setattr(getpass, "getpass", echoes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(SecretError, match="cannot hide what is typed"):
+            ask_hidden("Key?")
+
+
+def test_the_passphrase_of_a_new_vault_is_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed: list[str] = []
+    monkeypatch.setattr(prompt, "ask_hidden", lambda _: typed.pop(0))
+    typed[:] = [PHRASE]
+    assert ask_passphrase("the vault", twice=False) == Passphrase(PHRASE)
+    typed[:] = [PHRASE, PHRASE]
+    assert ask_passphrase("the vault", twice=True) == Passphrase(PHRASE)
+    typed[:] = [PHRASE, PHRASE + "x"]
+    with pytest.raises(SecretStoreLocked, match="differ"):
+        ask_passphrase("the vault", twice=True)
+    typed[:] = [""]
+    with pytest.raises(SecretStoreLocked, match="1 to 4096 bytes"):
+        ask_passphrase("the vault", twice=True)
+
+
+def test_the_prompt_asks_once_and_binds_to_the_known_origin() -> None:
+    asked: list[str] = []
+    answers = {"openai": "k-1", "anthropic": ""}
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return answers[question.split()[2]]
+
+    source = PromptSource({"openai": (ORIGIN,), "anthropic": (OTHER,)}, ask=ask)
+    for _ in range(2):
+        assert source.find("openai") == record(key="k-1")
+        assert source.find("anthropic") is None
+        assert source.find("llama") is None
+    assert asked[0] == f"Key for openai (goes to {ORIGIN} only; not shown; empty for none): "
+    assert len(asked) == 2
+    assert source.names() == ("openai",)
+    assert source.why_absent("openai") == ""
+    assert 'Secrets.prompt(origins={"llama"' in source.why_absent("llama")
+    source.forget("openai")
+    source.find("openai")
+    assert len(asked) == 3
+
+
+def test_the_prompt_of_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(getpass, "getpass", lambda _: "k-1")
+    sources = open_sources(Secrets.prompt({"llama": "http://127.0.0.1:8080"}), CATALOGUE)
+    found = [sources.find("llama"), sources.find("openai")]
+    assert [one.origins for one in found if one] == [("http://127.0.0.1:8080",), (ORIGIN,)]
+
+
+# ---------------------------------------------------------------------------------------------------- the vault's passphrase
+
+
+@pytest.mark.parametrize("way", ["text", "function", "key file", "prompt"])
+def test_ways_to_give_the_passphrase(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "key"
+    file.write_text(PHRASE + "\n")
+    file.chmod(0o600)
+    monkeypatch.setattr(secret_sources, "ask_passphrase", lambda what, *, twice: Passphrase(PHRASE))
+    ways = {
+        "text": Secrets.vault(tmp_path / "v", passphrase=PHRASE),
+        "function": Secrets.vault(tmp_path / "v", passphrase=lambda: PHRASE),
+        "key file": Secrets.vault(tmp_path / "v", key_file=file),
+        "prompt": Secrets.vault(tmp_path / "v"),
+    }
+    (place,) = ways[way].places
+    assert isinstance(place, VaultPlace)
+    assert open_vault(place)._passphrase(False) == Passphrase(PHRASE)
+
+
+@pytest.mark.parametrize("returned", [None, 5, "", "x" * 5_000])
+def test_a_function_that_returns_no_passphrase(returned: Any, tmp_path: Path) -> None:
+    (place,) = Secrets.vault(tmp_path / "v", passphrase=lambda: returned).places
+    assert isinstance(place, VaultPlace)
+    with pytest.raises(ConfigurationError, match="the passphrase function of the vault"):
+        open_vault(place)._passphrase(True)
