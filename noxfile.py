@@ -83,7 +83,7 @@ def live(session: nox.Session) -> None:
         session.skip(f"no {script}: set SAFEROUTE_SHARED to the folder that holds servers/svc.sh")
     _install(session, "test")
     home = session.create_tmp()
-    environment = {"SVC_HOME": os.environ.get("SVC_HOME", home), "SAFEROUTE_LIVE": os.environ.get("SAFEROUTE_LIVE", "127.0.0.1:18362")}
+    environment = {"SVC_HOME": os.environ.get("SVC_HOME", home), "SAFEROUTE_LLAMA_PORT": os.environ.get("SAFEROUTE_LLAMA_PORT", "18362")}
     session.run("bash", str(script), "llama", "start", external=True, env=environment)
     try:
         session.run("python", "-m", "pytest", "-v", "-p", "no:randomly", "--timeout=600", "-o", "norecursedirs=", "tests/live",

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from saferoute import errors, keys
+    import saferoute.keys as keys  # noqa: PLR0402  a module that is also a name of ours
+    from saferoute import errors
     from saferoute.client.blocking import Client
     from saferoute.client.concurrent import AsyncClient
     from saferoute.drivers.blocking import Stream

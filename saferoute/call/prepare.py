@@ -182,10 +182,12 @@ def _input_size(request: ChatRequest) -> tuple[int, bool]:
 
 def _part_size(part: Part) -> int:
     match part:
-        case Text() | Refusal() | Reasoning():
+        case Text() | Refusal():
             return len(part.text.encode("utf-8", "surrogatepass"))
+        case Reasoning():
+            return 4 * (len(part.text) + (len(part.state.payload) if part.state else 0))
         case ToolCall():
-            return len(part.arguments) * 4
+            return 4 * (len(part.arguments) + (len(part.state.payload) if part.state else 0))
         case Image() | File() | Audio():
             return len(part.data or b"") * 2
         case _:

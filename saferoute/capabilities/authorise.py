@@ -59,9 +59,7 @@ class Authorisation:
     dropped: tuple[tuple[str, str], ...] = ()
 
 
-def authorise(
-    grant: Grant | None, asked: Asked, targets: tuple[Target, ...], *, trust: Literal["local", "production"]
-) -> Authorisation:
+def authorise(grant: Grant | None, asked: Asked, targets: tuple[Target, ...], *, trust: Literal["local", "production"]) -> Authorisation:
     """Decide which of the resolved rows may answer a call.
 
     Args:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saferoute.cli.key_files import KEY_FOLDER, ROOT_KEY, TABLE_KEY, NewFile, create_all, new_passphrase
-from saferoute.cli.opening import server
+from saferoute.cli.key_files import KEY_FOLDER, ROOT_KEY, TABLE_KEY, NewFile, create_all, new_passphrase, refuse_existing
+from saferoute.cli.opening import key_store, server
 from saferoute.cli.project import LABEL, Project, constructor, make_project, name_from, routes_toml
 from saferoute.cli.terminal import say, show
 from saferoute.errors import ConfigurationError
@@ -18,6 +17,7 @@ from saferoute.routing.table import show_time
 from saferoute.signing.keys import PrivateKey
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from saferoute.routing.catalogue import CatalogueProvider
@@ -60,14 +60,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     folder = Path(options.folder)
     providers, servers = _chosen(options.provider, options.server)
-    name = options.name or name_from(folder.resolve().name)
     toml_text = routes_toml(providers, servers)
     paths = [folder / one for one in ("routes.toml", "root.json", "routes.json", ROOT_KEY, TABLE_KEY, f"{KEY_FOLDER}/.gitignore")]
-    create_all_or_complain_first = [NewFile(path, b"") for path in paths]
-    _refuse_existing(create_all_or_complain_first)
+    refuse_existing(paths)
+    passphrase = None if options.unsafe_plaintext_keys else new_passphrase(options.passphrase_file)
     root_key, table_key = PrivateKey.generate(), PrivateKey.generate()
     project = make_project(
-        name,
+        options.name or name_from(folder.resolve().name),
         toml_text,
         root_key=root_key,
         table_key=table_key,
@@ -75,8 +74,51 @@ def _run(options: argparse.Namespace) -> int:
         days=options.days,
         root_days=options.root_days,
     )
-    passphrase = None if options.unsafe_plaintext_keys else new_passphrase(options.passphrase_file)
     contents = [toml_text.encode(), project.root, project.bundle, root_key.to_pem(passphrase), table_key.to_pem(passphrase), b"*\n"]
     create_all([NewFile(path, data, private=path.parent.name == KEY_FOLDER) for path, data in zip(paths, contents, strict=True)])
-    _explain(folder, project, providers, servers, encrypted=passphrase is not None)
+    _say_what_was_written(paths, project, encrypted=passphrase is not None)
+    _say_what_is_next(folder, project, providers, servers)
+    say("\nIn your program (this alone goes to stdout: saferoute init > client.py):\n")
+    secrets = key_store() if providers else None
+    show(constructor((folder / "routes.json").as_posix(), (folder / "root.json").as_posix(), project.sha256, secrets))
     return 0
+
+
+def _chosen(names: Sequence[str], servers: Sequence[Server]) -> tuple[list[CatalogueProvider], list[Server]]:
+    catalogue = load_catalogue()
+    wanted = dict.fromkeys(names or ([] if servers else [catalogue.providers[0].name]))
+    providers = [one for name in wanted for one in catalogue.providers if one.name == name]
+    rows = [*wanted, *(one.name for one in servers)]
+    twice = next((name for name in rows if rows.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"two servers or providers are called {twice}")
+    return providers, list(servers)
+
+
+def _say_what_was_written(paths: Sequence[Path], project: Project, *, encrypted: bool) -> None:
+    protection = "encrypted" if encrypted else "NOT ENCRYPTED"
+    notes = [
+        "where calls may go; edit it, then: saferoute table sign",
+        "whose signatures count; your program pins its digest",
+        f"the signed table {project.table.name}, version 1, valid until {show_time(project.table.not_after)}",
+        f"signs root.json ({protection}): needed to change keys only, so keep it somewhere else",
+        f"signs tables ({protection}): saferoute table sign asks for it",
+        "keeps the keys out of git",
+    ]
+    width = max(len(str(path)) for path in paths)
+    say("Written:")
+    for path, note in zip(paths, notes, strict=True):
+        say(f"  {str(path).ljust(width)}  {note}")
+
+
+def _say_what_is_next(folder: Path, project: Project, providers: Sequence[CatalogueProvider], servers: Sequence[Server]) -> None:
+    say("\nNext:")
+    for provider in providers:
+        say(f"  saferoute keys add {provider.secret}    # asks for the key without echo; it may go to {provider.origin} only")
+    route = (
+        "fast"
+        if any("fast" in provider.aliases for provider in providers)
+        else f"{(providers[0].name if providers else servers[0].name)}/MODEL"
+    )
+    words = ["saferoute", "chat", route, "Say hello", "--table", str(folder / "routes.json"), "--root", str(folder / "root.json")]
+    say(f"  {shlex.join([*words, '--sha256', project.sha256, '--data', LABEL])}")

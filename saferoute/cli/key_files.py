@@ -20,7 +20,7 @@ from saferoute.signing.refusal import Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KEY_FOLDER", "ROOT_KEY", "TABLE_KEY", "NewFile", "create_all", "new_passphrase", "read_key", "replace"]
+__all__ = ["KEY_FOLDER", "ROOT_KEY", "TABLE_KEY", "NewFile", "create_all", "new_passphrase", "read_key", "refuse_existing", "replace"]
 
 KEY_FOLDER: Final = "saferoute-keys"
 ROOT_KEY: Final = f"{KEY_FOLDER}/root.key.pem"
@@ -46,9 +46,7 @@ def create_all(files: Sequence[NewFile]) -> None:
     Raises:
         ConfigurationError: one is there already, or cannot be written; then nothing is left behind.
     """
-    there = [str(file.path) for file in files if os.path.lexists(file.path)]
-    if there:
-        raise ConfigurationError(f"nothing was written, because there is already {', '.join(there)}: nothing is ever overwritten here")
+    refuse_existing([file.path for file in files])
     made: list[Path] = []
     try:
         for file in files:
@@ -61,6 +59,17 @@ def create_all(files: Sequence[NewFile]) -> None:
     except BaseException:
         _take_back(made)
         raise
+
+
+def refuse_existing(paths: Sequence[Path]) -> None:
+    """Refuse to go on where a file would be overwritten.
+
+    Raises:
+        ConfigurationError: one is there already.
+    """
+    there = [str(path) for path in paths if os.path.lexists(path)]
+    if there:
+        raise ConfigurationError(f"nothing was written, because {', '.join(there)} exists already; choose another folder, or move it away")
 
 
 def _make_folder(folder: Path, mode: int) -> list[Path]:

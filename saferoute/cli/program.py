@@ -94,6 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_stdout()
         return PIPE_CLOSED
+    except KeyboardInterrupt:
+        say()
+        return INTERRUPTED
     return code
 
 
@@ -115,9 +118,6 @@ def _run(arguments: Sequence[str]) -> int:
         return 0
     try:
         code: int = options.run(options)
-    except KeyboardInterrupt:
-        say()
-        return INTERRUPTED
     except BrokenPipeError:
         raise
     except UsageError as error:

@@ -116,24 +116,26 @@ def routes_toml(providers: Sequence[CatalogueProvider], servers: Sequence[Server
         for alias, model in provider.aliases.items():
             aliases.setdefault(alias, []).append(f"{provider.name}/{model}")
     parts = [_HEAD]
-    parts += [
-        _PROVIDER.format(name=one.name, label=one.label, origin=one.origin, secret=one.secret, data=LABEL) for one in providers
-    ]
+    parts += [_PROVIDER.format(name=one.name, label=one.label, origin=one.origin, secret=one.secret, data=LABEL) for one in providers]
     for server in servers:
         form = _OPENAI_SERVER if server.dialect == "openai_chat" else _ANTHROPIC_SERVER
         parts.append(form.format(table=_quoted_key(server.name), name=server.name, origin=server.origin, data=LABEL))
     parts.append(_aliases(aliases))
     routes = [*aliases, *(provider.name for provider in providers), *(server.name for server in servers)]
-    parts.append(_GRANT.format(routes=", ".join(f'"{route}"' for route in routes), data=LABEL))
+    parts.append(_GRANT.format(routes=_strings(routes), data=LABEL))
     return "".join(parts)
 
 
 def _aliases(aliases: Mapping[str, Sequence[str]]) -> str:
     if not aliases:
         return ""
-    lines = [f"{name} = [{', '.join(f'"{target}"' for target in targets)}]" for name, targets in aliases.items()]
+    lines = [f"{name} = [{_strings(targets)}]" for name, targets in aliases.items()]
     why = "# Names for your program to call. With several targets, the next answers when one fails.\n"
     return f"\n[aliases]\n{why}" + "\n".join(lines) + "\n"
+
+
+def _strings(values: Sequence[str]) -> str:
+    return ", ".join(f'"{value}"' for value in values)
 
 
 def _quoted_key(name: str) -> str:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from saferoute.routing.catalogue import Catalogue
     from saferoute.routing.table import RoutingTable
     from saferoute.routing.trust import Trust
-    from saferoute.secrets.sources import SecretsSpec, Sources
+    from saferoute.secrets.lookup import Sources
+    from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
     from saferoute.values.conversation import Messages
     from saferoute.values.output import JsonSchema, Output

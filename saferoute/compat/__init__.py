@@ -1,0 +1,1 @@
+"""Roads from other clients: a LiteLLM-compatible module and its configuration importer. Still empty: a later issue builds them."""

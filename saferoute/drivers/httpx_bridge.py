@@ -16,30 +16,22 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
-from typing_extensions import override
 
 from saferoute.drivers.transport_answer import Answer
-from saferoute.drivers.transport_request import CREDENTIAL_NAMES, OWN_NAMES, credential_pair, head_of
+from saferoute.drivers.transport_httpx import AsyncHttpxTransport, HttpxTransport
+from saferoute.drivers.transport_request import credential_pair, head_of
 from saferoute.drivers.transport_site import Site, timed_out
-from saferoute.errors import (
-    AddressRefused,
-    ConnectFailed,
-    ProtocolError,
-    RequestError,
-    SaferouteError,
-    StreamInterrupted,
-    TimedOut,
-    TransportError,
-)
-from saferoute.values.http import Clocks, Head, HttpRequest, NetClass
+from saferoute.errors import ConnectFailed, ProtocolError, RequestError, SaferouteError, StreamInterrupted, TransportError
+from saferoute.values.http import Head
 from saferoute.wire.http1 import Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from saferoute.drivers.exchange import AsyncExchange, AsyncTransport, Exchange, Transport
+    from saferoute.drivers.exchange import AsyncExchange, Exchange
+    from saferoute.errors import TimedOut
     from saferoute.secrets.secret import CredentialSource
-    from saferoute.values.http import AuthScheme
+    from saferoute.values.http import Clocks, HttpRequest
 
 __all__ = ["AsyncHttpxBridge", "AsyncHttpxTransport", "HttpxBridge", "HttpxTransport"]
 
@@ -229,15 +221,14 @@ class HttpxBridge:
         """As Transport.open."""
         attempt = _Attempt(request, clocks, self._clock)
         response = _call(attempt, lambda: self._transport.handle_request(attempt.keyed(request, self._credentials)))
+        stream = response.stream
+        if not isinstance(stream, httpx.SyncByteStream):
+            raise ProtocolError("the transport's answer cannot be read without an event loop")
         try:
             attempt.passed()
-            stream = response.stream
-            if not isinstance(stream, httpx.SyncByteStream):
-                raise ProtocolError("the transport's answer cannot be read without an event loop")
             return _BridgedExchange(attempt.answer(response, self._limits), attempt, stream)
         except BaseException:
-            if isinstance(response.stream, httpx.SyncByteStream):
-                response.stream.close()
+            stream.close()
             raise
 
     def close(self) -> None:
@@ -312,15 +303,14 @@ class AsyncHttpxBridge:
         """As AsyncTransport.open."""
         attempt = _Attempt(request, clocks, self._clock)
         response = await _call_async(attempt, lambda: self._transport.handle_async_request(attempt.keyed(request, self._credentials)))
+        stream = response.stream
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise ProtocolError("the transport's answer cannot be read with an event loop")
         try:
             attempt.passed()
-            stream = response.stream
-            if not isinstance(stream, httpx.AsyncByteStream):
-                raise ProtocolError("the transport's answer cannot be read with an event loop")
             return _AsyncBridgedExchange(attempt.answer(response, self._limits), attempt, stream)
         except BaseException:
-            if isinstance(response.stream, httpx.AsyncByteStream):
-                await response.stream.aclose()
+            await stream.aclose()
             raise
 
     async def close(self) -> None:

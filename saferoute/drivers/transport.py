@@ -290,17 +290,18 @@ class BlockingTransport:
         failure: OSError | None = None
         for tried, address in enumerate(addresses):
             left = self._left(ends)
-            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            sock: socket.socket | None = None
             try:
+                sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
                 sock.settimeout(left / (len(addresses) - tried))
                 sock.connect((address, site.port))
                 prepare(sock)
-            except OSError as error:
+            except BaseException as error:
+                if sock is not None:
+                    sock.close()
+                if not isinstance(error, OSError):
+                    raise
                 failure = error.with_traceback(None)
-                sock.close()
-            except BaseException:
-                sock.close()
-                raise
             else:
                 return sock, None
         return None, failure

@@ -239,19 +239,20 @@ class AsyncioTransport:
         addresses = site.checked((site.host,) if site.is_ip else await self._resolve(loop, pool))
         failure: OSError | None = None
         for tried, address in enumerate(addresses):
-            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            sock: socket.socket | None = None
             try:
-                sock.setblocking(False)
+                sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+                sock.settimeout(0)
                 async with asyncio.timeout((ends - self._clock()) / (len(addresses) - tried)):
                     await loop.sock_connect(sock, (address, site.port))
                 prepare(sock)
-            except OSError as error:
+            except BaseException as error:
+                if sock is not None:
+                    sock.close()
+                if not isinstance(error, OSError):
+                    raise
                 failure = error.with_traceback(None)
-                sock.close()
                 continue
-            except BaseException:
-                sock.close()
-                raise
             return await self._open_on(loop, site, sock, ends)
         raise failure or ConnectionRefusedError
 

@@ -60,7 +60,8 @@ class Connection(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=0)  # so that pause_writing and resume_writing tell whether all was sent
+        # So that pause_writing and resume_writing tell whether all was sent. Not 0: under TLS asyncio would count an empty buffer as full.
+        self._transport.set_write_buffer_limits(high=1, low=0)
         self.write = self._transport.write
 
     @override
@@ -72,7 +73,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
         waiter = self._waiter
         if waiter is not None and not waiter.done():
-            waiter.set_result(True)  # noqa: FBT003  there is news
+            waiter.set_result(True)
 
     @override
     def eof_received(self) -> bool:

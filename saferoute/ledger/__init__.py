@@ -1,0 +1,1 @@
+"""Receipts and the hash-chained ledger. Still empty: a later issue builds them."""

@@ -94,7 +94,7 @@ class Noticing:
             UnsupportedParameter: unless `on_unsupported` is "drop" or "emulate".
         """
         if self._policy == "error":
-            msg = f"{parameter}: {why}. Leave it out, choose another route, or pass on_unsupported=\"drop\""
+            msg = f'{parameter}: {why}. Leave it out, choose another route, or pass on_unsupported="drop"'
             raise UnsupportedParameter(msg, parameter=parameter)
         self.notices.append(Notice("dropped", parameter, why))
 

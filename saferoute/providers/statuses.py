@@ -67,7 +67,7 @@ _QUOTA = frozenset(
         "payment_required",
     }
 )
-_LENGTH = frozenset({"context_length_exceeded", "model_context_window_exceeded", "exceed_context_size_error"})
+_LENGTH = frozenset({"context_length_exceeded", "model_context_window_exceeded", "exceed_context_size_error", "too_many_prompt_tokens"})
 _BUSY = frozenset({"overloaded_error", "overloaded", "engine_overloaded", "model_overloaded"})
 _BY_WORD: tuple[tuple[frozenset[str], frozenset[int], type[ProviderError]], ...] = (
     (_LENGTH, frozenset({400, 413, 422, 500}), ContextWindowExceeded),
@@ -105,8 +105,8 @@ _WORD_STATUS: Mapping[str, int] = {
 _IN_BAND_DEFAULT = 500
 
 _TOO_LONG = re.compile(
-    r"prompt is too long|maximum context length|input token count exceeds|input is too long|too many tokens|context[ _]length exceeded"
-    r"|exceeds? (?:the )?(?:available |model'?s )?context (?:size|window|length)",
+    r"prompt (?:is )?too long|max(?:imum)? context length|input token count exceeds|input is too long|too many tokens"
+    r"|context[ _]length exceeded|exceeds? (?:the )?(?:available |model'?s )?context (?:size|window|length)",
     re.IGNORECASE,
 )
 _TOO_LONG_STATUS = frozenset({400, 413, 422})

@@ -30,7 +30,7 @@ _REFUSED_WORDS = frozenset(
         "model", "models", "provider", "providers", "route", "routes", "router", "fallback", "fallbacks", "preset", "transforms",
         "plugins", "timeout", "retries", "messages", "system", "tools", "functions", "stream", "n",
     }
-)
+)  # fmt: skip
 _REFUSED_NAMES = frozenset(
     {"max_tokens", "max_completion_tokens", "max_output_tokens", "stream_options", "tool_choice", "function_call", "best_of"}
 )

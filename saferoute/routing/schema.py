@@ -129,7 +129,7 @@ class MapOf:
                 self.key.test(key)
                 self.value.test(item)
         except _Misfit as misfit:
-            raise misfit.inside(f".{key[:60]}") from None
+            raise misfit.inside(f".{key[:80]}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Record:
             for key, item in value.items():
                 (required.get(key) or optional.get(key) or _Unknown(self)).test(item)
         except _Misfit as misfit:
-            raise misfit.inside(f".{key[:60]}") from None
+            raise misfit.inside(f".{key[:80]}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,10 +116,10 @@ class RoutingTable:
         Raises:
             TableExpired: past `not_after`, or before it was issued.
         """
-        if now >= self.not_after:
+        if not now < self.not_after:  # so that a clock that gives no number is refused too
             fix = "make a new Client.local()" if self.is_local else "sign it again (saferoute table sign) and reload or restart"
             raise TableExpired(f"the routing table {self.name!r} version {self.version} expired on {show_time(self.not_after)}: {fix}")
-        if now < self.issued - CLOCK_SKEW:
+        if not now >= self.issued - CLOCK_SKEW:
             raise TableExpired(
                 f"the routing table {self.name!r} version {self.version} was issued on {show_time(self.issued)}, and the clock here says "
                 f"{show_time(now)}: set the clock, or sign the table on a machine whose clock is right"

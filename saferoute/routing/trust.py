@@ -50,8 +50,8 @@ class Trust:
         environment variable alone, or whoever can change the table can change what it is checked against.
 
         Args:
-            path: the root file, made by `saferoute root init` or `saferoute init`.
-            sha256: its SHA-256 in lower-case hex, as those commands print it.
+            path: the root file, made by `saferoute init`.
+            sha256: its SHA-256 in lower-case hex, as that command prints it.
             min_table_version: refuse older tables: for containers, which keep no state between runs.
 
         Raises:
@@ -105,10 +105,10 @@ def verify_bundle(
 
 
 def _check_root_time(root: Root, now: float) -> None:
-    if now >= root.not_after:
+    if not now < root.not_after:
         when = show_time(root.not_after)
         raise TableExpired(f"the trust root {root.name!r} version {root.version} expired on {when}: make a new one and pin it")
-    if now < root.issued - CLOCK_SKEW:
+    if not now >= root.issued - CLOCK_SKEW:
         raise TableExpired(
             f"the trust root {root.name!r} was issued on {show_time(root.issued)}, and the clock here says {show_time(now)}: set the clock"
         )

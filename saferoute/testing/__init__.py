@@ -1,7 +1,7 @@
 """The test kit for programs that use saferoute: a scripted provider on loopback, keys in memory, and a clock that stands still.
 
 `EmbeddedProvider` serves both dialects over real sockets; `Answer`, `ErrorAnswer`, `RawAnswer` and the faults of
-`saferoute.testing.faults` say what it answers; `provider.requests` says what came; `MemorySecrets` holds keys for it; and
+`saferoute.testing.faults` say what it answers; `provider.requests` says what came; `memory_secrets` holds keys for it; and
 `saferoute.testing.hostile` lists what a provider, a network or a caller can do wrong, with what saferoute says to each.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from saferoute.testing.clock import ManualClock
 from saferoute.testing.embedded import EmbeddedProvider
-from saferoute.testing.memory_secrets import MemorySecrets
+from saferoute.testing.memory_secrets import memory_secrets
 from saferoute.testing.recording import RecordedRequest
 from saferoute.testing.script import Answer, Ask, Call, ErrorAnswer, Fault, RawAnswer, Script
 
@@ -21,8 +21,8 @@ __all__ = [
     "ErrorAnswer",
     "Fault",
     "ManualClock",
-    "MemorySecrets",
     "RawAnswer",
     "RecordedRequest",
     "Script",
+    "memory_secrets",
 ]

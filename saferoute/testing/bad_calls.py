@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["BadCall", "bad_calls", "bad_keys"]
 
 
-
 @dataclass(frozen=True, slots=True)
 class BadCall:
     """One wrong call: `client.chat(route, case.messages, **case.options)`.
@@ -144,7 +143,7 @@ def _bad_tools() -> tuple[BadCall, ...]:
             "hello",
             RequestError,
             ("object",),
-            MappingProxyType({"tools": [{**good, "parameters": {"type": "array"}}]}),
+            MappingProxyType({"tools": [listed]}),
         ),
     )
 

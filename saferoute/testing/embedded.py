@@ -205,8 +205,8 @@ class EmbeddedProvider:
                 self._requests.append(request)
             self._server.changed.notify_all()
         path = received.target.partition("?")[0]
-        anthropic = path.startswith("/v1/messages") or "anthropic-version" in request.headers
-        dialect = _ANTHROPIC if anthropic else _OPENAI
+        anthropic = path.startswith("/v1/messages") or ("anthropic-version" in request.headers and not path.startswith("/v1/chat/"))
+        dialect = _ANTHROPIC if anthropic else _OPENAI  # both list models under the same path: the header tells
         request_id = f"req_embedded_{number:06d}"
         try:
             self._check_key(request, dialect)
@@ -254,7 +254,7 @@ class EmbeddedProvider:
         return RawAnswer(pieces=(dump({"input_tokens": read_anthropic(request).words}),))
 
     def _chat(self, request: RecordedRequest, dialect: OpenAiDialect | AnthropicDialect) -> RawAnswer:
-        if dialect is _ANTHROPIC and request.path.startswith("/v1/messages"):
+        if dialect is _ANTHROPIC:
             if self._strict:
                 check_anthropic(request.body, request.headers.get("anthropic-version"), self._extra_fields)
             ask = read_anthropic(request)

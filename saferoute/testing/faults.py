@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -145,15 +144,26 @@ class Gzipped(Fault):
 
 @dataclass(frozen=True, slots=True)
 class GzipBomb(Fault):
-    """A small body that grows to this many MiB of zeros."""
+    """A small body that grows to many MiB of one event or of nothing but zeros.
 
-    mebibytes: int = 64
+    Attributes:
+        mebibytes: its size when decoded; the default is over what saferoute reads of one answer.
+        content_type: what it calls itself.
+    """
+
+    mebibytes: int = 80
+    content_type: str = "application/json"
 
     @override
     def spoil(self, answer: RawAnswer, dialect: Dialect) -> RawAnswer:
         """Send the bomb; its bytes are made only now."""
-        headers = (("content-type", "application/json"), ("content-encoding", "gzip"))
-        return RawAnswer(200, headers, (gzip.compress(b"\0" * (self.mebibytes * _MEBIBYTE), mtime=0),))
+        squeeze = zlib.compressobj(wbits=31)
+        filler = (b"a" if "event-stream" in self.content_type else b"\0") * _MEBIBYTE
+        pieces = [squeeze.compress(b"data: " if "event-stream" in self.content_type else b"")]
+        pieces += [squeeze.compress(filler) for _ in range(self.mebibytes)]
+        pieces.append(squeeze.flush())
+        headers = (("content-type", self.content_type), ("content-encoding", "gzip"))
+        return RawAnswer(200, headers, (b"".join(pieces),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,6 +219,7 @@ def _bodies() -> Iterator[HostileCase]:
     yield _both("in_band_error", InBandError(), (ProviderError,))
     yield _both("in_band_error_first", InBandError(after=0), (ProviderError,))
     yield _both("gzip_bomb", GzipBomb(), _BROKEN)
+    yield _both("gzip_bomb_of_one_event", GzipBomb(content_type="text/event-stream"), _BROKEN)
     yield HostileCase("gzip", lambda: _faulty(Gzipped()), _BROKEN, _BROKEN, may_succeed=True)
     squeezed = gzip.compress(b'{"id": "x"}' * 100, mtime=0)
     coded = (("content-encoding", "gzip"),)

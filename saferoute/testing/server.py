@@ -109,7 +109,7 @@ class LoopbackServer:
             raise ConfigurationError(msg)
         self._stopped.clear()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self._acceptor = threading.Thread(target=self._accept, args=(self._listener,), name="embedded-provider", daemon=True)
+        self._acceptor = threading.Thread(target=self._accept, args=(self._listener,), name=f"embedded-provider-{self.port}", daemon=True)
         self._acceptor.start()
 
     def stop(self) -> None:
@@ -142,7 +142,7 @@ class LoopbackServer:
                 refused = self._stopped.is_set() or len(self._open) >= _MOST_CONNECTIONS
                 if not refused:
                     self._accepted += 1
-                    name = f"embedded-provider-{self._accepted}"
+                    name = f"embedded-provider-{self.port}"
                     thread = threading.Thread(target=self._serve, args=(connection, self._accepted), name=name, daemon=True)
                     self._open[self._accepted] = (connection, thread)
                     thread.start()
@@ -176,7 +176,7 @@ class LoopbackServer:
                     self._hang_ups += 1
                     self.changed.notify_all()
             return False
-        return answer.end == "keep" and answer.framing in {"length", "chunked"} and received.keep_alive and not answer.unfinished
+        return answer.end == "keep" and answer.framing != "until_close" and received.keep_alive and not answer.unfinished
 
 
 class _Connection:

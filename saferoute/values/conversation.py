@@ -54,7 +54,7 @@ def messages_from(value: object, *, system: str | None = None) -> tuple[Message,
             the wrong type.
         UnknownOption: for keys and part types that saferoute does not have.
     """
-    if isinstance(value, str) or isinstance(value, Message | Mapping):
+    if isinstance(value, str | Message | Mapping):
         messages = [_from_one(value, "messages")]
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         messages = [_from_one(item, f"messages[{index}]") for index, item in enumerate(value)]

@@ -40,7 +40,11 @@ def decode(data: bytes | str) -> Any:  # noqa: ANN401  the caller narrows: nothi
     Raises:
         ValueError: if it is not JSON.
     """
-    return from_json(data, cache_strings="keys")
+    try:
+        return from_json(data, cache_strings="keys")
+    except TypeError:  # how pydantic_core takes a lone surrogate in a str
+        reason = "a lone surrogate"
+        raise ValueError(reason) from None
 
 
 def as_mapping(value: object) -> Mapping[str, Any]:

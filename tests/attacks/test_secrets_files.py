@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from saferoute.drivers.storage import private_file
 from saferoute.errors import SecretError
 from tests.support.secret_stores import record, weak_vault
 
@@ -32,7 +31,7 @@ def test_permissions_for_others_are_refused(path: Path, mode: int) -> None:
 
 
 def test_another_owner_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(private_file.os, "geteuid", lambda: 54_321)
+    monkeypatch.setattr("os.geteuid", lambda: 54_321)
     with pytest.raises(SecretError, match="belongs to another user"):
         weak_vault(path).find("openai")
 

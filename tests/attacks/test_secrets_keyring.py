@@ -16,7 +16,7 @@ from saferoute.errors import SecretError
 from tests.support.secret_stores import FakeBackend, assert_not_shown, canary, keyring, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ def test_the_selecting_functions_of_keyring_are_never_named() -> None:
             if isinstance(node, ast.Import):
                 found += [alias.name for alias in node.names if alias.name.split(".")[0] == "keyring"]
             elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "keyring":
-                found += [] if (node.module or "").startswith("keyring.backends.") else [node.module]
+                found += [] if (node.module or "").startswith("keyring.backends.") else [str(node.module)]
             elif isinstance(node, ast.Attribute) and node.attr in {"get_keyring", "get_all_keyring", "load_keyring"}:
                 found.append(node.attr)
     assert found == []
@@ -87,7 +87,7 @@ def system_kind() -> Iterator[Any]:
     from keyring.backend import KeyringBackend
 
     class Keyring(KeyringBackend):
-        priority: ClassVar[float] = 5  # type: ignore[misc]
+        priority: ClassVar[float] = 5
         appid = "Python keyring library"
 
         def get_password(self, service: str, username: str) -> str | None:
@@ -99,7 +99,7 @@ def system_kind() -> Iterator[Any]:
     getattr(KeyringBackend, "_classes").discard(Keyring)  # noqa: B009  mypy does not know it
 
 
-def test_properties_from_the_environment_are_ignored(system_kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_properties_from_the_environment_are_ignored(system_kind: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYRING_PROPERTY_APPID", "evil")
     monkeypatch.setenv("KEYRING_PROPERTY_PREFERRED_COLLECTION", "/evil")
     assert system_kind().appid == "evil"  # what a backend that is simply built does
@@ -108,7 +108,7 @@ def test_properties_from_the_environment_are_ignored(system_kind: Any, monkeypat
     assert not hasattr(backend, "preferred_collection")
 
 
-def test_our_subclasses_are_not_offered_to_other_users_of_keyring(system_kind: Any) -> None:
+def test_our_subclasses_are_not_offered_to_other_users_of_keyring(system_kind: Callable[[], Any]) -> None:
     from keyring.backend import KeyringBackend
 
     before = set(getattr(KeyringBackend, "_classes"))  # noqa: B009
@@ -128,9 +128,9 @@ def test_the_allow_list(monkeypatch: pytest.MonkeyPatch) -> None:
         return Built()
 
     monkeypatch.setattr(keyring_store, "_built", note)
-    for build in ("_secret_service", "_kwallet", "_macos", "_windows"):
-        backend = getattr(keyring_store, build)()
-    assert backend.persist == "local machine"
+    builds = ("_secret_service", "_kwallet", "_macos", "_windows")
+    *_, windows = [getattr(keyring_store, build)() for build in builds]
+    assert windows.persist == "local machine"
     assert built == [
         ("keyring.backends.SecretService.Keyring", {"appid": "saferoute", "scheme": "default"}),
         ("keyring.backends.kwallet.DBusKeyring", {"appid": "saferoute", "wallet": None}),
@@ -152,10 +152,7 @@ class Talkative(FakeBackend):
 
     def set_password(self, service: str, username: str, password: str) -> None:
         copy = password.upper()
-        try:
-            raise ValueError(copy)
-        except ValueError as error:
-            raise OSError(password) from error
+        raise OSError(password) from ValueError(copy)
 
 
 def test_what_a_backend_raises_does_not_carry_the_key() -> None:

@@ -152,7 +152,7 @@ def test_a_record_from_elsewhere_does_not_open_even_without_the_mac(field: str) 
     """Each record is bound by itself: the MAC over the file is not the only guard."""
     sealed, key = two_records()
     mine, other = sealed.records
-    values = {"name": "third", "origins": (OTHER,), "revision": 7}
+    values: dict[str, Any] = {"name": "third", "origins": (OTHER,), "revision": 7}
     moved = replace(mine, **{field: values.get(field, getattr(other, field))})
     with pytest.raises(SecretError, match="does not fit its name, origins and revision"):
         vault.open_record(replace(sealed, records=(moved,)), key, moved.name)

@@ -32,7 +32,15 @@ def test_no_payload_type_passes_as_another(made: PayloadType, asked: PayloadType
 
 @pytest.mark.parametrize(
     ("signers", "threshold", "enough"),
-    [((A,), 1, True), ((A, B), 2, True), ((A, B, C), 2, True), ((A,), 2, False), ((C,), 1, False), ((A, C), 2, False), ((C, B, A), 2, True)],
+    [
+        ((A,), 1, True),
+        ((A, B), 2, True),
+        ((A, B, C), 2, True),
+        ((A,), 2, False),
+        ((C,), 1, False),
+        ((A, C), 2, False),
+        ((C, B, A), 2, True),
+    ],
 )
 def test_the_threshold_counts_the_keys_that_are_asked_for(signers: tuple[PrivateKey, ...], threshold: int, enough: bool) -> None:
     envelope = Envelope.read(sign(PayloadType.ROOT, PAYLOAD, signers).to_bytes())
@@ -91,7 +99,9 @@ def test_a_signature_can_be_added_later() -> None:
     assert verify(both, PayloadType.ROOT, [A.public_key, B.public_key], 2) == PAYLOAD
 
 
-@pytest.mark.parametrize("text", ["AA==\n", " AA==", "AA", "AA=", "AA===", "AB==", "A===", "AA==AA==", "A-__", "\u0410A==", "AA=A", "====", 5, None])
+@pytest.mark.parametrize(
+    "text", ["AA==\n", " AA==", "AA", "AA=", "AA===", "AB==", "A===", "AA==AA==", "A-__", "\u0410A==", "AA=A", "====", 5, None]
+)
 def test_base64_has_one_spelling(text: object) -> None:
     with pytest.raises(Refused, match="base64"):
         decode_base64(text)
@@ -144,9 +154,7 @@ def test_the_envelope_agrees_with_an_implementation_that_is_not_ours() -> None:
     dsse = pytest.importorskip("securesystemslib.dsse", reason="the test oracle securesystemslib is not installed")
     signer = pytest.importorskip("securesystemslib.signer")
     theirs = dsse.Envelope.from_dict(sign(PayloadType.ROOT, PAYLOAD, [A, B]).to_json())
-    keys = [
-        signer.SSlibKey(key.public_key.key_id, "ed25519", "ed25519", {"public": key.public_key.raw.hex()}) for key in (A, B)
-    ]
+    keys = [signer.SSlibKey(key.public_key.key_id, "ed25519", "ed25519", {"public": key.public_key.raw.hex()}) for key in (A, B)]
     assert theirs.pae() == pae(PayloadType.ROOT, PAYLOAD)
     assert set(theirs.verify(keys, 2)) == {A.public_key.key_id, B.public_key.key_id}
     crypto = signer.CryptoSigner(A._key, keys[0])

@@ -75,6 +75,27 @@ def body_of(record: dict[str, Any]) -> bytes:
     return base64.b64decode(response["body"]) if response.get("base64") else response["body"].encode("utf-8", "surrogateescape")
 
 
+def is_one_answer(record: dict[str, Any]) -> bool:
+    """Whether the record is one answer: two fixtures of the corpus are several recorded streams written one after the other."""
+    return body_of(record).count(b'"type":"message_start"') <= 1
+
+
+def terminal_at(dialect: str, data: bytes) -> int:
+    """Where the event that ends the answer begins: the finish reason, or Anthropic's message_stop."""
+    at = 0
+    for line in data.replace(b"\r\n", b"\n\n").replace(b"\r", b"\n").split(b"\n"):  # every line end stays as long as it was
+        text = line.partition(b":")[2].strip() if line.startswith(b"data:") else b""
+        chunk = json.loads(text) if text.startswith(b"{") else {}
+        if dialect == "anthropic_messages":
+            ends = chunk.get("type") == "message_stop"
+        else:
+            ends = any(c.get("finish_reason") and not c.get("index") for c in chunk.get("choices") or [])
+        if ends:
+            return at
+        at += len(line) + 1
+    return len(data)
+
+
 def head_of(record: dict[str, Any]) -> Head:
     """The head as the replay server sends it."""
     response = record["response"]
@@ -130,9 +151,10 @@ def result_of_reply(reply: Reply[Any]) -> dict[str, Any]:
 
 def score_over_http(chosen: Sequence[dict[str, Any]], client_under_test: ClientUnderTest) -> tuple[float, float, str]:
     """The second runner: every record over a real socket, from the corpus' replay server to `client_under_test(view, base_url)`."""
-    rows = replay().score(chosen, client_under_test)
+    rows = replay().score(chosen, client_under_test, plain=True)  # one address, so that one client serves all
     by_id = {record["id"]: record for record in chosen}
-    return score([(by_id[row["id"]], row["got"]) for row in rows if row["asked"]])
+    unasked = {"error": {"status": -1, "message": "the server was never asked"}}
+    return score([(by_id[row["id"]], row["got"] if row["asked"] else unasked) for row in rows])
 
 
 def _result(content: Content, finish: str, raw_finish: str, usage: Usage) -> dict[str, Any]:

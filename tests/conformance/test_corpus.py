@@ -37,11 +37,6 @@ def _records(dialect: str, *, stream: bool, answered: bool = False) -> Iterator[
             yield record
 
 
-def _one_answer(record: dict[str, Any]) -> bool:
-    """Whether the record is one answer: two fixtures of the corpus are several recorded streams written one after the other."""
-    return corpus.body_of(record).count(b'"type":"message_start"') <= 1
-
-
 def _some_cuts(record: dict[str, Any]) -> list[int]:
     size = len(corpus.body_of(record))
     rnd = random.Random(record["id"])
@@ -57,30 +52,14 @@ def _all_cuts(record: dict[str, Any]) -> list[int]:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("dialect", corpus.DIALECTS)
 @pytest.mark.parametrize("cuts", [lambda _: [], _some_cuts, _all_cuts], ids=["uncut", "cut at random", "byte by byte"])
-def test_decodes_real_traffic_as_the_official_sdk_does(
-    dialect: str, stream: bool, cuts: Callable[[dict[str, Any]], list[int]]
-) -> None:
-    rows = [(record, corpus.decode_record(record, cuts(record))) for record in _records(dialect, stream=stream) if _one_answer(record)]
+def test_decodes_real_traffic_as_the_official_sdk_does(dialect: str, stream: bool, cuts: Callable[[dict[str, Any]], list[int]]) -> None:
+    rows = [
+        (record, corpus.decode_record(record, cuts(record))) for record in _records(dialect, stream=stream) if corpus.is_one_answer(record)
+    ]
     core, everything, table = corpus.score(rows)
     sys.stdout.write(f"\n{table}\n")
     assert core >= FLOOR, table
     assert everything >= FLOOR, table
-
-
-def _terminal_at(dialect: str, data: bytes) -> int:
-    """Where the event that ends the answer begins: the finish reason, or Anthropic's message_stop."""
-    at = 0
-    for line in data.replace(b"\r\n", b"\n\n").replace(b"\r", b"\n").split(b"\n"):  # every line end stays as long as it was
-        text = line.partition(b":")[2].strip() if line.startswith(b"data:") else b""
-        chunk = json.loads(text) if text.startswith(b"{") else {}
-        if dialect == "anthropic_messages":
-            ends = chunk.get("type") == "message_stop"
-        else:
-            ends = any(c.get("finish_reason") and not c.get("index") for c in chunk.get("choices") or [])
-        if ends:
-            return at
-        at += len(line) + 1
-    return len(data)
 
 
 @pytest.mark.slow
@@ -89,7 +68,7 @@ def test_a_stream_cut_before_its_end_is_interrupted(dialect: str) -> None:
     count = 0
     for record in _records(dialect, stream=True, answered=True):
         data = corpus.body_of(record)
-        terminal = _terminal_at(dialect, data)
+        terminal = corpus.terminal_at(dialect, data)
         for cut in sorted({max(1, terminal * n // CUTS_PER_STREAM) for n in range(1, CUTS_PER_STREAM + 1)}):
             with pytest.raises(StreamInterrupted):
                 corpus.decode(record, data[:cut])
@@ -107,7 +86,7 @@ def test_a_stream_that_carries_an_error_raises_it_or_is_interrupted() -> None:
                         corpus.decode(record, data[:cut])
 
 
-def _part(part: Part) -> Any:  # noqa: ANN401  something to compare
+def _part(part: Part) -> Any:
     match part:
         case ToolCall():
             return part.id, part.name, json.loads(part.arguments or "{}"), part.state and json.loads(part.state.payload)

@@ -6,7 +6,9 @@ gnome-keyring-daemon in it, and run `pytest tests/live/test_keyring_live.py` ins
 
 from __future__ import annotations
 
+import gc
 import secrets as randomness
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,20 +25,42 @@ if TYPE_CHECKING:
 ORIGIN = "https://api.example.com"
 
 
+def _why_locked(store: KeyringStore) -> str:
+    message = ""
+    with warnings.catch_warnings():
+        # The keyring package leaves its D-Bus socket to the collector where it raises.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            store.names()
+        except SecretStoreLocked as error:
+            message = error.message
+        gc.collect()
+    return message
+
+
 @pytest.fixture
-def name() -> Iterator[str]:
+def store() -> KeyringStore:
     store = KeyringStore()
-    reason = store.why_absent("")
-    if reason:
+    if reason := store.why_absent(""):
         pytest.skip(reason)
-    try:
-        store.names()
-    except SecretStoreLocked as error:
-        pytest.skip(error.message)
+    return store
+
+
+@pytest.fixture
+def name(store: KeyringStore) -> Iterator[str]:
+    if reason := _why_locked(store):
+        pytest.skip(reason)
     name = f"saferoute-test-{randomness.token_hex(6)}"
     yield name
     if store.holds(name):
         store.remove(name)
+
+
+def test_a_locked_keyring_says_so(store: KeyringStore) -> None:
+    reason = _why_locked(store)
+    if not reason:
+        pytest.skip("the keyring is open")
+    assert reason.startswith("the keyring is locked and was not unlocked")
 
 
 def test_a_key_goes_through_the_real_keyring(name: str) -> None:

@@ -158,5 +158,5 @@ def files(
     raw_root = root if isinstance(root, bytes) else canonical(root_payload() if root is None else root)
     raw_release = release if isinstance(release, bytes) else canonical(release_payload(raw_body) if release is None else release)
     held = [raw_body] if bodies is None else bodies
-    bundle = {"release": signed(kind, raw_release, *signers), "tables": [encode_base64(one) for one in held]}
+    bundle: dict[str, Any] = {"release": signed(kind, raw_release, *signers), "tables": [encode_base64(one) for one in held]}
     return Files(canonical(signed(PayloadType.ROOT, raw_root, *root_signers)), canonical(bundle))

@@ -57,9 +57,7 @@ class Echo:
         return provider_error(head, complaint_in(body), provider_name="p")
 
 
-def _decoded(
-    data: bytes, content_type: str, *, status: int = 200, step: int = 1_000_000, reader: Echo | None = None
-) -> list[DecodedEvent]:
+def _decoded(data: bytes, content_type: str, *, status: int = 200, step: int = 1_000_000, reader: Echo | None = None) -> list[DecodedEvent]:
     decoder = Decoder(reader or Echo(), "p")
     headers = {"x-request-id": "req_1"} | ({"content-type": content_type} if content_type else {})
     decoder.head(Head(status, headers))

@@ -38,7 +38,7 @@ CALL = ToolCall("c1", "weather", '{"city": "Kiel"}')
 
 
 @cache
-def _official_types() -> Any:  # noqa: ANN401  pydantic's own
+def _official_types() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from openai.types.chat.completion_create_params import (
@@ -53,7 +53,7 @@ def _official_types() -> Any:  # noqa: ANN401  pydantic's own
         return TypeAdapter(CompletionCreateParamsStreaming), TypeAdapter(CompletionCreateParamsNonStreaming)
 
 
-def _body(*, target: Target = TARGET, official: bool = True, **options: Any) -> dict[str, Any]:  # noqa: ANN401  a request's fields
+def _body(*, target: Target = TARGET, official: bool = True, **options: Any) -> dict[str, Any]:
     request = ChatRequest(options.pop("messages", (HELLO,)), **options)
     body = json.loads(OpenAIChat().encode(request, target).request.body)
     if official:
@@ -71,12 +71,12 @@ def _walk(value: object) -> None:
             _walk(item)
 
 
-def _asked(**options: Any) -> dict[str, Any]:  # noqa: ANN401  a request's fields
+def _asked(**options: Any) -> dict[str, Any]:
     """What a request says besides model and messages."""
     return {name: value for name, value in _body(**options).items() if name not in {"model", "messages"}}
 
 
-def _messages(*messages: Message, **options: Any) -> list[dict[str, Any]]:  # noqa: ANN401  a request's fields
+def _messages(*messages: Message, **options: Any) -> list[dict[str, Any]]:
     return _body(messages=messages, **options)["messages"]
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
 from saferoute.errors import ConfigurationError, OriginMismatch, SecretNotFound
 from saferoute.secrets.credentials import Credentials
 from saferoute.secrets.lookup import MemorySource, Sources
-from saferoute.secrets.secret import SecretRecord
 from tests.support.secret_stores import CATALOGUE, ORIGIN, OTHER, record
+
+if TYPE_CHECKING:
+    from saferoute.secrets.secret import SecretRecord
 
 
 class Counting(MemorySource):

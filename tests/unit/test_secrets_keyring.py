@@ -103,7 +103,7 @@ def test_windows_keeps_only_so_much() -> None:
     keyring(FakeBackend(), "win32").add(record())
 
 
-class KeyringLocked(Exception):
+class KeyringLocked(Exception):  # noqa: N818  the real one's name
     pass
 
 
@@ -157,7 +157,9 @@ def test_a_machine_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert keyring(FakeBackend()).why_absent("openai") == ""
 
 
-@pytest.mark.parametrize(("platform", "first"), [("darwin", "_macos"), ("win32", "_windows"), ("linux", "_secret_service"), ("freebsd14", "_secret_service")])
+@pytest.mark.parametrize(
+    ("platform", "first"), [("darwin", "_macos"), ("win32", "_windows"), ("linux", "_secret_service"), ("freebsd14", "_secret_service")]
+)
 def test_each_system_has_its_own(monkeypatch: pytest.MonkeyPatch, platform: str, first: str) -> None:
     backend = FakeBackend()
     monkeypatch.setattr(keyring_store, first, lambda: backend)

@@ -93,7 +93,7 @@ def test_it_is_not_asked_for_in_vain(machine: Machine) -> None:
 
 def test_nothing_typed_is_nothing_stored(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "ask_hidden", lambda _: "")
-    with pytest.raises(SecretError, match="this one has 0. Nothing was stored"):
+    with pytest.raises(SecretError, match=r"this one has 0\. Nothing was stored"):
         keys.add("openai")
     assert keys.list() == ()
 
@@ -101,7 +101,7 @@ def test_nothing_typed_is_nothing_stored(machine: Machine, monkeypatch: pytest.M
 def test_origins(machine: Machine) -> None:
     assert keys.add("llama", "k-1", origins="http://127.0.0.1:8080").origins == ("http://127.0.0.1:8080",)
     assert keys.add("openai", "k-1", origins=[ORIGIN, OTHER]).origins == (OTHER, ORIGIN)
-    with pytest.raises(ConfigurationError, match='the catalogue does not know where a key called mine may go.*origins="https'):
+    with pytest.raises(ConfigurationError, match=r'the catalogue does not know where a key called mine may go.*origins="https'):
         keys.add("mine", "k-1")
 
 
@@ -156,14 +156,14 @@ def test_a_store_of_ones_own(machine: Machine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("store", ["env", "", None, Secrets.prompt(), Secrets.of({})])
-def test_what_is_no_store(machine: Machine, store: Any) -> None:
+def test_what_is_no_store(machine: Machine, store: Any) -> None:  # noqa: ANN401  what callers hand in
     for use in (lambda: keys.add("openai", "k-1", store=store), lambda: keys.list(store=store), lambda: keys.remove("openai", store=store)):
         with pytest.raises(ConfigurationError, match="store= takes"):
             use()
 
 
 @pytest.mark.parametrize("name", ["", "OpenAI", "env:X", 5])
-def test_malformed_names(machine: Machine, name: Any) -> None:
+def test_malformed_names(machine: Machine, name: Any) -> None:  # noqa: ANN401  what callers hand in
     for use in (lambda: keys.add(name, "k-1"), lambda: keys.remove(name), lambda: keys.rotate(name, "k-1")):
         with pytest.raises(ConfigurationError, match="not a name for a secret"):
             use()

@@ -16,7 +16,6 @@ from saferoute.drivers import environment, prompt, secret_sources
 from saferoute.drivers.keyring_store import KeyringStore
 from saferoute.drivers.prompt import PromptSource, ask_hidden, ask_passphrase, somebody_is_there
 from saferoute.drivers.secret_sources import open_sources, open_vault
-from saferoute.drivers.storage import vault_file
 from saferoute.errors import ConfigurationError, SecretError, SecretStoreLocked
 from saferoute.secrets.lookup import AbsentSource, MemorySource, Sources, StoreAbsent
 from saferoute.secrets.secret import Passphrase, key_to_store
@@ -47,7 +46,7 @@ def test_malformed_variables(variable: str) -> None:
 
 
 @pytest.mark.parametrize("pair", ["OPENAI_API_KEY", ("OPENAI_API_KEY",), (5, ORIGIN), ["OPENAI_API_KEY", ORIGIN], None])
-def test_a_variable_without_its_origin(pair: Any) -> None:
+def test_a_variable_without_its_origin(pair: Any) -> None:  # noqa: ANN401  what callers hand in
     with pytest.raises(ConfigurationError, match="as a pair with the origin"):
         Secrets.from_env({"openai": pair})
 
@@ -58,7 +57,7 @@ def test_a_passphrase_or_a_key_file() -> None:
 
 
 @pytest.mark.parametrize("spec", ["", "ENV", "1password", b"env", 5, [], ["env", 5], ["env", ["vault"]], {"openai": "x"}])
-def test_what_is_no_source(spec: Any) -> None:
+def test_what_is_no_source(spec: Any) -> None:  # noqa: ANN401  what callers hand in
     with pytest.raises(ConfigurationError, match='secrets= takes "keyring", "vault", "env", "prompt"'):
         open_sources(spec, CATALOGUE)
 
@@ -74,7 +73,7 @@ def test_what_is_no_source(spec: Any) -> None:
         (Secrets.vault("here.json"), ("the vault here.json",)),
     ],
 )
-def test_opening(spec: Any, labels: tuple[str, ...]) -> None:
+def test_opening(spec: Any, labels: tuple[str, ...]) -> None:  # noqa: ANN401  what callers hand in
     assert open_sources(spec, CATALOGUE).labels == labels
 
 
@@ -85,16 +84,16 @@ def test_the_environment_is_read_by_name_only(monkeypatch: pytest.MonkeyPatch) -
     asked: list[str] = []
 
     class Watched(dict[str, str]):
-        def get(self, name: str, default: Any = None) -> Any:
+        def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
             asked.append(name)
             return super().get(name, default)
 
         def _refused(self, *_: object) -> NoReturn:
             raise AssertionError
 
-        __iter__ = items = keys = values = copy = _refused  # type: ignore[assignment]
+        __iter__ = items = keys = values = copy = _refused
 
-    monkeypatch.setattr(environment.os, "environ", Watched({"A": "1", "B": "", "SECRET": "x"}))
+    monkeypatch.setattr("os.environ", Watched({"A": "1", "B": "", "SECRET": "x"}))
     assert environment.values(["A", "B", "C"]) == {"A": "1"}
     assert environment.present(["C", "B", "A"]) == ("A",)
     assert environment.forbid_local() is False
@@ -187,7 +186,7 @@ def test_a_store_that_is_not_on_this_machine_counts_as_empty(tmp_path: Path) -> 
 
 
 def test_no_home_and_no_vault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vault_file.Path, "home", lambda: Path("relative"))
+    monkeypatch.setattr(Path, "home", lambda: Path("relative"))
     monkeypatch.setenv("OPENAI_API_KEY", "k-1")
     sources = open_sources(["vault", "env"], CATALOGUE)
     assert key_of(sources) == b"k-1"
@@ -198,7 +197,7 @@ def test_no_home_and_no_vault(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_missing_key_on_a_machine_with_a_keyring() -> None:
-    sources = Sources([keyring(FakeBackend())], catalogue=CATALOGUE, present=lambda names: tuple(names))
+    sources = Sources([keyring(FakeBackend())], catalogue=CATALOGUE, present=tuple)
     assert str(sources.missing("openai", origin=ORIGIN)) == (
         "No key for openai in the keyring. OPENAI_API_KEY is set here, but saferoute reads no environment unless told. "
         'Use Client.local(secrets="env"), saferoute.keys.add("openai"), or `python -m saferoute keys add openai` '
@@ -257,9 +256,9 @@ def test_who_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
     assert somebody_is_there() is True
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object())))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object())))
     assert somebody_is_there() is True
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
     assert somebody_is_there() is False
 
 
@@ -368,7 +367,7 @@ def test_ways_to_give_the_passphrase(way: str, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("returned", [None, 5, "", "x" * 5_000])
-def test_a_function_that_returns_no_passphrase(returned: Any, tmp_path: Path) -> None:
+def test_a_function_that_returns_no_passphrase(returned: Any, tmp_path: Path) -> None:  # noqa: ANN401  what callers hand in
     (place,) = Secrets.vault(tmp_path / "v", passphrase=lambda: returned).places
     assert isinstance(place, VaultPlace)
     with pytest.raises(ConfigurationError, match="the passphrase function of the vault"):

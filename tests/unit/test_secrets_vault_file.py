@@ -124,7 +124,7 @@ def test_a_failed_write_leaves_the_old_vault_and_no_litter(path: Path, monkeypat
     def full(_: int) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(private_file.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(SecretError, match="cannot be written: No space left on device; it is as it was"):
         store.add(record("other"))
     assert path.read_bytes() == before
@@ -134,13 +134,19 @@ def test_a_failed_write_leaves_the_old_vault_and_no_litter(path: Path, monkeypat
 def test_the_file_is_synced_before_it_takes_the_name_and_the_directory_after(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.parent.mkdir()
     steps: list[str] = []
-    sync, replace = os.fsync, Path.replace
-    monkeypatch.setattr(
-        private_file.os, "fsync", lambda fd: (steps.append("dir" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file"), sync(fd))[1]
-    )
-    monkeypatch.setattr(Path, "replace", lambda self, to: (steps.append("rename"), replace(self, to))[1])
+    rename = Path.replace
+
+    def synced(handle: int) -> None:
+        steps.append("directory" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+
+    def renamed(self: Path, to: Path) -> Path:
+        steps.append("rename")
+        return rename(self, to)
+
+    monkeypatch.setattr("os.fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
     private_file.replace_private(path, b"x")
-    assert steps == ["file", "rename", "dir"]
+    assert steps == ["file", "rename", "directory"]
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
@@ -151,7 +157,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 def test_a_vault_can_be_read_where_nothing_can_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weak_vault(path).add(record())
-    monkeypatch.setattr(private_file.os, "fsync", lambda _: pytest.fail("wrote"))
+    monkeypatch.setattr("os.fsync", lambda _: pytest.fail("wrote"))
     monkeypatch.setattr("saferoute.drivers.storage.vault_file.exclusive", lambda _: pytest.fail("locked"))
     assert weak_vault(path).find("openai") == record()
 

@@ -58,6 +58,8 @@ def test_a_status_alone_decides(status: int, kind: type[errors.ProviderError], r
         (400, {"error": {"message": "This model's maximum context length is 8192 tokens."}}, errors.ContextWindowExceeded),
         (400, {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}}, errors.ContextWindowExceeded),
         (400, {"error": {"type": "exceed_context_size_error"}}, errors.ContextWindowExceeded),
+        (400, {"error": {"type": "too_many_prompt_tokens", "code": 400}}, errors.ContextWindowExceeded),
+        (400, {"error": {"message": "prompt too long; exceeded max context length by 7 tokens"}}, errors.ContextWindowExceeded),
         (413, {"error": {"message": "too many tokens in the prompt"}}, errors.ContextWindowExceeded),
         (500, {"error": {"message": "too many tokens"}}, errors.ServerError),
         (400, {"error": {"code": "content_filter"}}, errors.ContentFiltered),

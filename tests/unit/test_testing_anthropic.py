@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import anthropic
 import pytest
@@ -13,6 +13,9 @@ from saferoute.testing import Answer, Call, EmbeddedProvider, ErrorAnswer
 from saferoute.testing.anthropic_answers import sign_thinking
 from saferoute.testing.faults import CutStream, Drip, Gzipped, InBandError
 from saferoute.values.usage import Buckets, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -344,7 +347,7 @@ def test_the_old_version_still_takes_sampling_parameters_and_documents(client: a
         "cache_control": {"type": "ephemeral"},
     }
     assert client.post("/v1/messages", body=body, cast_to=object, options={"headers": OLD})
-    with pytest.raises(anthropic.BadRequestError, match="top_p|temperature"):
+    with pytest.raises(anthropic.BadRequestError, match=r"top_p|temperature"):
         client.post("/v1/messages", body=body, cast_to=object)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import openai
 import pytest
@@ -13,6 +13,9 @@ from pydantic import BaseModel, Field
 from saferoute.testing import Answer, Call, EmbeddedProvider, ErrorAnswer
 from saferoute.testing.faults import CutStream, Drip, Gzipped, InBandError
 from saferoute.values.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -86,7 +89,9 @@ def test_a_stream_without_usage_has_none(client: openai.OpenAI) -> None:
 
 
 def test_chunks_have_no_fields_that_the_sdk_does_not_know(client: openai.OpenAI) -> None:
-    stream = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "weather in Oslo"}], tools=[WEATHER], stream=True)
+    stream = client.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": "weather in Oslo"}], tools=[WEATHER], stream=True
+    )
     for chunk in stream:
         assert isinstance(chunk, ChatCompletionChunk)
         assert not chunk.model_extra
@@ -108,7 +113,11 @@ def _collect(chunks: Iterator[ChatCompletionChunk]) -> dict[int, dict[str, str]]
 
 
 def test_parallel_tool_calls_whole_and_streamed(client: openai.OpenAI) -> None:
-    asked = {"model": "m", "messages": [{"role": "user", "content": "What is the weather in Paris and Rome, in fahrenheit?"}], "tools": [WEATHER]}
+    asked = {
+        "model": "m",
+        "messages": [{"role": "user", "content": "What is the weather in Paris and Rome, in fahrenheit?"}],
+        "tools": [WEATHER],
+    }
     whole = client.chat.completions.create(**asked)
     made = whole.choices[0].message.tool_calls
     assert made is not None
@@ -220,7 +229,9 @@ def test_everything_that_a_script_can_say(provider: EmbeddedProvider, client: op
         (529, openai.InternalServerError),
     ],
 )
-def test_errors_are_those_of_the_sdk(provider: EmbeddedProvider, client: openai.OpenAI, status: int, kind: type[openai.APIStatusError]) -> None:
+def test_errors_are_those_of_the_sdk(
+    provider: EmbeddedProvider, client: openai.OpenAI, status: int, kind: type[openai.APIStatusError]
+) -> None:
     provider.script([ErrorAnswer(status, "some_code", "some words", "model", {"retry-after": "3"})])
     with pytest.raises(kind) as caught:
         client.chat.completions.create(model="m", messages=USER)
@@ -283,7 +294,11 @@ def test_pictures_and_files_are_counted(client: openai.OpenAI) -> None:
     assert reply.choices[0].message.content == "You said: look [and 2 pictures or files]"
 
 
-TOOL_TURN = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+TOOL_TURN = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "3"}
 LOOSE = {"type": "object", "properties": {"a": {"type": "string"}}, "required": []}
 
@@ -321,14 +336,20 @@ LOOSE = {"type": "object", "properties": {"a": {"type": "string"}}, "required": 
         ({"messages": [{"role": "user", "content": "x", "colour": 1}]}, "messages[0].colour"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": [{"type": "smell"}]}]}, "messages[0].content[0].type"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///x"}}]}]}, "messages[0].content[0].image_url.url"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///x"}}]}]},
+            "messages[0].content[0].image_url.url",
+        ),
         ({"messages": [*USER, RESULT]}, "messages[1].tool_call_id"),
         ({"messages": [*USER, TOOL_TURN]}, "messages[1]"),
         ({"messages": [*USER, TOOL_TURN, *USER]}, "messages[1]"),
         ({"messages": [*USER, TOOL_TURN, RESULT, RESULT]}, "messages[3].tool_call_id"),
         ({"messages": [*USER, {"role": "assistant", "content": None}]}, "messages[1].content"),
         ({"messages": [*USER, {**TOOL_TURN, "tool_calls": TOOL_TURN["tool_calls"] * 2}]}, "messages[1].tool_calls"),
-        ({"messages": [*USER, TOOL_TURN, {**RESULT, "content": [{"type": "image_url", "image_url": {"url": "https://a/b"}}]}]}, "messages[2].content[0].type"),
+        (
+            {"messages": [*USER, TOOL_TURN, {**RESULT, "content": [{"type": "image_url", "image_url": {"url": "https://a/b"}}]}]},
+            "messages[2].content[0].type",
+        ),
     ],
     ids=str,
 )

@@ -82,7 +82,7 @@ MODELS = [
     Annotated[float, Field(gt=0.1, lt=0.2)],
     Annotated[float, Field(ge=1.5, multiple_of=0.5)],
     Annotated[list[Colour], Field(min_length=2)],
-    Literal["a", 2, None],
+    Literal["a", 2],
     int | str,
     None,
 ]
@@ -219,7 +219,12 @@ def test_hints(text: str, words: list[str], numbers: list[float]) -> None:
 def test_hints_are_used_where_they_fit() -> None:
     schema = {
         "type": "object",
-        "properties": {"name": {"type": "string"}, "age": {"type": "integer"}, "unit": {"enum": ["miles", "km"]}, "other": {"type": "string"}},
+        "properties": {
+            "name": {"type": "string"},
+            "age": {"type": "integer"},
+            "unit": {"enum": ["miles", "km"]},
+            "other": {"type": "string"},
+        },
     }
     made = sample(schema, Hints.read("Extract: Ada Lovelace, 36, ran 5 km"))
     assert made == {"name": "Ada Lovelace", "age": 36, "unit": "km", "other": "sample other"}

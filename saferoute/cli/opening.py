@@ -1,0 +1,103 @@
+"""Opening a client from options: what `chat` and `models` share."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from typing import TYPE_CHECKING, Final, cast, get_args
+
+from saferoute import Client, Secrets, Trust, loopback
+from saferoute.cli.program import UsageError
+from saferoute.drivers.secret_sources import open_keyring
+from saferoute.errors import ConfigurationError, LocalTrustWarning
+from saferoute.values.request import DataLabel
+
+if TYPE_CHECKING:
+    from saferoute.secrets.sources import SecretsSpec
+    from saferoute.values.server import Server
+    from saferoute.values.target import Dialect
+
+__all__ = ["add_options", "key_store", "open_client", "server", "vault_options"]
+
+_PLACES: Final = ("keyring", "vault", "env", "prompt")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which table, which keys and which label."""
+    table = parser.add_argument_group("which table (without these: one made in memory, for the keys and servers that are here)")
+    table.add_argument("--table", metavar="FILE", help="a signed routes.json")
+    table.add_argument("--root", metavar="FILE", help="its root.json")
+    table.add_argument("--sha256", metavar="HEX", help="the digest that root.json must have")
+    table.add_argument(
+        "--server",
+        action="append",
+        default=[],
+        type=server,
+        metavar="NAME=PORT[:DIALECT]",
+        help="a model server on this machine, without --table; may be repeated",
+    )
+    keys = parser.add_argument_group("which keys")
+    keys.add_argument(
+        "--secrets",
+        action="append",
+        choices=_PLACES,
+        help="where to look for keys; may be repeated, in order (default: the keyring, or the vault where there is none)",
+    )
+    vault_options(keys)
+    parser.add_argument("--data", choices=get_args(DataLabel), help="label of what is sent (a signed table may demand one)")
+
+
+def vault_options(group: argparse._ArgumentGroup) -> None:
+    """Add the options that name a vault."""
+    group.add_argument("--vault", metavar="FILE", help="a vault other than the default one")
+    group.add_argument("--passphrase-file", metavar="FILE", help="take the vault's passphrase from a file that only you can read")
+
+
+def server(text: str) -> Server:
+    """Read NAME=PORT or NAME=PORT:DIALECT."""
+    name, equals, where = text.partition("=")
+    port, _, dialect = where.partition(":")
+    if not equals or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PORT, such as llama=8080, or NAME=PORT:anthropic_messages")
+    try:
+        return loopback(name, port=int(port), dialect=cast("Dialect", dialect or "openai_chat"))
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def open_client(options: argparse.Namespace) -> Client:
+    """Open the client that the options describe.
+
+    Raises:
+        UsageError: options that do not go together.
+        SaferouteError: as the constructors raise.
+    """
+    if options.table is None:
+        if options.root or options.sha256:
+            raise UsageError("--root and --sha256 belong to --table")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LocalTrustWarning)  # who types the command sees that it names no table
+            return Client.local(secrets=_secrets(options), servers=options.server, data=options.data)
+    if options.server:
+        raise UsageError("--server makes a table in memory; with --table, the table says where calls go")
+    if not options.root or not options.sha256:
+        raise UsageError("--table needs --root and --sha256: whose signatures count, and the digest that says so")
+    trust = Trust.pinned(options.root, sha256=options.sha256)
+    return Client(options.table, trust=trust, secrets=_secrets(options), data=options.data)
+
+
+def _secrets(options: argparse.Namespace) -> SecretsSpec:
+    words: list[str] = options.secrets or []
+    names_vault = options.vault is not None or options.passphrase_file is not None
+    if names_vault and "vault" not in words:
+        words = [*words, "vault"]
+    vault = Secrets.vault(options.vault, key_file=options.passphrase_file)
+    if not words and not options.server:
+        words = [key_store()]
+    spec = [vault if word == "vault" else word for word in words]
+    return cast("SecretsSpec", spec or None)
+
+
+def key_store() -> str:
+    """Where `saferoute keys add` puts a key on this machine: the keyring, or the vault where there is none."""
+    return "vault" if open_keyring().why_absent("") else "keyring"

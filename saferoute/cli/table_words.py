@@ -1,0 +1,134 @@
+"""A routing table in words: for the person who reviews it, and as JSON for scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from saferoute.routing.table import show_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from saferoute.routing.table import Alias, RoutingTable
+    from saferoute.values.grant import Grant
+    from saferoute.values.http import NetClass
+    from saferoute.values.target import Prices, Target
+
+__all__ = ["as_json", "in_words"]
+
+
+def in_words(table: RoutingTable, standing: str) -> list[str]:
+    """Say what a table allows.
+
+    Args:
+        table: the table.
+        standing: how it stands: signed, expired, a draft.
+    """
+    lines = [f"Table {table.name}, version {table.version}" if "draft" not in standing else "Table", f"  {standing}"]
+    if "draft" not in standing:
+        lines.append(f"  issued {show_time(table.issued)}, valid until {show_time(table.not_after)}")
+    lines += ["", "Routes: where calls may go"]
+    for name, target in table.routes.items():
+        lines += _route(name, target)
+    lines += ["", "Aliases: what programs call"]
+    lines += [_alias(alias) for alias in table.aliases.values()] or ["  none"]
+    lines += ["", "Keys: who gets which"]
+    lines += [f"  {name}  goes to {', '.join(origins)}" for name, origins in _keys(table).items()] or ["  none is needed"]
+    return [*lines, "", "Grant: what callers without a capability may do", *_grant(table.grant)]
+
+
+def _route(name: str, target: Target) -> list[str]:
+    model = "any model" if target.model == "*" else f"the model {target.model}"
+    bound = f", at most {target.max_output} output tokens" if target.max_output else ""
+    ceiling = f'data up to "{target.data}"{bound}, {_price(target.prices)}'
+    facts = [f"{model} at {target.origin}{target.path}{_reach(target.net)}, {target.dialect}", ceiling]
+    facts += [f'key "{target.secret}" as {target.auth}'] if target.secret else ["no key"]
+    facts += [f"region {target.region}"] if target.region else []
+    facts += [f"header {key}: {value}" for key, value in target.headers]
+    return [f"  {name}", *(f"      {fact}" for fact in facts)]
+
+
+def _reach(net: NetClass) -> str:
+    match net.kind:
+        case "public":
+            return ""
+        case "loopback":
+            return " (this machine)"
+        case "private":
+            return f" (private network {', '.join(net.networks)})"
+
+
+def _price(prices: Prices | None) -> str:
+    if prices is None:
+        return "price not known"
+    parts = [f"{word} {amount / 1000:g}" for word, amount in (("in", prices.input), ("out", prices.output)) if amount is not None]
+    return f"{', '.join(parts)} {prices.currency} per million tokens"
+
+
+def _alias(alias: Alias) -> str:
+    return f"  {alias.name}  {', then '.join(alias.targets)}; at most {alias.max_attempts} requests a call"
+
+
+def _keys(table: RoutingTable) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for target in table.routes.values():
+        if target.secret is not None and target.origin not in found.setdefault(target.secret, []):
+            found[target.secret].append(target.origin)
+    return found
+
+
+def _grant(grant: Grant | None) -> list[str]:
+    if grant is None:
+        return ["  nothing: in production, every call is refused"]
+    cost = f"{grant.max_cost.amount / 1e9:g} {grant.max_cost.currency} a call" if grant.max_cost else "not bounded"
+    label = "as far as the route allows" if grant.data is None else f'up to "{grant.data}"'
+    lines = [
+        f"  operations  {_listed(grant.operations)}",
+        f"  routes      {_listed(grant.routes)}",
+        f"  tools       {'any' if grant.tools is None else _listed(grant.tools)}",
+        f"  data        {label}",
+        f"  regions     {'any' if grant.regions is None else _listed(grant.regions)}",
+        f"  output      {'not bounded' if grant.max_output is None else f'{grant.max_output} tokens'}",
+        f"  cost        {cost}",
+    ]
+    return lines + ([f"  NOT ENFORCED by this version, so every call is refused: {_listed(grant.unenforced)}"] if grant.unenforced else [])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def as_json(table: RoutingTable, standing: str) -> dict[str, Any]:
+    """The same for scripts."""
+    return {
+        "name": table.name,
+        "version": table.version,
+        "root_version": table.root_version,
+        "issued": table.issued,
+        "not_after": table.not_after,
+        "digest": table.digest,
+        "standing": standing,
+        "routes": {name: _route_json(target) for name, target in table.routes.items()},
+        "aliases": {alias.name: {"targets": list(alias.targets), "max_attempts": alias.max_attempts} for alias in table.aliases.values()},
+        "keys": _keys(table),
+        "grant": None if table.grant is None else _grant_json(table.grant),
+    }
+
+
+def _route_json(target: Target) -> Mapping[str, Any]:
+    names = ("provider_name", "dialect", "origin", "path", "model", "secret", "auth", "data", "max_output", "region")
+    return {name: getattr(target, name) for name in names} | {"net": target.net.kind, "networks": list(target.net.networks)}
+
+
+def _grant_json(grant: Grant) -> Mapping[str, Any]:
+    cost = grant.max_cost
+    return {
+        "operations": sorted(grant.operations),
+        "routes": sorted(grant.routes),
+        "tools": None if grant.tools is None else sorted(grant.tools),
+        "data": grant.data,
+        "regions": None if grant.regions is None else sorted(grant.regions),
+        "max_output": grant.max_output,
+        "max_cost": None if cost is None else {"amount": cost.amount, "currency": cost.currency},
+        "unenforced": list(grant.unenforced),
+    }

@@ -1,0 +1,81 @@
+"""The root of the tree, and what every error can do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["KEY_SHAPED", "AttemptRecord", "PartialReply", "SaferouteError"]
+
+
+class AttemptRecord(Protocol):
+    """One try at one target, as `saferoute.values.Attempt` records it."""
+
+    @property
+    def target(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+
+
+class PartialReply(Protocol):
+    """What had arrived of an answer that did not arrive whole."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def tool_calls(self) -> Sequence[Any]: ...
+
+
+# Anything that could be a key: a known prefix, or a long unbroken run. Providers echo keys in their error texts.
+KEY_SHAPED = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|AIza|ghp|hf)[-_][^\s\"'<>]{4,}|[A-Za-z0-9_\-+/=*]{24,}")
+
+
+class SaferouteError(Exception):
+    """The root of everything that saferoute raises on purpose.
+
+    Attributes:
+        attempts: what was tried before this error, in order; empty when nothing was sent.
+    """
+
+    attempts: tuple[AttemptRecord, ...] = ()
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+    @property
+    def message(self) -> str:
+        """The one-line message, the same as `str(error)`."""
+        return str(self.args[0])
+
+    def diagnostics(self) -> str:
+        """Tell a person everything that is safe to tell, over several lines.
+
+        Unlike `str(error)`, this may hold what the provider said in its own words, with anything shaped like a key taken out.
+        Show it to the person who made the call; do not log it.
+        """
+        lines = [f"{type(self).__name__}: {self.message}"]
+        lines += [f"  attempt {n}: {a.target} ({a.model}): {a.outcome}" for n, a in enumerate(self.attempts, 1)]
+        return "\n".join(lines)
+
+    def _pickled(self) -> dict[str, Any]:
+        """What of this error survives a pickle, besides its message; never content."""
+        return {}
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self._pickled())
+
+
+def _rebuild(kind: type[SaferouteError], message: str, fields: dict[str, Any]) -> SaferouteError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    for name, value in fields.items():
+        setattr(error, name, value)
+    return error

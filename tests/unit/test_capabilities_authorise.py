@@ -1,0 +1,177 @@
+"""Who may call what: the table's grant and the rows' data ceilings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
+from saferoute.errors import CapabilityForbidden
+from saferoute.values.grant import Cost, Grant, data_rank
+from saferoute.values.http import NetClass
+from saferoute.values.target import Prices, Target
+
+LABELS = ("public", "internal", "confidential", "restricted")
+PRICES = Prices("USD", input=2_000, output=10_000, cache_read=200, cache_write_5m=2_500, cache_write_1h=4_000)
+
+
+def target(name: str = "main", **changes: Any) -> Target:
+    plain = Target(name, "openai", "openai_chat", "https://api.openai.com", "/v1", NetClass(), "m", "openai", "bearer", data="internal")
+    return replace(plain, **changes)
+
+
+def grant(**changes: Any) -> Grant:
+    return replace(Grant(frozenset({"chat"}), frozenset({"main", "fast"})), **changes)
+
+
+def ids(given_grant: Grant | None, asked: Asked, *targets: Target, trust: Literal["local", "production"] = "production") -> list[str]:
+    return [row.id for row in authorise(given_grant, asked, targets or (target(),), trust=trust).targets]
+
+
+PUBLIC = Asked("main", data="public")
+
+
+def test_production_without_a_grant_refuses_and_says_how_to_go_on() -> None:
+    with pytest.raises(CapabilityForbidden, match=r"\[grant\] to routes\.toml.*capability=") as refused:
+        ids(None, PUBLIC)
+    assert refused.value.code == "no_grant"
+
+
+def test_a_local_table_needs_no_grant() -> None:
+    assert ids(None, Asked("anything"), target("a"), target("b"), trust="local") == ["a", "b"]
+
+
+def test_an_unlabelled_call_passes_in_a_local_table_that_has_a_grant() -> None:
+    assert ids(grant(), Asked("main"), trust="local") == ["main"]
+
+
+def test_a_label_holds_in_a_local_table_too() -> None:
+    assert ids(None, Asked("x", data="restricted"), target("a"), target("b", data="restricted"), trust="local") == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("given_grant", "asked", "code", "why"),
+    [
+        (grant(), replace(PUBLIC, operation="embed"), "operation", "allows the operations chat; asked: embed"),
+        (grant(), replace(PUBLIC, route="smart"), None, ""),  # the row's own id is granted
+        (grant(routes=frozenset({"fast"})), PUBLIC, "routes", "not among the granted routes fast"),
+        (grant(tools=frozenset()), replace(PUBLIC, tools=("search",)), "tools", "allows the tools none; offered: search"),
+        (grant(tools=frozenset({"search"})), replace(PUBLIC, tools=("search", "shell")), "tools", "offered: shell"),
+        (grant(tools=frozenset({"search"})), replace(PUBLIC, tools=("search",)), None, ""),
+        (grant(tools=frozenset()), PUBLIC, None, ""),
+        (grant(data="public"), replace(PUBLIC, data="internal"), "data", 'takes data up to "public".*labelled internal'),
+        (grant(data="restricted"), replace(PUBLIC, data="confidential"), "data", 'takes data up to "internal"'),
+        (grant(), replace(PUBLIC, data=None), "data", 'no data label, which counts as "restricted".*pass data="internal"'),
+        (grant(), replace(PUBLIC, data="internal"), None, ""),
+        (grant(regions=frozenset({"eu"})), PUBLIC, "regions", "region unknown, and the grant allows eu"),
+        (grant(max_output=100), PUBLIC, "max_output", "100 tokens; asked: no bound.*max_output_tokens=100"),
+        (grant(max_output=100), replace(PUBLIC, max_output=101), "max_output", "asked: 101"),
+        (grant(max_output=100), replace(PUBLIC, max_output=100), None, ""),
+        (grant(max_cost=Cost(10**9)), PUBLIC, "max_cost", "no known worst case in USD.*1 USD per call"),
+        (grant(unenforced=("budget", "guards")), PUBLIC, "unenforceable", "budget, guards.*cannot enforce"),
+    ],
+)
+def test_a_caveat_allows_or_names_itself(given_grant: Grant, asked: Asked, code: str | None, why: str) -> None:
+    if code is None:
+        assert ids(given_grant, asked) == ["main"]
+    else:
+        with pytest.raises(CapabilityForbidden, match=why) as refused:
+            ids(given_grant, asked)
+        assert refused.value.code == code
+
+
+def test_rows_outside_drop_out_with_a_reason_and_order_stays() -> None:
+    rows = (target("a", region="us"), target("b", region="eu"), target("c", region="eu", data="public"), target("d", region="eu"))
+    given_grant = grant(regions=frozenset({"eu"}))
+    allowed = authorise(given_grant, Asked("fast", data="internal"), rows, trust="production")
+    assert [row.id for row in allowed.targets] == ["b", "d"]
+    assert [name for name, _ in allowed.dropped] == ["a", "c"]
+    assert "region us" in allowed.dropped[0][1]
+
+
+def test_a_granted_alias_opens_its_rows_only_through_itself() -> None:
+    only_fast = grant(routes=frozenset({"fast"}))
+    dear = target("open", model="dear")
+    assert ids(only_fast, Asked("fast", data="public"), target("open")) == ["open"]
+    with pytest.raises(CapabilityForbidden):
+        ids(only_fast, Asked("open/dear", data="public"), dear)
+    assert ids(grant(routes=frozenset({"open/dear"})), Asked("open/dear", data="public"), dear) == ["open"]
+
+
+@pytest.mark.parametrize(
+    ("row", "asked", "expected"),
+    [
+        (target(prices=PRICES), {"input_bytes": 10, "max_output": 5}, 10 * 4_000 + 5 * 10_000),
+        (target(prices=PRICES, default_max_output=7), {"input_bytes": 0, "max_output": None}, 70_000),
+        (target(prices=PRICES, max_output=3), {"input_bytes": 0, "max_output": 1000}, 30_000),
+        (target(prices=PRICES), {"input_bytes": 10, "max_output": None}, None),
+        (target(prices=PRICES), {"input_bytes": 10, "max_output": 5, "by_reference": True}, None),
+        (target(prices=replace(PRICES, input=None)), {"input_bytes": 10, "max_output": 5}, None),
+        (target(prices=replace(PRICES, output=None)), {"input_bytes": 10, "max_output": 5}, None),
+        (target(), {"input_bytes": 10, "max_output": 5}, None),
+    ],
+)
+def test_the_worst_case_is_known_or_none(row: Target, asked: dict[str, Any], expected: int | None) -> None:
+    assert worst_case(row, **asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "prices", "asked", "why"),
+    [
+        (Cost(90_000), PRICES, {"input_bytes": 10, "max_output": 5}, None),
+        (Cost(89_999), PRICES, {"input_bytes": 10, "max_output": 5}, "may cost 9e-05 USD"),
+        (Cost(10**9, "EUR"), PRICES, {"input_bytes": 10, "max_output": 5}, "no known worst case in EUR"),
+        (Cost(10**9), None, {"input_bytes": 10, "max_output": 5}, "no known worst case"),
+        (Cost(10**9), PRICES, {"max_output": 5}, "no known worst case"),
+        (Cost(10**9), PRICES, {"input_bytes": 10, "max_output": 5, "by_reference": True}, "no known worst case"),
+    ],
+)
+def test_a_cost_cap_denies_what_may_cost_more_or_is_not_known(
+    limit: Cost, prices: Prices | None, asked: dict[str, Any], why: str | None
+) -> None:
+    row = target(prices=prices)
+    if why is None:
+        assert ids(grant(max_cost=limit), replace(PUBLIC, **asked), row) == ["main"]
+    else:
+        with pytest.raises(CapabilityForbidden, match=why) as refused:
+            ids(grant(max_cost=limit), replace(PUBLIC, **asked), row)
+        assert refused.value.code == "max_cost"
+
+
+@pytest.mark.parametrize(
+    ("caller", "granted", "row", "default", "expected"),
+    [
+        (None, None, None, None, None), (5, None, None, None, 5), (5, 3, None, None, 3), (5, 3, 2, None, 2), (None, 3, 9, 4, 3), (None, 9, 8, 4, 4),
+        (8, 9, 8, 4, 8),
+    ],
+)  # fmt: skip
+def test_the_output_bound_is_the_tightest(
+    caller: int | None, granted: int | None, row: int | None, default: int | None, expected: int | None
+) -> None:
+    assert output_bound(grant(max_output=granted), target(max_output=row, default_max_output=default), caller) == expected
+    if granted is None:
+        assert output_bound(None, target(max_output=row, default_max_output=default), caller) == expected
+
+
+@given(st.sampled_from(LABELS), st.sampled_from(LABELS), st.sampled_from(LABELS))
+def test_data_never_goes_above_either_ceiling(label: Any, ceiling: Any, granted: Any) -> None:
+    fits = data_rank(label) <= min(data_rank(ceiling), data_rank(granted))
+    try:
+        allowed = ids(grant(data=granted), Asked("main", data=label), target(data=ceiling)) == ["main"]
+    except CapabilityForbidden:
+        allowed = False
+    assert allowed == fits
+
+
+@given(st.sets(st.sampled_from("abcdef")), st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6, unique=True))
+def test_no_row_is_ever_added(granted: set[str], asked_rows: list[str]) -> None:
+    rows = tuple(target(name) for name in asked_rows)
+    try:
+        allowed = ids(grant(routes=frozenset(granted)), Asked("z", data="public"), *rows)
+    except CapabilityForbidden:
+        allowed = []
+    assert allowed == [name for name in asked_rows if name in granted]
