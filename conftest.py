@@ -56,15 +56,12 @@ _pages = Sybil(
 pytest_collect_file = (_docstrings + _pages).pytest()
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Examples of one page build on each other: one worker of pytest-xdist runs them all."""
-    if isinstance(item, SybilItem):
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Undo what pytest-randomly did to the examples of each page; everything else stays shuffled."""
+    """Undo what pytest-randomly did to the examples of each page, for they build on each other; everything else stays shuffled.
+
+    For the same reason `make test` hands whole files to the workers of pytest-xdist.
+    """
     examples = [item for item in items if isinstance(item, SybilItem)]
     rest = [item for item in items if not isinstance(item, SybilItem)]
     examples.sort(key=lambda item: (str(item.path), item.example.line))

@@ -29,7 +29,7 @@ def _install(session: nox.Session, locked: str) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite."""
     _install(session, "test")
-    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session(python="3.11")
@@ -37,7 +37,7 @@ def lowest(session: nox.Session) -> None:
     """The whole suite on the oldest versions that pyproject.toml allows: this proves the lower bounds."""
     _install(session, "lowest")
     # Deprecations that a newer release of a dependency has mended are not ours to fail on.
-    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-W", "default::DeprecationWarning", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "-W", "default::DeprecationWarning", *session.posargs)
 
 
 @nox.session(python="3.11")

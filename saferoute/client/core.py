@@ -205,7 +205,7 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], data: DataLabel 
         f"saferoute: this client trusts a routing table made in memory for {', '.join([*found, *(server.name for server in servers)])}; "
         f"fine for prototypes, for production sign one (saferoute init). {notes}".strip(),
         LocalTrustWarning,
-        stacklevel=4,
+        stacklevel=3,
     )
     return Core(table, "local", sources, data, telemetry)
 

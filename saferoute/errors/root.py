@@ -17,20 +17,28 @@ class AttemptRecord(Protocol):
     """One try at one target, as `saferoute.values.Attempt` records it."""
 
     @property
-    def target(self) -> str: ...
+    def target(self) -> str:
+        """The row's id."""
+
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """The model that was asked."""
+
     @property
-    def outcome(self) -> str: ...
+    def outcome(self) -> str:
+        """Say "ok", or the error's class name."""
 
 
 class PartialReply(Protocol):
     """What had arrived of an answer that did not arrive whole."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The text until then."""
+
     @property
-    def tool_calls(self) -> Sequence[Any]: ...
+    def tool_calls(self) -> Sequence[Any]:
+        """The tool calls that were whole."""
 
 
 # Anything that could be a key: a known prefix, or a long unbroken run. Providers echo keys in their error texts.

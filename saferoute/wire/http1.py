@@ -111,7 +111,8 @@ class ResponseReader:
                 raise self._too_long()
             return data
         if state == _DONE:
-            self._exceed(len(data))
+            if data:
+                self._exceed(len(data))
             return b""
         return self._feed_chunked(data)
 
@@ -192,6 +193,7 @@ class ResponseReader:
             self._state = _BY_LENGTH
         else:
             self._state = _UNTIL_CLOSE
+            self.reusable = status in _NO_BODY and self.reusable
         if status in _NO_BODY or (self._state == _BY_LENGTH and not self._left):
             self._end(0)
         elif self._left > self._room:

@@ -218,7 +218,6 @@ class HostileServer:
         self.connections = 0
         self.stopping = threading.Event()
         self._tls = tls
-        self._bomb = gzip.compress(b"\0" * BOMB, 1)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -289,7 +288,7 @@ class HostileServer:
         self.requests.append(text + b"\r\n\r\n" + body)
         peer.sock.settimeout(10)
         if name == "bomb":
-            peer.send(sized(self._bomb, b"Content-Encoding: gzip"))
+            peer.send(sized(gzip.compress(b"\0" * BOMB, 1), b"Content-Encoding: gzip"))
         else:
             SCENARIOS[name](peer)
         if peer.open:

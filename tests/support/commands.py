@@ -59,7 +59,7 @@ class Commands:
             code = main(words)
             sys.stdout.flush()
             sys.stderr.flush()
-        return Done(code, out.getvalue().decode(), err.getvalue().decode())
+            return Done(code, out.getvalue().decode(), err.getvalue().decode())
 
 
 def _no_keyring() -> KeyringStore:

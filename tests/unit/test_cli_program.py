@@ -87,9 +87,7 @@ def test_only_the_asked_command_is_loaded(tmp_path: pathlib.Path) -> None:
         (KeyboardInterrupt(), 130, "\n"),
     ],
 )
-def test_failures_are_one_line(
-    run: Commands, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, text: str
-) -> None:
+def test_failures_are_one_line(run: Commands, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, text: str) -> None:
     failing_with(monkeypatch, error)
     done = run("models")
     assert (done.code, done.out, done.err) == (code, "", text)

@@ -156,14 +156,14 @@ def test_a_store_of_ones_own(machine: Machine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("store", ["env", "", None, Secrets.prompt(), Secrets.of({})])
-def test_what_is_no_store(machine: Machine, store: Any) -> None:  # noqa: ANN401  what callers hand in
+def test_what_is_no_store(machine: Machine, store: Any) -> None:
     for use in (lambda: keys.add("openai", "k-1", store=store), lambda: keys.list(store=store), lambda: keys.remove("openai", store=store)):
         with pytest.raises(ConfigurationError, match="store= takes"):
             use()
 
 
 @pytest.mark.parametrize("name", ["", "OpenAI", "env:X", 5])
-def test_malformed_names(machine: Machine, name: Any) -> None:  # noqa: ANN401  what callers hand in
+def test_malformed_names(machine: Machine, name: Any) -> None:
     for use in (lambda: keys.add(name, "k-1"), lambda: keys.remove(name), lambda: keys.rotate(name, "k-1")):
         with pytest.raises(ConfigurationError, match="not a name for a secret"):
             use()

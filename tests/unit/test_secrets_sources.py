@@ -46,7 +46,7 @@ def test_malformed_variables(variable: str) -> None:
 
 
 @pytest.mark.parametrize("pair", ["OPENAI_API_KEY", ("OPENAI_API_KEY",), (5, ORIGIN), ["OPENAI_API_KEY", ORIGIN], None])
-def test_a_variable_without_its_origin(pair: Any) -> None:  # noqa: ANN401  what callers hand in
+def test_a_variable_without_its_origin(pair: Any) -> None:
     with pytest.raises(ConfigurationError, match="as a pair with the origin"):
         Secrets.from_env({"openai": pair})
 
@@ -57,7 +57,7 @@ def test_a_passphrase_or_a_key_file() -> None:
 
 
 @pytest.mark.parametrize("spec", ["", "ENV", "1password", b"env", 5, [], ["env", 5], ["env", ["vault"]], {"openai": "x"}])
-def test_what_is_no_source(spec: Any) -> None:  # noqa: ANN401  what callers hand in
+def test_what_is_no_source(spec: Any) -> None:
     with pytest.raises(ConfigurationError, match='secrets= takes "keyring", "vault", "env", "prompt"'):
         open_sources(spec, CATALOGUE)
 
@@ -73,7 +73,7 @@ def test_what_is_no_source(spec: Any) -> None:  # noqa: ANN401  what callers han
         (Secrets.vault("here.json"), ("the vault here.json",)),
     ],
 )
-def test_opening(spec: Any, labels: tuple[str, ...]) -> None:  # noqa: ANN401  what callers hand in
+def test_opening(spec: Any, labels: tuple[str, ...]) -> None:
     assert open_sources(spec, CATALOGUE).labels == labels
 
 
@@ -84,7 +84,7 @@ def test_the_environment_is_read_by_name_only(monkeypatch: pytest.MonkeyPatch) -
     asked: list[str] = []
 
     class Watched(dict[str, str]):
-        def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
+        def get(self, name: str, default: Any = None) -> Any:
             asked.append(name)
             return super().get(name, default)
 
@@ -367,7 +367,7 @@ def test_ways_to_give_the_passphrase(way: str, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("returned", [None, 5, "", "x" * 5_000])
-def test_a_function_that_returns_no_passphrase(returned: Any, tmp_path: Path) -> None:  # noqa: ANN401  what callers hand in
+def test_a_function_that_returns_no_passphrase(returned: Any, tmp_path: Path) -> None:
     (place,) = Secrets.vault(tmp_path / "v", passphrase=lambda: returned).places
     assert isinstance(place, VaultPlace)
     with pytest.raises(ConfigurationError, match="the passphrase function of the vault"):
