@@ -22,6 +22,7 @@ __all__ = [
     "Chunk",
     "Effect",
     "Emit",
+    "Finish",
     "Flow",
     "Opened",
     "Read",
@@ -30,6 +31,7 @@ __all__ = [
     "Tick",
     "cancel",
     "emit",
+    "finish",
     "read",
     "send",
     "sleep",
@@ -68,7 +70,12 @@ class Cancel:
     """Give up the open exchange, if there is one; its connection is not used again unless the answer was whole."""
 
 
-Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The answer is whole: keep the connection if the end of its framing comes within a moment, else give it up."""
+
+
+Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,7 @@ class Abandoned(BaseException):
 
 _READ = Read()
 _CANCEL = Cancel()
+_FINISH = Finish()
 
 
 def send(request: HttpRequest, clocks: Clocks) -> Flow[Opened]:
@@ -130,3 +138,8 @@ def emit(events: Sequence[StreamEvent[object]]) -> Flow[float]:
 def cancel() -> Flow[float]:
     """Give up the open exchange."""
     return (yield _CANCEL).now
+
+
+def finish() -> Flow[float]:
+    """Let go of the open exchange, whose answer is whole."""
+    return (yield _FINISH).now

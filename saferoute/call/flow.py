@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
-from saferoute.call.effects import Abandoned, cancel, emit, read, send, sleep
+from saferoute.call.effects import Abandoned, cancel, emit, finish, read, send, sleep
 from saferoute.call.retry import Situation, next_delay
 from saferoute.errors import (
     AuthenticationRejected,
@@ -203,7 +203,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     if fold.completed is None:
         msg = "the answer ended before its terminal event"
         raise StreamInterrupted(msg)
-    yield from cancel()  # the answer is whole: what may still come on this exchange is of no interest
+    yield from finish()
     attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, _request_id(opened.head))
     reply = _reply(call, target, progress, notices, attempt)
     if call.request.stream:

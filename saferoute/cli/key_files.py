@@ -28,6 +28,7 @@ TABLE_KEY: Final = f"{KEY_FOLDER}/table.key.pem"
 
 _MAX_KEY_FILE: Final = 16_384
 _MAX_PASSPHRASE_FILE: Final = 4_096
+_SHORTEST: Final = 8
 _ENCRYPTED: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
@@ -50,12 +51,11 @@ def create_all(files: Sequence[NewFile]) -> None:
     made: list[Path] = []
     try:
         for file in files:
-            made += _make_folder(file.path.parent, 0o700 if file.private else 0o777)
-            made.append(file.path)
-            _create(file)
+            _make_folder(file.path.parent, 0o700 if file.private else 0o777, made)
+            _create(file, made)
     except OSError as error:
         _take_back(made)
-        raise ConfigurationError(f"{made[-1] if made else files[0].path} cannot be written: {error.strerror}; nothing was kept") from None
+        raise ConfigurationError(f"{error.filename or made[-1]} cannot be written: {error.strerror}; nothing was kept") from None
     except BaseException:
         _take_back(made)
         raise
@@ -72,16 +72,16 @@ def refuse_existing(paths: Sequence[Path]) -> None:
         raise ConfigurationError(f"nothing was written, because {', '.join(there)} exists already; choose another folder, or move it away")
 
 
-def _make_folder(folder: Path, mode: int) -> list[Path]:
-    missing = [one for one in (folder, *folder.parents) if not one.exists()][::-1]
-    for one in missing:
+def _make_folder(folder: Path, mode: int, made: list[Path]) -> None:
+    for one in [one for one in (folder, *folder.parents) if not one.exists()][::-1]:
         one.mkdir(mode=mode)
-    return missing
+        made.append(one)
 
 
-def _create(file: NewFile) -> None:
+def _create(file: NewFile, made: list[Path]) -> None:
     # O_EXCL: a file, or a link, that has come to be since we looked is not written through.
     handle = os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600 if file.private else 0o666)
+    made.append(file.path)  # from here on it is ours to take back
     with os.fdopen(handle, "wb") as opened:
         opened.write(file.data)
 
@@ -125,11 +125,11 @@ def new_passphrase(passphrase_file: str | None) -> bytes:
     """The passphrase for keys that are being made: out of a file, or asked for twice.
 
     Raises:
-        ConfigurationError: nobody can be asked, nothing was typed, or the two differ.
+        ConfigurationError: nobody can be asked, nothing was typed, or the two differ, or it is short.
         SecretError: the terminal cannot turn its echo off.
     """
     if passphrase_file is not None:
-        return _from_file(passphrase_file)
+        return _long_enough(_from_file(passphrase_file))
     if not somebody_is_there():
         raise ConfigurationError(
             "the private keys are written encrypted, and there is no terminal to ask for a passphrase: pass --passphrase-file FILE "
@@ -140,7 +140,13 @@ def new_passphrase(passphrase_file: str | None) -> bytes:
         raise ConfigurationError("the passphrase is empty; nothing was written")
     if ask_hidden("The same passphrase again: ") != first:
         raise ConfigurationError("the two passphrases differ; nothing was written")
-    return _as_bytes(first)
+    return _long_enough(_as_bytes(first))
+
+
+def _long_enough(passphrase: bytes) -> bytes:
+    if len(passphrase) < _SHORTEST:
+        raise ConfigurationError(f"new keys need a passphrase of at least {_SHORTEST} characters; several words are better")
+    return passphrase
 
 
 def read_key(path: Path, passphrase_file: str | None) -> PrivateKey:

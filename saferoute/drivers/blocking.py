@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
 
 from typing_extensions import override
 
-from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Opened, Read, Send, Sleep, Tick
+from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Finish, Opened, Read, Send, Sleep, Tick
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
@@ -96,6 +96,10 @@ class BlockingRun(Generic[R]):
             case Cancel():
                 if self._exchange is not None:
                     self._exchange.close()
+                    self._exchange = None
+            case Finish():
+                if self._exchange is not None:
+                    self._exchange.finish()
                     self._exchange = None
             case Sleep():
                 self._sleep(effect.seconds)

@@ -33,6 +33,12 @@ class Exchange(Protocol):
             ProtocolError: broken framing, refused coding, over the cap.
         """
 
+    def finish(self) -> None:
+        """The dialect's last event was read: keep the connection if the end of the framing comes within a moment, else drop it.
+
+        Never raises for what the provider does.
+        """
+
     def close(self) -> None:
         """Stop reading: drop the connection, unless the answer was whole. Safe to call twice."""
 
@@ -60,6 +66,9 @@ class AsyncExchange(Protocol):
 
     async def read(self) -> bytes:
         """As Exchange.read."""
+
+    async def finish(self) -> None:
+        """As Exchange.finish."""
 
     async def close(self) -> None:
         """As Exchange.close."""

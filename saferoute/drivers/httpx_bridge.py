@@ -187,6 +187,10 @@ class _BridgedExchange:
             raise
         return piece
 
+    def finish(self) -> None:
+        """As Exchange.finish: what becomes of the connection is the other transport's business."""
+        self.close()
+
     def close(self) -> None:
         """As Exchange.close."""
         stream, self._stream = self._stream, None
@@ -275,6 +279,10 @@ class _AsyncBridgedExchange:
             await self.close()
             raise
         return piece
+
+    async def finish(self) -> None:
+        """As AsyncExchange.finish: what becomes of the connection is the other transport's business."""
+        await self.close()
 
     async def close(self) -> None:
         """As AsyncExchange.close."""

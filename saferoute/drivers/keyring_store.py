@@ -249,7 +249,10 @@ class KeyringStore:
             del text
             msg = f"Windows keeps at most {_WINDOWS_CHARACTERS} characters in a credential, and {name} needs more; {_VAULT}"
             raise SecretError(msg)
-        self._ask("set_password", f"{_SERVICE}/{name}", name, text)
+        problem = self._attempt("set_password", f"{_SERVICE}/{name}", name, text)
+        del text  # no traceback that shows this frame's locals shows the key
+        if isinstance(problem, SecretError):
+            raise problem
 
     def _opened(self) -> Backend:
         with self._lock:
@@ -257,16 +260,20 @@ class KeyringStore:
                 self._backend = self._build()
             return self._backend
 
-    def _ask(self, what: Literal["get_password", "set_password", "delete_password"], *arguments: str) -> str | None:
-        """Call the backend. What it raises holds keys in its frames, so a fresh error is raised outside of the handler."""
-        backend, answer, problem = self._opened(), None, None
+    def _ask(self, what: Literal["get_password", "delete_password"], *arguments: str) -> str | None:
+        answer = self._attempt(what, *arguments)
+        if isinstance(answer, SecretError):
+            raise answer
+        return answer
+
+    def _attempt(self, what: Literal["get_password", "set_password", "delete_password"], *arguments: str) -> str | SecretError | None:
+        """Call the backend, and return what it answers or a fresh error: its own holds keys in its frames, and so does this frame."""
         try:
-            answer = getattr(backend, what)(*arguments)
+            answer = getattr(self._opened(), what)(*arguments)
+        except StoreAbsent as error:
+            return StoreAbsent(error.message)
         except Exception as error:  # noqa: BLE001  backends raise what their system raises
-            problem = _problem(error)
-        if problem is not None:
-            del arguments
-            raise problem
+            return _problem(error)
         return answer if isinstance(answer, str) else None
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 from saferoute.drivers.address import look_up, resolve_with_system
 from saferoute.drivers.pool import IdleList, PoolLimits, prepare, readability
 from saferoute.drivers.tls import ClientTls
-from saferoute.drivers.transport_answer import NO_HEAD, Answer, reader_factory
+from saferoute.drivers.transport_answer import MAX_TAIL_PIECES, NO_HEAD, TAIL_GRACE, Answer, reader_factory
 from saferoute.drivers.transport_request import head_of, write_request
 from saferoute.drivers.transport_site import Site, connect_failed, interrupted, timed_out
-from saferoute.errors import ConfigurationError
+from saferoute.errors import ConfigurationError, ProtocolError, TransportError
 from saferoute.wire.http1 import Limits
 
 if TYPE_CHECKING:
@@ -132,6 +132,22 @@ class _Exchange:
             self.close()
             raise
         return b""
+
+    def finish(self) -> None:
+        """As Exchange.finish."""
+        answer, clocks = self._answer, self._clocks
+        try:
+            for _ in range(MAX_TAIL_PIECES):
+                connection = self._connection
+                if connection is None:
+                    return
+                answer.feed(connection.receive(TAIL_GRACE, "idle", clocks, answered=True))
+                if answer.reader.done:
+                    self._release(connection, reuse=True)
+        except (TransportError, ProtocolError):
+            pass  # a new connection costs more than a moment's wait, and less than an error would
+        finally:
+            self.close()
 
     def _release(self, connection: _Connection, *, reuse: bool) -> None:
         self._connection = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from saferoute.drivers.transport_site import interrupted
 from saferoute.errors import ConfigurationError
@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 
     from saferoute.drivers.transport_site import Site
 
-__all__ = ["NO_HEAD", "Answer", "Parser", "Reader", "reader_factory"]
+__all__ = ["MAX_TAIL_PIECES", "NO_HEAD", "TAIL_GRACE", "Answer", "Parser", "Reader", "reader_factory"]
 
 Parser: TypeAlias = Literal["own", "h11"]
 
 NO_HEAD = Head(0, {})
 """Stands where a head is still to come."""
+
+
+TAIL_GRACE: Final = 0.05
+"""Seconds to wait for the end of the framing after a dialect's last event; a new connection would cost about as much."""
+
+MAX_TAIL_PIECES: Final = 4
+"""How many pieces may come then; a provider that goes on talking loses the connection."""
 
 
 class Reader(Protocol):

@@ -15,11 +15,11 @@ from weakref import WeakKeyDictionary
 from saferoute.drivers.address import look_up, resolve_with_system
 from saferoute.drivers.pool import IdleList, PoolLimits, prepare
 from saferoute.drivers.tls import ClientTls
-from saferoute.drivers.transport_answer import NO_HEAD, Answer, reader_factory
+from saferoute.drivers.transport_answer import MAX_TAIL_PIECES, NO_HEAD, TAIL_GRACE, Answer, reader_factory
 from saferoute.drivers.transport_connection import Connection
 from saferoute.drivers.transport_request import head_of, write_request
 from saferoute.drivers.transport_site import Site, connect_failed, timed_out
-from saferoute.errors import ConfigurationError
+from saferoute.errors import ConfigurationError, ProtocolError, TransportError
 from saferoute.wire.http1 import Limits
 
 if TYPE_CHECKING:
@@ -75,6 +75,22 @@ class _Exchange:
             self.drop()
             raise
         return b""
+
+    async def finish(self) -> None:
+        """As AsyncExchange.finish."""
+        answer, clocks = self._answer, self._clocks
+        try:
+            for _ in range(MAX_TAIL_PIECES):
+                connection = self._connection
+                if connection is None:
+                    return
+                answer.feed(await connection.receive(TAIL_GRACE, "idle", clocks, answered=True))
+                if answer.reader.done:
+                    self._release(connection)
+        except (TransportError, ProtocolError):
+            pass  # a new connection costs more than a moment's wait, and less than an error would
+        finally:
+            self.drop()
 
     def _release(self, connection: Connection) -> None:
         self._connection = None

@@ -172,10 +172,7 @@ class Secrets:
 
 
 SecretsSpec: TypeAlias = (
-    Secrets
-    | Literal["keyring", "vault", "env", "prompt"]
-    | Sequence[Secrets | Literal["keyring", "vault", "env", "prompt"]]
-    | None
+    Secrets | Literal["keyring", "vault", "env", "prompt"] | Sequence[Secrets | Literal["keyring", "vault", "env", "prompt"]] | None
 )
 
 

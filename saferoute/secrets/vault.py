@@ -191,9 +191,7 @@ def _derive(passphrase: Passphrase, kdf: Kdf, salt: bytes) -> VaultKey:
 
     header = header_of(kdf, salt)
     try:
-        derivation = Argon2id(
-            salt=salt, length=_HALF, iterations=kdf.iterations, lanes=kdf.lanes, memory_cost=kdf.memory_kib, ad=header
-        )
+        derivation = Argon2id(salt=salt, length=_HALF, iterations=kdf.iterations, lanes=kdf.lanes, memory_cost=kdf.memory_kib, ad=header)
         return VaultKey(derivation.derive(passphrase._bytes), header)  # noqa: SLF001
     except MemoryError:
         lacking = f"{kdf.memory_kib // 1024} MiB of free memory"

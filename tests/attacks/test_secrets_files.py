@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from saferoute.drivers.storage.private_file import replace_private
 from saferoute.errors import SecretError
+from saferoute.secrets.vault_format import decode, encode
 from tests.support.secret_stores import record, weak_vault
 
 REPOSITORY = Path(__file__).parents[2]
@@ -102,3 +105,16 @@ def test_two_processes_lose_nothing_of_each_other(path: Path) -> None:
     found = store.find("openai")
     assert found is not None
     assert found.revision == 25
+
+
+def test_an_edit_behind_an_open_vault_is_noticed(path: Path) -> None:
+    store = weak_vault(path)
+    store.add(record("other"))
+    old = decode(path.read_bytes(), unsafe_weak_kdf=True)
+    store.rotate(record(key="new"))
+    assert store.find("openai") is not None
+    now = decode(path.read_bytes(), unsafe_weak_kdf=True)
+    for records in (now.records[:1], old.records):  # one taken out; the old key brought back: each record is sound by itself
+        replace_private(path, encode(replace(now, records=records)))
+        with pytest.raises(SecretError, match="authentication code"):
+            store.find(records[0].name)

@@ -96,7 +96,7 @@ def system_kind() -> Iterator[Any]:
         def set_password(self, service: str, username: str, password: str) -> None: ...
 
     yield Keyring
-    getattr(KeyringBackend, "_classes").discard(Keyring)
+    getattr(KeyringBackend, "_classes").discard(Keyring)  # noqa: B009  mypy does not know it
 
 
 def test_properties_from_the_environment_are_ignored(system_kind: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,10 +111,10 @@ def test_properties_from_the_environment_are_ignored(system_kind: Callable[[], A
 def test_our_subclasses_are_not_offered_to_other_users_of_keyring(system_kind: Callable[[], Any]) -> None:
     from keyring.backend import KeyringBackend
 
-    before = set(getattr(KeyringBackend, "_classes"))
+    before = set(getattr(KeyringBackend, "_classes"))  # noqa: B009  mypy does not know it
     backend = keyring_store._built(system_kind)
     assert type(backend).__name__ == "SaferouteKeyring"
-    assert set(getattr(KeyringBackend, "_classes")) == before
+    assert set(getattr(KeyringBackend, "_classes")) == before  # noqa: B009  mypy does not know it
 
 
 def test_the_allow_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +151,8 @@ class Talkative(FakeBackend):
     """Fails as real backends do: the key is in the exception, in its arguments and in the locals of the frames."""
 
     def set_password(self, service: str, username: str, password: str) -> None:
+        if username == "INDEX":
+            return  # the list of names is written first, and holds no key
         copy = password.upper()
         raise OSError(password) from ValueError(copy)
 

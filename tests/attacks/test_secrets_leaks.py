@@ -62,7 +62,7 @@ SHOWS: dict[str, Callable[[Any], object]] = {
     "str": str,
     "fstring": lambda value: f"{value}",
     "format": lambda value: f"{value:>20}",
-    "percent": lambda value: "%s %r" % (value, value),
+    "percent": lambda value: "%s %r" % (value, value),  # noqa: UP031  one of the ways
     "pprint": pprint.pformat,
     "json": json.dumps,
     "json str": lambda value: json.dumps(value, default=str),

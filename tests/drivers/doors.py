@@ -23,7 +23,7 @@ def clocks(*, connect: float = 5.0, first_byte: float = 5.0, idle: float = 5.0, 
     return Clocks(connect, first_byte, idle, total, time.monotonic() + total)
 
 
-def request(origin: str, path: str = "/ok", body: bytes = b"{}", **fields: Any) -> HttpRequest:  # noqa: ANN401
+def request(origin: str, path: str = "/ok", body: bytes = b"{}", **fields: Any) -> HttpRequest:
     given: dict[str, Any] = {"headers": (("content-type", "application/json"),), "net": LOOPBACK} | fields
     return HttpRequest(fields.pop("method", "POST"), origin, path, body=body, **{k: v for k, v in given.items() if k != "method"})
 
@@ -44,7 +44,7 @@ class OneKey:
 class OpenAnswer:
     """An exchange that is open."""
 
-    def __init__(self, door: Door, exchange: Any) -> None:  # noqa: ANN401
+    def __init__(self, door: Door, exchange: Any) -> None:
         self._door = door
         self._exchange = exchange
         self.head: Head = exchange.head
@@ -65,13 +65,13 @@ class OpenAnswer:
 class Door:
     """A transport of either kind; what is a coroutine is waited for."""
 
-    def __init__(self, kind: str, parser: str = "own", credentials: CredentialSource | None = None, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, kind: str, parser: str = "own", credentials: CredentialSource | None = None, **options: Any) -> None:
         self.kind = kind
         self.loop = asyncio.new_event_loop() if kind == "asyncio" else None
         make: Callable[..., Any] = BlockingTransport if kind == "blocking" else AsyncioTransport
         self.transport = make(credentials, parser=parser, **options)
 
-    def wait(self, made: Any) -> Any:  # noqa: ANN401
+    def wait(self, made: Any) -> Any:
         if isinstance(made, Coroutine):
             assert self.loop is not None
             return self.loop.run_until_complete(made)

@@ -13,6 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -62,10 +63,8 @@ class Peer:
         """Close as TLS wants it: close_notify first."""
         if isinstance(self.sock, ssl.SSLSocket):
             self.sock.settimeout(1)
-            try:
+            with suppress(OSError):
                 self.sock.unwrap()
-            except OSError:
-                pass
         self.close()
 
     def wait(self, seconds: float) -> None:
@@ -229,10 +228,8 @@ class HostileServer:
 
     def stop(self) -> None:
         self.stopping.set()
-        try:
+        with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._listener.close()
         for thread in self._threads:
             thread.join(5)

@@ -104,7 +104,9 @@ def test_a_table_that_expires_while_the_process_runs_refuses_calls(tmp_path: Pat
 def run_bare(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program with nothing in its environment but what is given: no HOME, no D-Bus, no terminal."""
     kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run([sys.executable, "-c", program], env=kept | environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program], env=kept | environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
 
 
 CONTAINER = """
@@ -142,7 +144,10 @@ def test_a_container_gets_a_first_answer_with_a_key_from_the_environment() -> No
 
 
 def test_no_key_says_what_to_do_on_this_machine() -> None:
-    done = run_bare('import saferoute\ntry: saferoute.Client.local()\nexcept saferoute.SaferouteError as error: print(type(error).__name__, error)', OPENAI_API_KEY="sk-x-12345")
+    done = run_bare(
+        "import saferoute\ntry: saferoute.Client.local()\nexcept saferoute.SaferouteError as error: print(type(error).__name__, error)",
+        OPENAI_API_KEY="sk-x-12345",
+    )
     assert "SecretNotFound" in done.stdout
     assert "OPENAI_API_KEY is set here, but saferoute reads no environment unless told" in done.stdout
     assert 'secrets="env"' in done.stdout

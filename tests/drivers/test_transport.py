@@ -7,12 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from saferoute.drivers.pool import PoolLimits
 from saferoute.drivers.tls import ClientTls
+from saferoute.drivers.transport_answer import Parser, reader_factory
+from saferoute.drivers.transport_async import AsyncioTransport
 from saferoute.errors import (
     ConfigurationError,
     ConnectFailed,
@@ -111,11 +112,17 @@ def test_the_request_on_the_wire(server: HostileServer) -> None:
             door.fetch(request(server.origin, "/ok?a=b", b"{}", headers=(("x-one", "1"),), secret="main", auth="bearer"))
             door.fetch(request(server.origin, "/ok", b"", method="GET", headers=()))
         posted, got = server.requests[-2:]
-        assert posted == (
-            f"POST /ok?a=b HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nuser-agent: saferoute\r\naccept-encoding: identity\r\n"
-            f"x-one: 1\r\ncontent-length: 2\r\nauthorization: Bearer {CANARY}\r\n\r\n{{}}"
-        ).encode()
-        assert got == f"GET /ok HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nuser-agent: saferoute\r\naccept-encoding: identity\r\n\r\n".encode()
+        assert (
+            posted
+            == (
+                f"POST /ok?a=b HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nuser-agent: saferoute\r\naccept-encoding: identity\r\n"
+                f"x-one: 1\r\ncontent-length: 2\r\nauthorization: Bearer {CANARY}\r\n\r\n{{}}"
+            ).encode()
+        )
+        assert (
+            got
+            == f"GET /ok HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nuser-agent: saferoute\r\naccept-encoding: identity\r\n\r\n".encode()
+        )
     assert key.asked == 2
 
 
@@ -208,8 +215,7 @@ def test_threads_share_a_transport(server: HostileServer) -> None:
         seen: list[bytes] = []
 
         def work() -> None:
-            for _ in range(20):
-                seen.append(door.fetch(request(server.origin, "/ok"))[1])
+            seen.extend(door.fetch(request(server.origin, "/ok"))[1] for _ in range(20))
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
@@ -241,6 +247,61 @@ def test_each_loop_has_its_own_connections(server: HostileServer) -> None:
                 pool.idle.close()
             other.run_until_complete(asyncio.sleep(0))
             other.close()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_connections_of_a_loop_that_is_gone_are_closed(server: HostileServer) -> None:
+    """`asyncio.run` per call: what an earlier loop left behind is closed when the next one comes."""
+    transport = AsyncioTransport(None)
+
+    async def call() -> bytes:
+        exchange = await transport.open(request(server.origin, "/ok"), clocks())
+        return await exchange.read()
+
+    first = asyncio.new_event_loop()
+    assert first.run_until_complete(call()) == BODY
+    (pool,) = transport._by_loop[first].values()
+    left = pool.idle._idle[0]._sock
+    first.close()
+    assert left.fileno() != -1
+
+    async def call_and_close() -> bytes:
+        body = await call()
+        await transport.close()
+        return body
+
+    assert asyncio.run(call_and_close()) == BODY
+    assert left.fileno() == -1
+    assert first not in transport._by_loop
+
+
+def test_closing_reaches_the_connections_of_other_loops(server: HostileServer) -> None:
+    transport = AsyncioTransport(None)
+
+    async def call() -> bytes:
+        exchange = await transport.open(request(server.origin, "/ok"), clocks())
+        return await exchange.read()
+
+    other = asyncio.new_event_loop()
+    assert other.run_until_complete(call()) == BODY
+    (pool,) = transport._by_loop[other].values()
+    left = pool.idle._idle[0]._sock
+    asyncio.run(transport.close())
+    other.run_until_complete(asyncio.sleep(0.01))
+    assert left.fileno() == -1
+    other.close()
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_a_parser_that_is_done_takes_no_more(parser: Parser) -> None:
+    reader = reader_factory(parser)(Limits())
+    assert reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi") == b"hi"
+    assert (reader.done, reader.reusable) == (True, True)
+    assert reader.feed(b"") == b""
+    assert reader.reusable
+    assert reader.feed(b"more") == b""
+    assert not reader.reusable
+    assert reader.eof()
 
 
 def test_many_tasks(server: HostileServer) -> None:
@@ -325,10 +386,9 @@ def test_codings_that_are_not_what_they_say(server: HostileServer, door: Door, p
 def test_a_bomb_is_unfolded_in_pieces_and_only_to_the_cap(server: HostileServer, kind: str) -> None:
     with Door(kind, limits=Limits(max_body=1 << 20)) as door:
         answer = door.open(request(server.origin, "/bomb"))
-        sizes = []
+        sizes: list[int] = []
         with pytest.raises(ProtocolError, match="decodes to more than"):
-            while piece := answer.read():
-                sizes.append(len(piece))
+            sizes.extend(map(len, iter(answer.read, b"")))
         assert max(sizes) <= 65_536
         assert sum(sizes) <= 1 << 20
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import h11
@@ -58,7 +59,7 @@ class Disagreement(AssertionError):  # noqa: N818  what the fuzzer looks for
 def cut(data: bytes, cuts: Sequence[int]) -> list[bytes]:
     """Split at the given places."""
     places = [0, *sorted(min(place, len(data)) for place in cuts), len(data)]
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False) if end > start]
+    return [data[start:end] for start, end in pairwise(places) if end > start]
 
 
 REJECT = Outcome("reject")
@@ -69,8 +70,7 @@ def ours(pieces: Sequence[bytes], *, eof: bool, limits: Limits = LIMITS) -> Outc
     reader = ResponseReader(limits)
     body: list[bytes] = []
     try:
-        for piece in pieces:
-            body.append(reader.feed(piece))
+        body.extend(map(reader.feed, pieces))
     except ProtocolError:
         return REJECT
     reusable = reader.reusable and reader.done
@@ -178,7 +178,7 @@ NASTY = (
     b"Content-Length: \xb2\r\n", b"Content-Length: 1_0\r\n", b"Content-Length: 99999999999999999999\r\n", b"Transfer-Encoding: chunked\r\n",
     b"Transfer-Encoding: CHUNKED\r\n", b"Transfer-Encoding: gzip, chunked\r\n", b"Transfer-Encoding: chunked, identity\r\n", b"Transfer-Encoding:\r\n",
     b"Transfer-Encoding : chunked\r\n", b" folded: x\r\n", b"\tfolded\r\n", b"0\r\n\r\n", b"0\r\n", b"0;ext\r\nTrailer: x\r\n\r\n", b"0\r\nContent-Length: 5\r\n\r\n",
-    b"a\r\n0123456789\r\n", b"A;q=\"\\\"\"\r\n0123456789\r\n", b"Bad Name: x\r\n", b"X: a\x00b\r\n", b": empty\r\n", b"noColon\r\n",
+    b"a\r\n0123456789\r\n", b'A;q="\\""\r\n0123456789\r\n', b"Bad Name: x\r\n", b"X: a\x00b\r\n", b": empty\r\n", b"noColon\r\n",
 )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ class Mutator:
         payload = body
         if framing <= 1:
             lines.append(b"Content-Length: %d" % len(body))
-        elif framing <= 3:  # noqa: PLR2004
+        elif framing <= 3:
             lines.append(chance.choice((b"Transfer-Encoding: chunked", b"transfer-encoding:Chunked")))
             payload = self._chunked(body)
         chance.shuffle(lines)
@@ -223,15 +223,15 @@ class Mutator:
     def case(self) -> tuple[bytes, list[int], bool]:
         """Make the next case: bytes, places of cuts, and whether the connection ends after them."""
         chance = self.random
-        if len(self._seeds) < 400 or chance.random() < 0.02:  # noqa: PLR2004
+        if len(self._seeds) < 400 or chance.random() < 0.02:
             self._seeds.append(self.valid())
-            if len(self._seeds) > 800:  # noqa: PLR2004
+            if len(self._seeds) > 800:
                 del self._seeds[:400]
         data = chance.choice(self._seeds)
         for _ in range(chance.choice((0, 1, 1, 1, 2, 3))):
             data = self._broken(data)
         cuts = [chance.randrange(len(data) + 1) for _ in range(chance.choice((0, 1, 1, 2, 4)))]
-        return data, cuts, chance.random() < 0.8  # noqa: PLR2004
+        return data, cuts, chance.random() < 0.8
 
     def _broken(self, data: bytes) -> bytes:
         chance = self.random
@@ -242,15 +242,15 @@ class Mutator:
             return data[:at] + data[end:]
         if how == 1:
             return data[:at] + bytes([chance.randrange(256)]) + data[at + 1 :]
-        if how == 2:  # noqa: PLR2004
+        if how == 2:
             return data[:end] + data[at:]  # doubled
-        if how == 3:  # noqa: PLR2004
+        if how == 3:
             return data[:at]
-        if how == 4:  # noqa: PLR2004
+        if how == 4:
             return data[:at] + chance.choice(self._seeds)[at:]
-        if how == 5:  # noqa: PLR2004
+        if how == 5:
             line = data.find(b"\r\n", at)  # at the start of a line
             at = line + 2 if line >= 0 else at
-        elif how == 6:  # noqa: PLR2004
+        elif how == 6:
             return data + chance.choice(NASTY)
         return data[:at] + chance.choice(NASTY) + data[at:]

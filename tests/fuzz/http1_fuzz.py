@@ -53,7 +53,7 @@ def main() -> int:
             if disagreement:
                 print(disagreement)
                 return 1
-            if time.monotonic() - shown > 30:  # noqa: PLR2004
+            if time.monotonic() - shown > 30:
                 shown = time.monotonic()
                 print(f"{totals.total():,} cases so far, {totals.total() / (shown - begun):,.0f} a second", flush=True)
     seconds = time.monotonic() - begun

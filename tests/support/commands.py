@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from saferoute.cli import main
 from saferoute.drivers.keyring_store import KeyringStore
@@ -62,7 +62,7 @@ class Commands:
             return Done(code, out.getvalue().decode(), err.getvalue().decode())
 
 
-def _no_keyring() -> KeyringStore:
+def _no_keyring() -> NoReturn:
     raise StoreAbsent("This machine has no keyring, says the test.")
 
 

@@ -50,7 +50,7 @@ class World:
         self.requests: list[HttpRequest] = []
         self.clocks: list[Clocks] = []
         self.slept: list[float] = []
-        self.closed = 0
+        self.closed = self.finished = 0
         self.now = 1000.0
 
     def clock(self) -> float:
@@ -85,6 +85,9 @@ class Playing:
             raise piece
         return piece
 
+    def finish(self) -> None:
+        self._world.finished += 1
+
     def close(self) -> None:
         self._world.closed += 1
 
@@ -116,6 +119,9 @@ class AsyncPlaying:
     async def read(self) -> bytes:
         await asyncio.sleep(0)
         return self._playing.read()
+
+    async def finish(self) -> None:
+        self._playing.finish()
 
     async def close(self) -> None:
         self._playing.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +30,12 @@ def provider() -> Iterator[EmbeddedProvider]:
 
 def at(provider: EmbeddedProvider) -> list[str]:
     return ["--server", f"demo={provider.port}"]
+
+
+def turns(provider: EmbeddedProvider) -> list[int]:
+    """How many messages each request had."""
+    bodies: list[Any] = [request.body for request in provider.requests]
+    return [len(body["messages"]) for body in bodies]
 
 
 @pytest.mark.parametrize("extra", [[], ["--no-stream"]])
@@ -171,8 +177,7 @@ def test_a_value_that_is_out_of_range(run: Commands, provider: EmbeddedProvider)
 def test_a_conversation_keeps_what_was_said(run: Commands, provider: EmbeddedProvider) -> None:
     done = run("chat", "demo/any", "--system", "Be brief", *at(provider), stdin=b"first\n\nsecond\n", terminal=True)
     assert done.code == 0
-    bodies = [request.body for request in provider.requests]
-    assert [len(body["messages"]) for body in bodies if isinstance(body, dict)] == [2, 4]
+    assert turns(provider) == [2, 4]
     assert "You said: first" in done.out
     assert "You said: second" in done.out
     assert "Ctrl-D" in done.err
@@ -181,11 +186,11 @@ def test_a_conversation_keeps_what_was_said(run: Commands, provider: EmbeddedPro
 def test_an_error_does_not_end_a_conversation(run: Commands) -> None:
     with EmbeddedProvider([Answer("yes"), ErrorAnswer(400), Answer("still here")]) as provider:
         done = run("chat", "demo/any", *at(provider), stdin=b"one\ntwo\nthree\n", terminal=True)
-        bodies = [request.body for request in provider.requests]
+        sizes = turns(provider)
     assert done.code == 0
     assert "still here" in done.out
     assert "error: demo answered 400" in done.err
-    assert [len(body["messages"]) for body in bodies if isinstance(body, dict)] == [1, 3, 3]
+    assert sizes == [1, 3, 3]
 
 
 def test_a_conversation_is_no_json(run: Commands, provider: EmbeddedProvider) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import sys
+import types
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,7 +142,7 @@ def test_nobody_to_ask_writes_nothing(run: Commands, here: pathlib.Path) -> None
     assert list(here.iterdir()) == []
 
 
-@pytest.mark.parametrize(("answers", "why"), [(["", ""], "is empty"), (["one", "two"], "differ")])
+@pytest.mark.parametrize(("answers", "why"), [(["", ""], "is empty"), (["one", "two"], "differ"), (["1234567", "1234567"], "at least 8")])
 def test_a_passphrase_is_asked_for_twice(
     run: Commands, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch, answers: list[str], why: str
 ) -> None:
@@ -155,14 +156,16 @@ def test_a_passphrase_is_asked_for_twice(
 
 def test_an_asked_passphrase_opens_the_key_however_it_was_typed(run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_files, "somebody_is_there", lambda: True)
-    monkeypatch.setattr(key_files, "ask_hidden", lambda _: "caf\u00e9")
+    monkeypatch.setattr(key_files, "ask_hidden", lambda _: "caf\u00e9 con leche")
     assert run("init").code == 0
-    monkeypatch.setattr(key_files, "ask_hidden", lambda _: "cafe\u0301")  # the same word in another normal form
+    monkeypatch.setattr(key_files, "ask_hidden", lambda _: "cafe\u0301 con leche")  # the same word in another normal form
     assert run("table", "sign").code == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are the folder's access list there")
-@pytest.mark.parametrize(("text", "mode", "why"), [("open to all", 0o644, "chmod 600"), ("", 0o600, "holds no passphrase")])
+@pytest.mark.parametrize(
+    ("text", "mode", "why"), [("open to all", 0o644, "chmod 600"), ("", 0o600, "holds no passphrase"), ("short", 0o600, "at least 8")]
+)
 def test_a_passphrase_file_must_be_private_and_hold_one(
     run: Commands, here: pathlib.Path, tmp_path: pathlib.Path, text: str, mode: int, why: str
 ) -> None:
@@ -206,6 +209,40 @@ def test_a_failure_half_way_leaves_nothing(run: Commands, here: pathlib.Path) ->
     assert [path.name for path in here.iterdir()] == ["saferoute-keys"]
 
 
+def test_a_file_that_comes_to_be_meanwhile_stays(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b").write_text("mine", encoding="utf-8")
+    monkeypatch.setattr(key_files, "refuse_existing", lambda _: None)  # it looked a moment too early
+    with pytest.raises(saferoute.SaferouteError, match="nothing was kept"):
+        key_files.create_all([key_files.NewFile(tmp_path / "new" / "a", b"1"), key_files.NewFile(tmp_path / "b", b"2")])
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_full_disk_keeps_the_old_table(run: Commands, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("init", "--unsafe-plaintext-keys").code == 0
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("saferoute.cli.key_files.os.fsync", full)
+    done = run("table", "sign")
+    assert (done.code, done.err) == (1, "error: routes.json cannot be written: No space left on device; it is as it was\n")
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("typed", ["", None])
+def test_an_encrypted_key_without_its_passphrase(
+    run: Commands, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, typed: str | None
+) -> None:
+    assert run("init", "--passphrase-file", private(tmp_path / "phrase", "correct horse")).code == 0
+    monkeypatch.setattr(key_files, "somebody_is_there", lambda: typed is not None)
+    monkeypatch.setattr(key_files, "ask_hidden", lambda _: typed)
+    done = run("table", "sign")
+    assert done.code == 1
+    assert "table.key.pem is encrypted, and" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
@@ -241,13 +278,10 @@ def test_the_constructor_is_python_for_every_path(path: str) -> None:
     calls: list[tuple[object, ...]] = []
     source = constructor(path, path, "0" * 64, "keyring").replace("import saferoute", "")
 
-    class Recorder:
-        def Client(self, **arguments: object) -> None:
-            calls.append((arguments["table"], arguments["secrets"], arguments["data"]))
+    def record(**arguments: object) -> None:
+        calls.append((arguments["table"], arguments["secrets"], arguments["data"]))
 
-        Trust = saferoute.Trust
-
-    exec(source, {"saferoute": Recorder()})
+    exec(source, {"saferoute": types.SimpleNamespace(Client=record, Trust=saferoute.Trust)})
     assert calls == [(path, "keyring", "internal")]
 
 

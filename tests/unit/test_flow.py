@@ -63,6 +63,7 @@ def test_a_whole_body(kind: str) -> None:
     assert [(a.outcome, a.status) for a in reply.attempts] == [("ok", 200)]
     assert "hello" not in repr(reply)
     assert str(reply) == "hello"
+    assert (world.finished, world.closed) == (1, 0)
 
 
 def test_a_stream_gives_events_and_the_same_reply(kind: str) -> None:

@@ -19,7 +19,7 @@ def read(pieces: list[bytes], *, eof: bool, limits: Limits = LIMITS) -> tuple[Re
     return reader, body, reader.eof() if eof else reader.done
 
 
-# name: (bytes, status, body, reusable, excess)
+# By name: the bytes; then status, body, whether the connection may be used again, and how many bytes are left over.
 ACCEPTED: dict[str, tuple[bytes, int, bytes, bool, int]] = {
     "length": (OK + b"Content-Length: 5\r\n\r\nhello", 200, b"hello", True, 0),
     "length 0": (OK + b"Content-Length: 0\r\n\r\n", 200, b"", True, 0),
