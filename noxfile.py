@@ -14,6 +14,7 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["tests", "lowest", "tenacity", "lint", "types"]
 nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 SHARED = os.environ.get("SAFEROUTE_SHARED", str(pathlib.Path(__file__).resolve().parent.parent / "shared"))

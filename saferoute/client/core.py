@@ -194,7 +194,7 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], data: DataLabel 
         raise ConfigurationError(msg)
     catalogue = load_catalogue()
     sources = open_sources(secrets, _environment(catalogue))
-    found = _providers_with_keys(catalogue, sources, optional=bool(servers))
+    found = _providers_with_keys(catalogue, sources, optional=bool(servers), one=secrets == "prompt")
     if not found and not servers:
         raise sources.missing(*(provider.secret for provider in catalogue.providers))
     now = time.time()
@@ -214,9 +214,12 @@ def _environment(catalogue: Catalogue) -> dict[str, tuple[Sequence[str], str]]:
     return {provider.secret: (provider.environment, provider.origin) for provider in catalogue.providers}
 
 
-def _providers_with_keys(catalogue: Catalogue, sources: Sources, *, optional: bool) -> list[str]:
+def _providers_with_keys(catalogue: Catalogue, sources: Sources, *, optional: bool, one: bool) -> list[str]:
     by_secret = {provider.secret: provider.name for provider in catalogue.providers}
     try:
+        if one:  # nobody wants to be asked for the key of every provider
+            first = sources.first_of(by_secret)
+            return [by_secret[first]] if first is not None else []
         return [name for secret, name in by_secret.items() if sources.find(secret) is not None]
     except SecretStoreLocked:
         if not optional:

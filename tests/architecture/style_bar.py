@@ -153,7 +153,7 @@ def errors() -> Row:
         f"{module.short}:{function.lineno} {function.name}"
         for module in modules()
         if module.layer in {"signing", "routing", "secrets", "capabilities"}
-        for function in functions(module.tree)
+        for function in _reachable(module.tree)
         if not function.name.startswith("_") and _raises(function) and "Raises" not in (ast.get_docstring(function) or "")
     ]
     found = (
@@ -161,6 +161,17 @@ def errors() -> Row:
         f"security functions without Raises: {undocumented or 'none'}"
     )
     return Row("errors", _points([not strays and len(signals) <= 6, not silent, len(swallowed) <= SWALLOWED, not undocumented]), found)
+
+
+def _reachable(tree: ast.Module) -> Iterable[Function]:
+    """Functions of the module and methods of its classes; not functions inside functions."""
+    pending: list[ast.AST] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            pending.extend(node.body)
 
 
 def _raises(function: Function) -> bool:

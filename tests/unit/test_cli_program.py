@@ -157,7 +157,7 @@ def test_a_terminal_without_the_character_gets_an_escape(tmp_path: pathlib.Path)
             capture_output=True,
             check=False,
         )
-    assert (done.returncode, done.stdout) == (0, b"caf\\xe9 \\u2603\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"caf\\xe9 \\u2603\n", b"")
 
 
 def test_tables_are_aligned_without_rich(capsys: pytest.CaptureFixture[str]) -> None:

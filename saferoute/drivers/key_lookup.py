@@ -1,0 +1,42 @@
+"""Keeps slow key look-ups off the event loop: a keyring, a key derivation or a person may take long, the first time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saferoute.drivers.exchange import AsyncExchange, AsyncTransport
+    from saferoute.secrets.credentials import Credentials
+    from saferoute.values.http import Clocks, HttpRequest
+
+__all__ = ["KeysFirst"]
+
+
+class KeysFirst:
+    """An AsyncTransport that has a key looked up in a thread before it hands the request on; afterwards the key is remembered."""
+
+    __slots__ = ("_credentials", "_transport")
+
+    def __init__(self, transport: AsyncTransport, credentials: Credentials) -> None:
+        self._transport = transport
+        self._credentials = credentials
+
+    async def open(self, request: HttpRequest, clocks: Clocks) -> AsyncExchange:
+        """As AsyncTransport.open.
+
+        Raises:
+            SecretError: no key, or one that is not bound to this origin; nothing was sent.
+        """
+        if request.secret is not None and self._credentials.cached(request.secret, request.auth, request.origin) is None:
+            # The result stays in the credentials' memory; it is not taken into this frame.
+            await asyncio.to_thread(self._look_up, request)
+        return await self._transport.open(request, clocks)
+
+    def _look_up(self, request: HttpRequest) -> None:
+        if request.secret is not None:
+            self._credentials.header(request.secret, request.auth, request.origin)
+
+    async def close(self) -> None:
+        """As AsyncTransport.close."""
+        await self._transport.close()
