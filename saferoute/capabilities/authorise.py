@@ -76,7 +76,7 @@ def authorise(grant: Grant | None, asked: Asked, targets: tuple[Target, ...], *,
         if trust != "local":
             raise CapabilityForbidden(
                 "this routing table grants nothing to callers without a capability: add a [grant] to routes.toml and sign the table "
-                "again (saferoute table build, saferoute table sign), or pass capability=",
+                "again (saferoute table build, saferoute table sign)",
                 code="no_grant",
             )
         if asked.data is None:

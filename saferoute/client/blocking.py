@@ -79,10 +79,11 @@ class Client:
         self._begin(open_production(table, trust, secrets, data, telemetry), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
+        from saferoute.drivers.key_lookup import KeysFirst  # noqa: PLC0415
         from saferoute.drivers.transport import BlockingTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
 
         self._core = core
-        self._transport: Transport = BlockingTransport(core.credentials, parser=transport)
+        self._transport: Transport = KeysFirst(BlockingTransport(core.credentials, parser=transport), core.credentials)
         self._closed = False
 
     @classmethod

@@ -11,7 +11,7 @@ from typing_extensions import override
 from saferoute.call.flow import call_flow
 from saferoute.client.core import open_local, open_production
 from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
-from saferoute.drivers.key_lookup import KeysFirst
+from saferoute.drivers.key_lookup import AsyncKeysFirst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ class AsyncClient:
         from saferoute.drivers.transport_async import AsyncioTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
 
         self._core = core
-        self._transport: AsyncTransport = KeysFirst(AsyncioTransport(core.credentials, parser=transport), core.credentials)
+        self._transport: AsyncTransport = AsyncKeysFirst(AsyncioTransport(core.credentials, parser=transport), core.credentials)
         self._closed = False
 
     @classmethod

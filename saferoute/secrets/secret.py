@@ -241,7 +241,8 @@ def credential_header(record: SecretRecord, auth: AuthScheme, origin: str) -> tu
     if origin not in record.origins:
         msg = (
             f"the secret {record.name!r} is bound to {', '.join(record.origins) or 'no origin'} and was asked to go to {origin}. "
-            f"Nothing was sent. If that is right, store it for that origin: saferoute keys add {record.name} --origin {origin}"
+            f"Nothing was sent. If that is right, store it anew: saferoute keys remove {record.name}, then "
+            f"saferoute keys add {record.name} --origin {origin}"
         )
         raise OriginMismatch(msg)
     if auth not in _HEADERS:

@@ -160,7 +160,7 @@ def test_a_key_goes_to_its_own_origin_only(provider: EmbeddedProvider) -> None:
             face.chat(ROUTE, "hi")
         assert KEY not in str(caught.value)
     assert not provider.saw_key(KEY)
-    assert len(provider.requests) == 0
+    assert provider.connections == 0
 
 
 def test_d14_a_tagged_answer_stays_plain_data(face: Face, provider: EmbeddedProvider) -> None:

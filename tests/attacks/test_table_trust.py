@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saferoute.drivers.storage.trust_files import open_table
 from saferoute.errors import RoutingError, TableExpired, TableRollback, UntrustedTable
 from saferoute.routing.local import local_bundle
 from saferoute.routing.shapes import MAX_BUNDLE_BYTES
-from saferoute.routing.trust import verify_bundle
+from saferoute.routing.trust import Trust, verify_bundle
 from saferoute.signing.envelope import PayloadType, encode_base64
 from saferoute.signing.strict_json import canonical
 from saferoute.values.server import loopback
@@ -38,6 +39,7 @@ from tests.support.trust_cases import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 BODY = canonical(table())
 
@@ -292,6 +294,14 @@ def test_production_takes_no_local_root() -> None:
         handmade.open()
     with pytest.raises(TableExpired, match=r"Client\.local"):
         opened.check_time(NOW + 400 * DAY)
+
+
+def test_production_opens_no_local_table_from_files(tmp_path: Path) -> None:
+    made = local_bundle(["openai"], [], NOW)
+    (tmp_path / "root.json").write_bytes(made.root)
+    (tmp_path / "routes.json").write_bytes(made.bundle)
+    with pytest.raises(UntrustedTable, match="made in memory"):
+        open_table(tmp_path / "routes.json", Trust.pinned(tmp_path / "root.json", sha256=made.sha256), NOW)
 
 
 GOOD = files()

@@ -20,7 +20,7 @@ from saferoute.drivers.tls import ClientTls
 from saferoute.drivers.transport import BlockingTransport
 from saferoute.drivers.transport_request import head_of, write_request
 from saferoute.drivers.transport_site import Site
-from saferoute.errors import OriginMismatch, RequestError, SaferouteError, SecretError, SecretNotFound
+from saferoute.errors import OriginMismatch, RequestError, SaferouteError, SecretError, SecretNotFound, TimedOut
 from saferoute.values.http import AuthScheme, HttpRequest
 from tests.drivers.doors import CANARY, KINDS, LOOPBACK, Door, OneKey, clocks, request
 from tests.drivers.hostile import Certificates, HostileServer
@@ -116,6 +116,24 @@ def test_whatever_breaks_in_the_write_is_handed_back_without_its_frames(failure:
     assert returned is failure
     assert returned.__traceback__ is None
     assert list(frames_of(returned)) == []
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_an_error_of_ours_in_the_write_passes_and_leaves_no_key_behind(size: int) -> None:
+    """A clock that runs out between two pieces of a large body, or a writer that raises one of our errors."""
+
+    def late(*_: bytes) -> None:
+        raise TimedOut(clock="total", seconds=1.0, sent=True)
+
+    sent = request("http://127.0.0.1:1", body=b"b" * size, secret="main", auth="bearer")
+    head = head_of(sent, Site("http://127.0.0.1:1", LOOPBACK).fixed)
+    for sendall, before_piece in ((late, lambda: None), (len, late)):
+        try:
+            write_request(sent, head, OneKey("http://127.0.0.1:1"), sendall, before_piece)
+        except TimedOut as error:
+            assert_clean(error)
+        else:
+            assert (sendall, size) == (len, 10)
 
 
 def test_an_interrupt_in_the_middle_of_writing_shows_no_key(server: HostileServer) -> None:

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import socket
 import ssl
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -282,13 +283,16 @@ def test_a_forked_child_leaves_its_parents_event_loop_alone(certificates: Certif
     try:
         with Door("asyncio", tls=ClientTls(certificates.ca_pem)) as door:
             assert door.fetch(request(server.origin, "/ok"))[1] == BODY
+            (pool,) = door.transport._by_loop[door.loop].values()
+            inherited = pool.idle._idle[0]._sock
 
             def work() -> int:
                 async def call() -> bytes:
                     exchange = await door.transport.open(request(server.origin, "/ok"), clocks())
                     return await exchange.read()  # type: ignore[no-any-return]
 
-                return 0 if asyncio.new_event_loop().run_until_complete(call()) == BODY else 1
+                answered = asyncio.new_event_loop().run_until_complete(call()) == BODY
+                return 0 if answered and not stat.S_ISSOCK(os.fstat(inherited.fileno()).st_mode) else 1
 
             assert in_child(work) == 0
             assert server.connections == 2
