@@ -124,7 +124,7 @@ def test_d3_references_in_arguments_are_sent_literally_and_never_resolved(face: 
     watching = True
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if watching and event == "open" and any(str(arguments[0]).startswith(path) for path in ("/etc/passwd", "/root", "~")):
+        if watching and event == "open" and not str(arguments[0]).endswith((".py", ".pyc", ".so")):  # modules may load at first use
             opened.append(str(arguments[0]))
 
     sys.addaudithook(hook)
