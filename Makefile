@@ -58,7 +58,7 @@ types: $(STAMPS)/lint   ## mypy --strict, and the public typing test under a sec
 	@if ls tests/typing/*.py >/dev/null 2>&1; then $(PY) -m mypy tests/typing && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(PY) -m pyright --pythonpath $(PY); fi
 
 arch: $(STAMPS)/lint    ## import contracts and the architecture tests
-	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/lint-imports --no-logo --no-cache
 	$(PY) -m pytest -q -p no:randomly tests/architecture
 
 style: $(STAMPS)/lint   ## the measurable rows of the style bar, gated

@@ -63,7 +63,7 @@ def lint(session: nox.Session) -> None:
     session.run("deptry", ".")
     session.run("interrogate", "--quiet", "saferoute")
     session.run("python", "-m", "slotscheck", "saferoute")
-    session.run("lint-imports", "--no-logo")
+    session.run("lint-imports", "--no-logo", "--no-cache")
     session.run("python", "tests/architecture/style_bar.py")
 
 

@@ -41,6 +41,8 @@ class ClientTls:
 def _build(ca_pem: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # check_hostname and CERT_REQUIRED are on
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Older 3.11 releases set this: a connection cut without TLS's goodbye would then look like its honest end.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.set_alpn_protocols(["http/1.1"])
     if ca_pem is None:
         import certifi  # noqa: PLC0415  only when TLS is used

@@ -63,6 +63,17 @@ def test_decodes_real_traffic_as_the_official_sdk_does(dialect: str, stream: boo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_the_whole_corpus_with_nothing_left_out(stream: bool) -> None:
+    """Both dialects together, also the two recordings that glue several answers into one body, which no reader can tell apart."""
+    rows = [(record, corpus.decode_record(record, _some_cuts(record))) for dialect in corpus.DIALECTS for record in _records(dialect, stream=stream)]
+    core, everything, table = corpus.score(rows)
+    sys.stdout.write(f"\n{len(rows)} records: core {core:.2%}, all {everything:.2%}\n{table}\n")
+    assert core >= FLOOR, table
+    assert everything >= FLOOR, table
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", corpus.DIALECTS)
 def test_a_stream_cut_before_its_end_is_interrupted(dialect: str) -> None:
     count = 0
