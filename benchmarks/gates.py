@@ -43,7 +43,7 @@ class Gate:
     limit: float
 
 
-def clients(kind: type[Any], provider: EmbeddedProvider) -> Any:  # noqa: ANN401
+def clients(kind: type[Any], provider: EmbeddedProvider) -> Any:
     """A client of the kind, with a key that it must present."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,6 +71,7 @@ def counted(work: Callable[[], object], times: int) -> float:
 def sync_gates(provider: EmbeddedProvider) -> list[Gate]:
     """Function calls of the blocking client."""
     with clients(saferoute.Client, provider) as client:
+
         def stream() -> None:
             with client.stream("mock/m", MESSAGES) as opened:
                 for _ in opened:
@@ -115,7 +116,9 @@ def import_gates() -> list[Gate]:
 
     def probe(statement: str) -> list[float]:
         runs = [
-            json.loads(subprocess.run([sys.executable, "-c", PROBE.format(statement=statement)], capture_output=True, text=True, check=True).stdout)  # noqa: S603
+            json.loads(
+                subprocess.run([sys.executable, "-c", PROBE.format(statement=statement)], capture_output=True, text=True, check=True).stdout
+            )
             for _ in range(3)
         ]
         return min(runs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from typing_extensions import override
 
 from saferoute.call.flow import call_flow
-from saferoute.client.core import open_local, open_production
+from saferoute.client.core import as_html, open_local, open_production
 from saferoute.drivers.blocking import BlockingRun, Stream, run
 
 if TYPE_CHECKING:
@@ -206,3 +206,6 @@ class Client:
     @override
     def __repr__(self) -> str:
         return self._core.describe("Client")
+
+    def _repr_html_(self) -> str:
+        return as_html(self._core, "Client")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from typing_extensions import override
 
 from saferoute.call.flow import call_flow
-from saferoute.client.core import open_local, open_production
+from saferoute.client.core import as_html, open_local, open_production
 from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
 from saferoute.drivers.key_lookup import AsyncKeysFirst
 
@@ -161,3 +161,6 @@ class AsyncClient:
     @override
     def __repr__(self) -> str:
         return self._core.describe("AsyncClient")
+
+    def _repr_html_(self) -> str:
+        return as_html(self._core, "AsyncClient")

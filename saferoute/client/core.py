@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from saferoute.values.server import Server
     from saferoute.values.target import Dialect
 
-__all__ = ["Core", "RouteInfo", "open_local", "open_production"]
+__all__ = ["Core", "RouteInfo", "as_html", "open_local", "open_production"]
 
 _log = logging.getLogger("saferoute")
 
@@ -169,6 +169,16 @@ class Core:
         table = self.table
         keys = ", ".join(self.sources.labels) or "none"
         return f"{kind}(table={table.name!r} v{table.version}, trust={self.trust!r}, routes={len(table.routes)}, keys from {keys})"
+
+
+def as_html(core: Core, kind: str) -> str:
+    """What a notebook shows of a client: its trust, and the names that can be called."""
+    from html import escape  # noqa: PLC0415  for notebooks
+
+    cells = ((info.name, ", ".join(info.targets), info.model, info.origin) for info in core.models())
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
+    head = "<tr><th>route</th><th>goes to</th><th>model</th><th>origin</th></tr>"
+    return f"<p><code>{escape(core.describe(kind))}</code></p><table>{head}{rows}</table>"
 
 
 def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, data: DataLabel | None, telemetry: Telemetry) -> Core:

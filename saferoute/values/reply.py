@@ -145,6 +145,12 @@ class Reply(Generic[T_co]):
             f"{len(self.text)} chars, {len(self.tool_calls)} tool calls)"
         )
 
+    def _repr_markdown_(self) -> str:
+        """In a notebook, a reply shows its text and, below, who answered and for how much."""
+        cost = "cost not known" if self.cost is None else f"cost {self.cost}"
+        counts = f"{self.usage.input_tokens} tokens in, {self.usage.output_tokens} out"
+        return f"{self.text}\n\n---\n<small>{self.target} · {self.model} · {self.finish_reason} · {counts} · {cost}</small>"
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  only ever raises
         hint = _FOREIGN_NAMES.get(name)
         msg = f"Reply has no .{name}" + (f": {hint}" if hint else "")

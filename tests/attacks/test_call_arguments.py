@@ -81,7 +81,7 @@ def test_d1_a_route_is_a_name_in_the_table_and_nothing_else(face: Face, provider
 FORBIDDEN = ("api_base", "base_url", "api_key", "headers", "cache_control", "callbacks", "__class__")
 
 
-def nest(key: str, depth: int) -> Any:  # noqa: ANN401
+def nest(key: str, depth: int) -> Any:
     """A message whose forbidden key stands at a depth."""
     part: dict[str, Any] = {"type": "text", "text": "x"}
     picture: dict[str, Any] = {"url": "https://a.example/b.png"}
@@ -115,7 +115,18 @@ def test_d2_schemas_and_arguments_are_data_and_kept_as_they_are(face: Face, prov
     assert sent["tools"][0]["function"]["parameters"] == schema  # type: ignore[index, call-overload]
 
 
-REFERENCES = ["os.environ/HOME", "env:HOME", "$HOME", "${HOME}", "file:///etc/passwd", "@/etc/passwd", "oidc/google", "op://vault/key", "{{secrets.key}}", "vault:x"]
+REFERENCES = [
+    "os.environ/HOME",
+    "env:HOME",
+    "$HOME",
+    "${HOME}",
+    "file:///etc/passwd",
+    "@/etc/passwd",
+    "oidc/google",
+    "op://vault/key",
+    "{{secrets.key}}",
+    "vault:x",
+]
 
 
 @pytest.mark.parametrize("text", REFERENCES)
@@ -138,7 +149,7 @@ def test_d3_references_in_arguments_are_sent_literally_and_never_resolved(face: 
 
 
 def test_d5_nothing_of_a_table_can_be_changed_and_a_change_is_noticed(face: Face, provider: EmbeddedProvider) -> None:
-    table = face.client._core.table  # noqa: SLF001  an attacker does not mind underscores
+    table = face.client._core.table
     row = table.routes["row"]
     for thing, name in ((row, "origin"), (table, "routes"), (table.index, "found"), (row.net, "kind")):
         with pytest.raises((dataclasses.FrozenInstanceError, AttributeError)):
@@ -201,7 +212,7 @@ def test_d13_the_canary_key_is_in_no_artefact(face: Face, provider: EmbeddedProv
     exporter = InMemorySpanExporter()
     tracers = TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
-    face.client._core.telemetry = tracers  # noqa: SLF001
+    face.client._core.telemetry = tracers
     echo = ErrorAnswer(401, message=f"Incorrect API key provided: {KEY}")
     try:
         for step in ("fine", echo, Answer("a b c d", fault=CutStream(2)), Answer("x", fault=NotJson()), ErrorAnswer(429, message=KEY)):

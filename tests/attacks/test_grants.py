@@ -53,7 +53,7 @@ def provider() -> Iterator[EmbeddedProvider]:
 def opened(request: pytest.FixtureRequest, provider: EmbeddedProvider, tmp_path: Path) -> Iterator[Any]:
     faces: list[Face] = []
 
-    def opened(grant: str, **options: Any) -> Face:  # noqa: ANN401
+    def opened(grant: str, **options: Any) -> Face:
         root_key, table_key = PrivateKey.generate(), PrivateKey.generate()
         now = int(time.time())
         root = new_root("team", root_signers=[root_key], table_keys=[table_key.public_key], now=now, not_after=now + 86_400)
@@ -61,7 +61,9 @@ def opened(request: pytest.FixtureRequest, provider: EmbeddedProvider, tmp_path:
         (tmp_path / "root.json").write_bytes(root)
         (tmp_path / "routes.json").write_bytes(sign_release(root, [table], version=1, now=now, signers=[table_key]))
         trust = saferoute.Trust.pinned(tmp_path / "root.json", sha256=pin(root))
-        faces.append(Face(request.param, lambda client: client(tmp_path / "routes.json", trust=trust, secrets=saferoute.Secrets.of({}), **options)))
+        faces.append(
+            Face(request.param, lambda client: client(tmp_path / "routes.json", trust=trust, secrets=saferoute.Secrets.of({}), **options))
+        )
         return faces[-1]
 
     yield opened
@@ -72,14 +74,14 @@ def opened(request: pytest.FixtureRequest, provider: EmbeddedProvider, tmp_path:
 GRANT = '\n[grant]\noperations = ["chat"]\nroutes = ["fast", "cheap"]\ndata = "internal"\n'
 
 
-def test_without_a_grant_every_call_is_refused_and_the_way_on_is_named(opened: Any, provider: EmbeddedProvider) -> None:  # noqa: ANN401
+def test_without_a_grant_every_call_is_refused_and_the_way_on_is_named(opened: Any, provider: EmbeddedProvider) -> None:
     face = opened("", data="public")
     with pytest.raises(CapabilityForbidden, match=r"\[grant\]"):
         face.chat("cheap", "hi")
     assert provider.connections == 0
 
 
-def test_a_grant_allows_what_it_names(opened: Any, provider: EmbeddedProvider) -> None:  # noqa: ANN401
+def test_a_grant_allows_what_it_names(opened: Any, provider: EmbeddedProvider) -> None:
     face = opened(GRANT, data="internal")
     assert face.chat("fast", "hi").target == "cheap"
     assert face.chat("cheap", "hi", data="public").text
@@ -88,7 +90,7 @@ def test_a_grant_allows_what_it_names(opened: Any, provider: EmbeddedProvider) -
     assert len(provider.requests) == 2
 
 
-def test_unlabelled_data_counts_as_restricted(opened: Any, provider: EmbeddedProvider) -> None:  # noqa: ANN401
+def test_unlabelled_data_counts_as_restricted(opened: Any, provider: EmbeddedProvider) -> None:
     face = opened(GRANT)
     with pytest.raises(CapabilityForbidden, match="data="):
         face.chat("fast", "hi")
@@ -97,7 +99,7 @@ def test_unlabelled_data_counts_as_restricted(opened: Any, provider: EmbeddedPro
     assert provider.connections == 0
 
 
-def test_rows_above_the_data_ceiling_are_no_fallback(opened: Any, provider: EmbeddedProvider) -> None:  # noqa: ANN401
+def test_rows_above_the_data_ceiling_are_no_fallback(opened: Any, provider: EmbeddedProvider) -> None:
     provider.script([Answer("x")], then="repeat")
     face = opened(GRANT, data="internal")
     provider.script(lambda ask: __import__("saferoute.testing").testing.ErrorAnswer(503))
@@ -106,7 +108,7 @@ def test_rows_above_the_data_ceiling_are_no_fallback(opened: Any, provider: Embe
     assert {attempt.target for attempt in caught.value.attempts} == {"cheap"}
 
 
-def test_tools_outside_the_grant_are_refused(opened: Any, provider: EmbeddedProvider) -> None:  # noqa: ANN401
+def test_tools_outside_the_grant_are_refused(opened: Any, provider: EmbeddedProvider) -> None:
     face = opened(GRANT + 'tools = ["weather"]\n', data="internal")
     face.chat("cheap", "hi", tools=[{"name": "weather"}])
     with pytest.raises(CapabilityForbidden, match="shell"):
@@ -114,7 +116,7 @@ def test_tools_outside_the_grant_are_refused(opened: Any, provider: EmbeddedProv
     assert len(provider.requests) == 1
 
 
-def test_the_output_bound_is_filled_in_and_said(opened: Any, provider: EmbeddedProvider) -> None:  # noqa: ANN401
+def test_the_output_bound_is_filled_in_and_said(opened: Any, provider: EmbeddedProvider) -> None:
     face = opened(GRANT + "max_output = 50\n", data="internal")
     reply = face.chat("cheap", "hi")
     assert provider.requests[-1].body["max_completion_tokens"] == 50  # type: ignore[index, call-overload]
@@ -123,7 +125,7 @@ def test_the_output_bound_is_filled_in_and_said(opened: Any, provider: EmbeddedP
         face.chat("cheap", "hi", max_output_tokens=51)
 
 
-def test_a_cost_cap_denies_what_it_does_not_cover(opened: Any, provider: EmbeddedProvider) -> None:  # noqa: ANN401
+def test_a_cost_cap_denies_what_it_does_not_cover(opened: Any, provider: EmbeddedProvider) -> None:
     face = opened(GRANT, data="internal")
     assert face.chat("cheap", "hi", max_cost="$0.01", max_output_tokens=100).cost is not None
     with pytest.raises(BudgetExceeded, match="max_output_tokens"):
@@ -132,13 +134,15 @@ def test_a_cost_cap_denies_what_it_does_not_cover(opened: Any, provider: Embedde
     assert len(provider.requests) == 2
 
 
-@pytest.mark.parametrize("unenforced", ['budget = { amount = "$5", per = "day", scope = "host" }', 'guards = ["pii"]', 'audience = ["app"]'])
-def test_what_cannot_be_enforced_yet_fails_closed(opened: Any, provider: EmbeddedProvider, unenforced: str) -> None:  # noqa: ANN401
+@pytest.mark.parametrize(
+    "unenforced", ['budget = { amount = "$5", per = "day", scope = "host" }', 'guards = ["pii"]', 'audience = ["app"]']
+)
+def test_what_cannot_be_enforced_yet_fails_closed(opened: Any, provider: EmbeddedProvider, unenforced: str) -> None:
     try:
         face = opened(GRANT + unenforced + "\n", data="internal")
     except saferoute.SaferouteError:
         return  # refused when it was written: as good
-    with pytest.raises(CapabilityForbidden, match=unenforced.split(" ")[0]):
+    with pytest.raises(CapabilityForbidden, match=unenforced.split(" ", maxsplit=1)[0]):
         face.chat("cheap", "hi")
     assert provider.connections == 0
 

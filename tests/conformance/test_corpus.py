@@ -66,7 +66,11 @@ def test_decodes_real_traffic_as_the_official_sdk_does(dialect: str, stream: boo
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_the_whole_corpus_with_nothing_left_out(stream: bool) -> None:
     """Both dialects together, also the two recordings that glue several answers into one body, which no reader can tell apart."""
-    rows = [(record, corpus.decode_record(record, _some_cuts(record))) for dialect in corpus.DIALECTS for record in _records(dialect, stream=stream)]
+    rows = [
+        (record, corpus.decode_record(record, _some_cuts(record)))
+        for dialect in corpus.DIALECTS
+        for record in _records(dialect, stream=stream)
+    ]
     core, everything, table = corpus.score(rows)
     sys.stdout.write(f"\n{len(rows)} records: core {core:.2%}, all {everything:.2%}\n{table}\n")
     assert core >= FLOOR, table

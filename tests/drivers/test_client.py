@@ -94,7 +94,7 @@ class City(pydantic.BaseModel):
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_structured_output(kind: str, dialect: str, provider: EmbeddedProvider, streamed: bool) -> None:  # noqa: FBT001
+def test_structured_output(kind: str, dialect: str, provider: EmbeddedProvider, streamed: bool) -> None:
     with face(kind, provider) as client:
         reply = (
             client.stream(route(dialect), "a city", output=City)[-1].reply
@@ -126,7 +126,7 @@ def test_a_stream_cut_anywhere_raises_with_what_had_arrived(
 @pytest.mark.parametrize("case", hostile_cases(), ids=lambda case: case.name)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-def test_hostile_answers(kind: str, dialect: str, provider: EmbeddedProvider, case: HostileCase, streamed: bool) -> None:  # noqa: FBT001
+def test_hostile_answers(kind: str, dialect: str, provider: EmbeddedProvider, case: HostileCase, streamed: bool) -> None:
     provider.script([case.make()], then="repeat")
     options: dict[str, Any] = {"max_attempts": 1, "timeout": 0.4 if case.clock else 20}
     expected = case.stream_errors if streamed else case.errors
@@ -136,7 +136,7 @@ def test_hostile_answers(kind: str, dialect: str, provider: EmbeddedProvider, ca
                 client.stream(route(dialect), "count", **options)[-1].reply if streamed else client.chat(route(dialect), "count", **options)
             )  # type: ignore[union-attr]
         except SaferouteError as error:
-            assert isinstance(error, expected), error  # noqa: PT017  either outcome is checked
+            assert isinstance(error, expected), error
             assert KEY not in str(error) + error.diagnostics()
             assert error.attempts
         else:

@@ -52,7 +52,7 @@ class Outcome:
     excess: int = 0
 
 
-class Disagreement(AssertionError):  # noqa: N818  what the fuzzer looks for
+class Disagreement(AssertionError):
     """Ours accepts what h11 refuses or understands differently, or a cut changes what ours says."""
 
 

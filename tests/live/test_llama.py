@@ -82,7 +82,7 @@ def production(kind: str, folder: Path) -> Face:
 
 
 @pytest.fixture(params=[(kind, how) for kind in KINDS for how in ("local", "production")], ids="-".join)
-def face(request: pytest.FixtureRequest, tmp_path: Path) -> Any:  # noqa: ANN401
+def face(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     kind, how = request.param
     with local(kind) if how == "local" else production(kind, tmp_path) as made:
         yield made
@@ -117,7 +117,7 @@ class Colour(pydantic.BaseModel):
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-def test_structured_output_is_enforced_on_the_openai_door(face: Face, streamed: bool) -> None:  # noqa: FBT001
+def test_structured_output_is_enforced_on_the_openai_door(face: Face, streamed: bool) -> None:
     ask: dict[str, Any] = {"output": Colour, "max_output_tokens": 80, "temperature": 0}
     reply = face.stream("llama", "Name a colour", **ask)[-1].reply if streamed else face.chat("llama", "Name a colour", **ask)
     assert isinstance(reply.parsed, Colour)

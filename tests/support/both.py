@@ -26,16 +26,16 @@ class Face:
             warnings.simplefilter("ignore")
             self.client: Any = make(Client if kind == "blocking" else AsyncClient)
 
-    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
+    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         assert self._loop is not None
         return self._loop.run_until_complete(coroutine)
 
-    def chat(self, *arguments: Any, **options: Any) -> Reply[Any]:  # noqa: ANN401
+    def chat(self, *arguments: Any, **options: Any) -> Reply[Any]:
         """`client.chat`."""
         made = self.client.chat(*arguments, **options)
         return made if self.kind == "blocking" else self._wait(made)
 
-    def stream(self, *arguments: Any, take: int | None = None, **options: Any) -> list[StreamEvent[Any]]:  # noqa: ANN401
+    def stream(self, *arguments: Any, take: int | None = None, **options: Any) -> list[StreamEvent[Any]]:
         """All events of `client.stream`, or the first `take`."""
         events: list[StreamEvent[Any]] = []
         self.seen = events

@@ -141,10 +141,19 @@ class Witness:
         self.errors.append(error)
 
 
-def call(*targets: Target, stream: bool = False, max_attempts: int = 3, output: Output | None = None, total: float | None = None, **fields: object) -> Call:
+def call(
+    *targets: Target,
+    stream: bool = False,
+    max_attempts: int = 3,
+    output: Output | None = None,
+    total: float | None = None,
+    **fields: object,
+) -> Call:
     """A prepared call."""
     request = ChatRequest(messages_from("hi"), stream=stream, output=output.schema if output else None, **fields)  # type: ignore[arg-type]
-    return Call("fast", request, targets or (target(),), max_attempts, total, output, (), codec_for, lambda _: None, lambda: 0.5, lambda: "made-id")
+    return Call(
+        "fast", request, targets or (target(),), max_attempts, total, output, (), codec_for, lambda _: None, lambda: 0.5, lambda: "made-id"
+    )
 
 
 def chat(kind: str, world: World, what: Call) -> Reply[object]:
@@ -156,7 +165,9 @@ def chat(kind: str, world: World, what: Call) -> Reply[object]:
     return asyncio.run(run_async(call_flow(what, world.now), outside, world.clock, outside.sleep, witness))
 
 
-def stream(kind: str, world: World, what: Call, *, take: int | None = None) -> tuple[list[StreamEvent[object]], BaseException | None, Witness]:
+def stream(
+    kind: str, world: World, what: Call, *, take: int | None = None
+) -> tuple[list[StreamEvent[object]], BaseException | None, Witness]:
     """Collect a stream's events (the first `take` of them), and the error that ended it, under the named driver."""
     witness = Witness()
     events: list[StreamEvent[object]] = []

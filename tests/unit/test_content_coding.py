@@ -44,14 +44,18 @@ def test_other_codings_are_refused(header: str) -> None:
         coding_of(header)
 
 
-@pytest.mark.parametrize(("coding", "data"), [("gzip", gzip.compress(TEXT, mtime=0)), ("deflate", zlib.compress(TEXT)), ("deflate", raw(TEXT))])
+@pytest.mark.parametrize(
+    ("coding", "data"), [("gzip", gzip.compress(TEXT, mtime=0)), ("deflate", zlib.compress(TEXT)), ("deflate", raw(TEXT))]
+)
 def test_every_cut(coding: str, data: bytes) -> None:
     for at in range(len(data) + 1):
         assert decode(coding, [data[:at], data[at:]]) == TEXT
     assert decode(coding, [bytes([byte]) for byte in data]) == TEXT
 
 
-@pytest.mark.parametrize(("coding", "data"), [("gzip", gzip.compress(TEXT, mtime=0)), ("deflate", zlib.compress(TEXT)), ("deflate", raw(TEXT))])
+@pytest.mark.parametrize(
+    ("coding", "data"), [("gzip", gzip.compress(TEXT, mtime=0)), ("deflate", zlib.compress(TEXT)), ("deflate", raw(TEXT))]
+)
 def test_a_stream_without_its_end(coding: str, data: bytes) -> None:
     for at in range(1, len(data)):
         with pytest.raises(ProtocolError, match="middle"):
@@ -63,7 +67,9 @@ def test_nothing_at_all_is_an_empty_body(coding: str) -> None:
     assert decode(coding, []) == b""
 
 
-@pytest.mark.parametrize("data", [b"plain text", gzip.compress(TEXT, mtime=0) + b"more", gzip.compress(TEXT, mtime=0) * 2, zlib.compress(TEXT)])
+@pytest.mark.parametrize(
+    "data", [b"plain text", gzip.compress(TEXT, mtime=0) + b"more", gzip.compress(TEXT, mtime=0) * 2, zlib.compress(TEXT)]
+)
 def test_what_is_not_one_gzip_stream(data: bytes) -> None:
     for at in range(0, len(data) + 1, 5):
         with pytest.raises(ProtocolError, match="not the gzip"):

@@ -78,7 +78,7 @@ def test_diagnostics_list_the_attempts() -> None:
         ("http://localhost", "localhost", 80, False),
     ],
 )
-def test_canonical_origins(text: str, authority: str, port: int, is_ip: bool) -> None:  # noqa: FBT001
+def test_canonical_origins(text: str, authority: str, port: int, is_ip: bool) -> None:
     origin = parse_origin(text)
     assert (str(origin), origin.authority, origin.port, origin.is_ip) == (text, authority, port, is_ip)
 

@@ -45,7 +45,13 @@ def event(delta: dict[str, object], finish: str | None = None) -> bytes:
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
-STREAM = [event({"role": "assistant", "content": ""}), event({"content": "hel"}), event({"content": "lo"}), event({}, "stop"), b"data: [DONE]\n\n"]
+STREAM = [
+    event({"role": "assistant", "content": ""}),
+    event({"content": "hel"}),
+    event({"content": "lo"}),
+    event({}, "stop"),
+    b"data: [DONE]\n\n",
+]
 ERROR = json.dumps({"error": {"message": "private words", "type": "t", "code": "c"}}).encode()
 
 
@@ -105,12 +111,19 @@ def test_exactly_the_allowed_requests_go_out(kind: str) -> None:
     assert [a.outcome for a in caught.value.attempts] == ["Overloaded", "Overloaded"]
 
 
-@pytest.mark.parametrize(("answer", "expected"), [
-    (failed(400), BadRequest), (failed(401), AuthenticationRejected), (failed(307, location="https://evil.example"), UnexpectedRedirect),
-    (Answer([b"<html>hello</html>"], headers={"content-type": "text/html"}), ProtocolError),
-    (Answer([b'{"id": '], headers=JSON), ProtocolError), (Answer([b"[]"], headers=JSON), ProtocolError),
-    (failed(429, retry_after="3600"), RateLimited), (failed(500, x_should_retry="false"), ServerError),
-])
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (failed(400), BadRequest),
+        (failed(401), AuthenticationRejected),
+        (failed(307, location="https://evil.example"), UnexpectedRedirect),
+        (Answer([b"<html>hello</html>"], headers={"content-type": "text/html"}), ProtocolError),
+        (Answer([b'{"id": '], headers=JSON), ProtocolError),
+        (Answer([b"[]"], headers=JSON), ProtocolError),
+        (failed(429, retry_after="3600"), RateLimited),
+        (failed(500, x_should_retry="false"), ServerError),
+    ],
+)
 def test_what_does_not_help_is_not_tried_again(kind: str, answer: Answer, expected: type[SaferouteError]) -> None:
     world = World(answer)
     with pytest.raises(expected) as caught:
@@ -199,7 +212,7 @@ def test_a_text_that_is_no_unicode_is_refused_before_anything_is_sent(kind: str)
 
 def test_foreign_names_on_a_reply_are_explained(kind: str) -> None:
     reply = chat(kind, World(Answer([body()])), call())
-    with pytest.raises(AttributeError, match="reply.text"):
+    with pytest.raises(AttributeError, match=r"reply\.text"):
         _ = reply.choices
 
 
@@ -211,7 +224,9 @@ def test_a_dropped_stream_warns(kind: str) -> None:
 
     async def concurrent() -> None:
         outside = AsyncWorld(world)
-        await anext(AsyncStream("fast", ConcurrentRun(call_flow(call(stream=True), world.now), outside, world.clock, outside.sleep), Witness))
+        await anext(
+            AsyncStream("fast", ConcurrentRun(call_flow(call(stream=True), world.now), outside, world.clock, outside.sleep), Witness)
+        )
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -7,7 +7,16 @@ import threading
 import pytest
 
 from saferoute.call.retry import Situation, next_delay
-from saferoute.errors import AuthenticationRejected, ConnectFailed, ProtocolError, RateLimited, SaferouteError, ServerError, StreamInterrupted, TimedOut
+from saferoute.errors import (
+    AuthenticationRejected,
+    ConnectFailed,
+    ProtocolError,
+    RateLimited,
+    SaferouteError,
+    ServerError,
+    StreamInterrupted,
+    TimedOut,
+)
 
 
 def situation(error: SaferouteError, *, attempt: int = 1, max_attempts: int = 3, deadline: float = 100.0, random: float = 0.5) -> Situation:

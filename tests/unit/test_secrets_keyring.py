@@ -103,7 +103,7 @@ def test_windows_keeps_only_so_much() -> None:
     keyring(FakeBackend(), "win32").add(record())
 
 
-class KeyringLocked(Exception):  # noqa: N818  the name that the real one has
+class KeyringLocked(Exception):
     pass
 
 

@@ -47,7 +47,7 @@ def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_call_is_one_span_without_content(watched: Watched, streamed: bool) -> None:  # noqa: FBT001
+def test_a_call_is_one_span_without_content(watched: Watched, streamed: bool) -> None:
     (watched.face.stream if streamed else watched.face.chat)("row/m-1", "private words", temperature=0.5, max_output_tokens=9, stop="x")
     span = watched.span
     assert (span.name, span.kind) == ("chat m-1", SpanKind.CLIENT)
@@ -79,11 +79,14 @@ def test_a_cut_stream_and_one_that_is_left_end_their_spans(watched: Watched) -> 
     with pytest.raises(StreamInterrupted):
         watched.face.stream("row/m-1", "hi", max_attempts=1)
     watched.face.stream("row/m-1", "hi", take=2)
-    assert [dict(span.attributes or {})["error.type"] for span in watched.exporter.get_finished_spans()] == ["StreamInterrupted", "Abandoned"]
+    assert [dict(span.attributes or {})["error.type"] for span in watched.exporter.get_finished_spans()] == [
+        "StreamInterrupted",
+        "Abandoned",
+    ]
 
 
 def test_telemetry_false_is_silent(watched: Watched) -> None:
-    watched.face.client._core.telemetry = False  # noqa: SLF001
+    watched.face.client._core.telemetry = False
     watched.face.chat("row/m-1", "hi")
     assert watched.exporter.get_finished_spans() == ()
 

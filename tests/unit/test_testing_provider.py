@@ -148,7 +148,7 @@ def test_a_repeated_header_is_joined_and_counted() -> None:
 
 def test_a_script_is_used_up_in_order_and_then_says_so() -> None:
     provider = EmbeddedProvider(["one", ErrorAnswer(429), NotJson()])
-    with pytest.raises(ScriptExhausted, match="had 3 answers"), provider:  # noqa: PT012  the provider raises when it is left
+    with pytest.raises(ScriptExhausted, match="had 3 answers"), provider:
         assert b"one" in ask(provider)[2]
         assert ask(provider)[0] == 429
         assert ask(provider)[2] == b'{"id": "x '
@@ -187,7 +187,7 @@ def test_an_error_in_a_callable_reaches_the_test() -> None:
     def answer(_: Ask) -> str:
         raise LookupError("the prompt was here")
 
-    with pytest.raises(LookupError), EmbeddedProvider(answer) as provider:  # noqa: PT012  the provider raises when it is left
+    with pytest.raises(LookupError), EmbeddedProvider(answer) as provider:
         status, _, body = ask(provider)
         assert status == 400
         assert b"LookupError" in body
@@ -195,7 +195,7 @@ def test_an_error_in_a_callable_reaches_the_test() -> None:
 
 
 def test_an_error_in_the_test_is_not_hidden_by_one_in_the_script() -> None:
-    with pytest.raises(ZeroDivisionError), EmbeddedProvider([]) as provider:  # noqa: PT012  the provider raises when it is left
+    with pytest.raises(ZeroDivisionError), EmbeddedProvider([]) as provider:
         ask(provider)
         raise ZeroDivisionError
 

@@ -22,7 +22,12 @@ ACCEPTED = [
     (["a", {"role": "user", "content": "b"}], (Message("user", (Text("a"),)), Message("user", (Text("b"),)))),
     ([{"role": "user", "content": "hi", "name": "ann"}], (Message("user", (Text("hi"),), "ann"),)),
     (
-        [{"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": PNG_URI, "detail": "low"}}]}],
+        [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": PNG_URI, "detail": "low"}}],
+            }
+        ],
         (Message("user", (Text("look"), Image(data=PNG, media_type="image/png", detail="low"))),),
     ),
     (
@@ -30,7 +35,12 @@ ACCEPTED = [
         (Message("user", (Image(url="https://example.com/a.png"),)),),
     ),
     (
-        [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": base64.b64encode(b"snd").decode(), "format": "wav"}}]}],
+        [
+            {
+                "role": "user",
+                "content": [{"type": "input_audio", "input_audio": {"data": base64.b64encode(b"snd").decode(), "format": "wav"}}],
+            }
+        ],
         (Message("user", (Audio(b"snd", "wav"),)),),
     ),
     (
@@ -44,14 +54,32 @@ ACCEPTED = [
     ([{"role": "user", "content": [Text("typed"), "plain"]}], (Message("user", (Text("typed"), Text("plain"))),)),
     # a dumped SDK message: its empty fields are harmless
     (
-        ["q", {"role": "assistant", "content": "a", "refusal": None, "annotations": [], "audio": None, "function_call": None, "tool_calls": None}],
+        [
+            "q",
+            {
+                "role": "assistant",
+                "content": "a",
+                "refusal": None,
+                "annotations": [],
+                "audio": None,
+                "function_call": None,
+                "tool_calls": None,
+            },
+        ],
         (Message("user", (Text("q"),)), Message("assistant", (Text("a"),))),
     ),
-    (["q", {"role": "assistant", "content": None, "refusal": "no"}], (Message("user", (Text("q"),)), Message("assistant", (Refusal("no"),)))),
+    (
+        ["q", {"role": "assistant", "content": None, "refusal": "no"}],
+        (Message("user", (Text("q"),)), Message("assistant", (Refusal("no"),))),
+    ),
     (
         [
             "q",
-            {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
             {"role": "tool", "tool_call_id": "c1", "content": "42"},
         ],
         (
@@ -82,7 +110,7 @@ REFUSED = [
     ([{"role": "user", "content": 3}], InvalidMessages, r"messages\[0\].content"),
     ([{"role": "user", "content": "x", "name": 4}], InvalidMessages, r"name must be a str"),
     ([{"role": "user", "content": "x", "api_key": "k"}], UnknownOption, "'api_key'"),
-    ([{"role": "user", "content": "x", "cache_control": {}}, ], UnknownOption, "use the cache option"),
+    ([{"role": "user", "content": "x", "cache_control": {}}], UnknownOption, "use the cache option"),
     ([{"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"a": 1}}]}], UnknownOption, r"content\[0\]"),
     ([{"role": "user", "content": [{"type": "video", "video": {}}]}], UnknownOption, "no part type"),
     ([{"role": "user", "content": [{"type": "refusal", "refusal": "x"}]}], UnknownOption, "no part type"),
@@ -100,7 +128,11 @@ REFUSED = [
     ([{"role": "tool", "content": "x"}], InvalidMessages, "tool_call_id"),
     (["q", {"role": "assistant", "tool_calls": "x"}], InvalidMessages, "must be a list"),
     (["q", {"role": "assistant", "tool_calls": [7]}], InvalidMessages, "ToolCall or a dict"),
-    (["q", {"role": "assistant", "tool_calls": [{"id": "1", "type": "custom", "function": {"name": "f", "arguments": ""}}]}], InvalidMessages, "function"),
+    (
+        ["q", {"role": "assistant", "tool_calls": [{"id": "1", "type": "custom", "function": {"name": "f", "arguments": ""}}]}],
+        InvalidMessages,
+        "function",
+    ),
     (["q", {"role": "assistant", "refusal": 3}], InvalidMessages, "refusal"),
     ([Message("user", ())], InvalidMessages, "is empty"),
     ([Message("boss", (Text("x"),))], InvalidMessages, "no role of ours"),  # type: ignore[arg-type]
@@ -126,8 +158,18 @@ def test_a_tool_result_holds_text_pictures_and_files_only() -> None:
         messages_from(["q", call, {"role": "tool", "tool_call_id": "c", "content": [Audio(b"x", "wav")]}])
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(["role", "content", "type", "text", "image_url", "url", "tool_calls", "x"]), inner, max_size=4), max_leaves=12))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["role", "content", "type", "text", "image_url", "url", "tool_calls", "x"]), inner, max_size=4
+            )
+        ),
+        max_leaves=12,
+    )
+)
 def test_anything_is_read_or_refused_with_our_error(value: object) -> None:
     try:
         messages = messages_from(value)
@@ -143,9 +185,16 @@ CONTENT = "the-private-words-of-a-user"
 @pytest.mark.parametrize(
     "value",
     [
-        Text(CONTENT), Refusal(CONTENT), Image(data=CONTENT.encode(), media_type="image/png"), Audio(CONTENT.encode(), "wav"),
-        File(data=CONTENT.encode(), media_type="text/plain"), ToolCall("id", "name", CONTENT), ToolResult("id", (Text(CONTENT),)),
-        Reasoning(CONTENT, OpaqueState("p", "d", "m", CONTENT)), OpaqueState("p", "d", "m", CONTENT), Message("user", (Text(CONTENT),)),
+        Text(CONTENT),
+        Refusal(CONTENT),
+        Image(data=CONTENT.encode(), media_type="image/png"),
+        Audio(CONTENT.encode(), "wav"),
+        File(data=CONTENT.encode(), media_type="text/plain"),
+        ToolCall("id", "name", CONTENT),
+        ToolResult("id", (Text(CONTENT),)),
+        Reasoning(CONTENT, OpaqueState("p", "d", "m", CONTENT)),
+        OpaqueState("p", "d", "m", CONTENT),
+        Message("user", (Text(CONTENT),)),
     ],
 )
 def test_no_repr_shows_content(value: object) -> None:
@@ -163,8 +212,12 @@ def test_tool_call_arguments() -> None:
 
 def test_parts_take_exactly_one_source() -> None:
     for make in (
-        lambda: Image(), lambda: Image(data=b"x", url="https://a/b", media_type="image/png"), lambda: Image(data=b"x"),
-        lambda: File(), lambda: File(file_id="a", url="https://a/b"), lambda: File(data=b"x"),
+        lambda: Image(),
+        lambda: Image(data=b"x", url="https://a/b", media_type="image/png"),
+        lambda: Image(data=b"x"),
+        lambda: File(),
+        lambda: File(file_id="a", url="https://a/b"),
+        lambda: File(data=b"x"),
     ):
         with pytest.raises(InvalidMessages):
             make()

@@ -40,7 +40,9 @@ class Trip(pydantic.BaseModel):
     days: int
 
 
-def lookup(city: str, unit: Unit = Unit.C, *, days: Annotated[int, "how many"] = 1, place: Place | None = None, tags: list[str] = []) -> str:  # noqa: B006
+def lookup(
+    city: str, unit: Unit = Unit.C, *, days: Annotated[int, "how many"] = 1, place: Place | None = None, tags: list[str] = []
+) -> str:  # noqa: B006
     """Look up the weather.
 
     It never rains.
@@ -100,17 +102,25 @@ def unknown(city: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa:
 @pytest.mark.parametrize(
     ("value", "error", "words"),
     [
-        (star, InvalidMessages, "named"), (bare, InvalidMessages, "annotate"), (odd, InvalidMessages, "complex"), (unknown, InvalidMessages, "annotations"),
-        (NoTool, InvalidMessages, "no tool"), (7, InvalidMessages, "no tool"),
-        ({"name": "f", "input_schema": {}}, UnknownOption, "called `parameters`"), ({"name": "f", "url": "x"}, UnknownOption, "'url'"),
-        ({"type": "web_search"}, UnknownOption, "'type'|name"), ({"type": "function", "function": {"name": "f"}, "headers": {}}, UnknownOption, "headers"),
-        ({"name": "a b"}, InvalidMessages, "tool name"), ({"name": 3}, InvalidMessages, "name"), ({"name": "f", "parameters": []}, InvalidMessages, "dict"),
+        (star, InvalidMessages, "named"),
+        (bare, InvalidMessages, "annotate"),
+        (odd, InvalidMessages, "complex"),
+        (unknown, InvalidMessages, "annotations"),
+        (NoTool, InvalidMessages, "no tool"),
+        (7, InvalidMessages, "no tool"),
+        ({"name": "f", "input_schema": {}}, UnknownOption, "called `parameters`"),
+        ({"name": "f", "url": "x"}, UnknownOption, "'url'"),
+        ({"type": "web_search"}, UnknownOption, "'type'|name"),
+        ({"type": "function", "function": {"name": "f"}, "headers": {}}, UnknownOption, "headers"),
+        ({"name": "a b"}, InvalidMessages, "tool name"),
+        ({"name": 3}, InvalidMessages, "name"),
+        ({"name": "f", "parameters": []}, InvalidMessages, "dict"),
         ({"name": "f", "parameters": {"type": "string"}}, InvalidMessages, "type object"),
         ({"name": "f", "parameters": {"type": "object", "x": float("nan")}}, InvalidMessages, "not JSON"),
         ({"name": "f", "parameters": {"type": "object", "x": object()}}, InvalidMessages, "not JSON"),
     ],
 )
-def test_refused_tools(value: Any, error: type[Exception], words: str) -> None:  # noqa: ANN401
+def test_refused_tools(value: Any, error: type[Exception], words: str) -> None:
     with pytest.raises((error, InvalidMessages), match=words):
         tool_from(value)
 
@@ -200,19 +210,22 @@ def test_unknown_options_name_ours(name: str, hint: str) -> None:
 def test_every_option_of_the_typed_dict_is_checked_and_no_other() -> None:
     from saferoute.values import options
 
-    assert set(options._CHECKS) == set(CallOptions.__annotations__)  # noqa: SLF001  the two lists must not drift apart
+    assert set(options._CHECKS) == set(CallOptions.__annotations__)
 
 
 USAGES: Sequence[tuple[dict[str, int], tuple[int, ...]]] = [
     ({"input_tokens": 10, "output_tokens": 5}, (10, 0, 0, 0, 0, 5, 0, 0)),
     ({"input_tokens": 10, "output_tokens": 5, "cache_read": 4, "reasoning": 3}, (6, 4, 0, 0, 0, 2, 3, 0)),
-    ({"input_tokens": 10, "output_tokens": 5, "cache_read": 40, "cache_write_5m": 4, "reasoning": 30, "output_audio": 2}, (0, 10, 0, 0, 0, 0, 5, 0)),
+    (
+        {"input_tokens": 10, "output_tokens": 5, "cache_read": 40, "cache_write_5m": 4, "reasoning": 30, "output_audio": 2},
+        (0, 10, 0, 0, 0, 0, 5, 0),
+    ),
     ({"input_tokens": 9, "output_tokens": 0, "cache_write_5m": 2, "cache_write_1h": 3, "input_audio": 1}, (3, 0, 2, 3, 1, 0, 0, 0)),
 ]
 
 
 @pytest.mark.parametrize(("totals", "buckets"), USAGES)
-def test_buckets_are_disjoint_and_sum_to_the_totals(totals: Any, buckets: tuple[int, ...]) -> None:  # noqa: ANN401
+def test_buckets_are_disjoint_and_sum_to_the_totals(totals: Any, buckets: tuple[int, ...]) -> None:
     usage = usage_from_totals(**totals)
     assert usage.buckets is not None
     assert tuple(getattr(usage.buckets, name) for name in usage.buckets.__dataclass_fields__) == buckets
@@ -233,7 +246,9 @@ def test_cost_is_exact_and_unknown_is_none() -> None:
 
 
 def test_literal_union_and_any_have_schemas() -> None:
-    def f(a: Literal["x", "y"], b: int | str, c: Any, d: dict[str, int], e: list[Any], g: dict[str, Any], h: list, i: Sequence[int]) -> None: ...  # type: ignore[type-arg]  # noqa: ANN401
+    def f(
+        a: Literal["x", "y"], b: int | str, c: Any, d: dict[str, int], e: list[Any], g: dict[str, Any], h: list, i: Sequence[int]
+    ) -> None: ...  # type: ignore[type-arg]
 
     properties = json.loads(tool_from(f).parameters)["properties"]
     assert properties["a"] == {"enum": ["x", "y"]}
