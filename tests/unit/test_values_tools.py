@@ -41,8 +41,8 @@ class Trip(pydantic.BaseModel):
 
 
 def lookup(
-    city: str, unit: Unit = Unit.C, *, days: Annotated[int, "how many"] = 1, place: Place | None = None, tags: list[str] = []
-) -> str:  # noqa: B006
+    city: str, unit: Unit = Unit.C, *, days: Annotated[int, "how many"] = 1, place: Place | None = None, tags: list[str] | None = None
+) -> str:
     """Look up the weather.
 
     It never rains.
@@ -65,7 +65,7 @@ def test_from_function() -> None:
     assert schema["properties"]["city"] == {"type": "string", "description": "the town, spelled out."}
     assert schema["properties"]["unit"] == {"enum": ["celsius", "fahrenheit"], "description": "which scale."}
     assert schema["properties"]["days"] == {"type": "integer", "description": "how many"}
-    assert schema["properties"]["tags"] == {"type": "array", "items": {"type": "string"}}
+    assert schema["properties"]["tags"] == {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
     assert schema["required"] == ["city"]
     assert schema["additionalProperties"] is False
 
