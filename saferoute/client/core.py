@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from saferoute.call.prepare import Snapshot, prepare
 from saferoute.drivers.entropy import fraction, unique_id
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Core", "RouteInfo", "as_html", "open_local", "open_production"]
 
 _log = logging.getLogger("saferoute")
+_MOST_OUTPUTS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class Core:
             return output_from(output)
         made = self._outputs.get(output)  # a model's schema costs more to make than a call
         if made is None:
+            if len(self._outputs) >= _MOST_OUTPUTS:  # classes made anew for every call must not pile up
+                self._outputs.clear()
             made = self._outputs[output] = output_from(output)
         return made
 

@@ -133,7 +133,11 @@ def names(table: RoutingTable) -> tuple[str, ...]:
 
 
 def lookup(index: Index, route: str) -> tuple[Target, ...]:
-    """As `resolve`, without the table's memory of names that were filled in before."""
+    """As `resolve`, without the table's memory of names that were filled in before.
+
+    Raises:
+        NoRoute: as `resolve`.
+    """
     found = index.found.get(route)
     if found is not None:
         return found

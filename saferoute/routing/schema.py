@@ -33,7 +33,11 @@ class Shape(Protocol):
     """What a value must look like."""
 
     def test(self, value: object) -> None:
-        """Raise a misfit unless the value fits."""
+        """Check a value.
+
+        Raises:
+            _Misfit: unless it fits; `check` turns it into Refused with the whole path.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,11 @@ class Text:
     what: str = "a text"
 
     def test(self, value: object) -> None:
-        """Raise a misfit unless the value fits."""
+        """Check a value.
+
+        Raises:
+            _Misfit: unless it fits; `check` turns it into Refused with the whole path.
+        """
         if type(value) is not str:
             raise _Misfit(f"must be {self.what}")
         if self.choices:
@@ -66,7 +74,11 @@ class Whole:
     most: int
 
     def test(self, value: object) -> None:
-        """Raise a misfit unless the value fits."""
+        """Check a value.
+
+        Raises:
+            _Misfit: unless it fits; `check` turns it into Refused with the whole path.
+        """
         if type(value) is not int:
             raise _Misfit("must be an integer")
         if not self.least <= value <= self.most:
@@ -78,7 +90,11 @@ class Flag:
     """True or false."""
 
     def test(self, value: object) -> None:
-        """Raise a misfit unless the value fits."""
+        """Check a value.
+
+        Raises:
+            _Misfit: unless it fits; `check` turns it into Refused with the whole path.
+        """
         if type(value) is not bool:
             raise _Misfit("must be true or false")
 
@@ -93,7 +109,11 @@ class ListOf:
     distinct: bool = False
 
     def test(self, value: object) -> None:
-        """Raise a misfit unless the value fits."""
+        """Check a value.
+
+        Raises:
+            _Misfit: unless it fits; `check` turns it into Refused with the whole path.
+        """
         if type(value) is not list:
             raise _Misfit("must be a list")
         if not self.least <= len(value) <= self.most:
@@ -118,7 +138,11 @@ class MapOf:
     least: int = 0
 
     def test(self, value: object) -> None:
-        """Raise a misfit unless the value fits."""
+        """Check a value.
+
+        Raises:
+            _Misfit: unless it fits; `check` turns it into Refused with the whole path.
+        """
         if type(value) is not dict:
             raise _Misfit("must be an object")
         if not self.least <= len(value) <= self.most:
@@ -140,7 +164,11 @@ class Record:
     optional: Mapping[str, Shape] = field(default_factory=dict)
 
     def test(self, value: object) -> None:
-        """Raise a misfit unless the value fits."""
+        """Check a value.
+
+        Raises:
+            _Misfit: unless it fits; `check` turns it into Refused with the whole path.
+        """
         if type(value) is not dict:
             raise _Misfit("must be an object")
         required, optional = self.required, self.optional

@@ -311,13 +311,13 @@ def over(kind: str, server: HostileServer, path: str, **options: Any) -> tuple[h
     limits = httpx.Timeout(2.0, read=0.3)
     if kind == "blocking":
         with httpx.Client(transport=HttpxTransport(BlockingTransport(key), **terms), timeout=limits, trust_env=False) as client:
-            answer = client.post(server.origin + path, json={"a": 1})
+            answer = client.post(server.origin + path, content=b'{"a":1}', headers={"content-type": "application/json"})
             return answer, answer.content
 
     async def work() -> tuple[httpx.Response, bytes]:
         transport = AsyncHttpxTransport(AsyncioTransport(key), **terms)
         async with httpx.AsyncClient(transport=transport, timeout=limits, trust_env=False) as client:
-            answer = await client.post(server.origin + path, json={"a": 1})
+            answer = await client.post(server.origin + path, content=b'{"a":1}', headers={"content-type": "application/json"})
             return answer, answer.content
 
     return asyncio.run(work())
