@@ -14,7 +14,6 @@ from saferoute.call.effects import Abandoned, cancel, emit, finish, read, send, 
 from saferoute.call.retry import Situation, next_delay
 from saferoute.errors import (
     AuthenticationRejected,
-    InvalidMessages,
     ModelNotFound,
     OutputInvalid,
     PermissionDenied,
@@ -22,19 +21,19 @@ from saferoute.errors import (
     ProviderError,
     QuotaExceeded,
     SaferouteError,
-    StreamInterrupted,
     TransportError,
 )
 from saferoute.providers.decoder import Decoder
+from saferoute.providers.statuses import request_id
 from saferoute.values.cost import cost_of
 from saferoute.values.events import Completed, Finished, Noticed, Started
 from saferoute.values.fold import Fold
 from saferoute.values.http import Clocks
 from saferoute.values.messages import Message
-from saferoute.values.reply import Attempt, Reply
+from saferoute.values.reply import NOT_YET, Attempt, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from saferoute.call.effects import Flow
     from saferoute.providers.codec import Codec
@@ -50,7 +49,6 @@ _log = logging.getLogger("saferoute")
 
 # The other targets of an alias may still help against these, though the same target will not.
 _ELSEWHERE: Final = (AuthenticationRejected, PermissionDenied, QuotaExceeded, ModelNotFound)
-_REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +173,7 @@ def _explain(error: SaferouteError, progress: _Progress) -> None:
 def _attempt(call: Call, target: Target, progress: _Progress, total: float, deadline: float) -> Flow[Reply[object]]:
     call.recheck(target)
     codec = call.codec(target.dialect)
-    try:
-        encoded = codec.encode(call.request, target)
-    except ValueError as error:
-        msg = "the request cannot be written as JSON: a text holds a lone surrogate, or a number is not finite"
-        raise InvalidMessages(msg) from error
+    encoded = codec.encode(call.request, target)
     times = target.deadlines
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline)
     fold = progress.fold
@@ -193,16 +187,11 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     while fold.completed is None:
         chunk = yield from read()
         progress.now = chunk.now
-        events = decoder.feed(chunk.data) if chunk.data else decoder.close()
+        events = decoder.feed(chunk.data) if chunk.data else decoder.close()  # close() completes the answer or raises
         if events:
             fold.add(events)
             if call.request.stream:
                 held = yield from _show(held, events, progress)
-        if not chunk.data:
-            break
-    if fold.completed is None:
-        msg = "the answer ended before its terminal event"
-        raise StreamInterrupted(msg)
     yield from finish()
     attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, _request_id(opened.head))
     reply = _reply(call, target, progress, notices, attempt)
@@ -215,9 +204,9 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
 def _show(held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progress: _Progress) -> Flow[list[StreamEvent[object]]]:
     """Hand events to the consumer; the first ones wait for content, so that a fallback is possible until then."""
     if progress.visible:
-        shown = cast("Sequence[StreamEvent[object]]", events)
+        shown: Sequence[StreamEvent[object]] = events  # type: ignore[assignment]  # all but Completed, which goes below
     else:
-        held += cast("Sequence[StreamEvent[object]]", events)
+        held += events  # type: ignore[arg-type]  # as above
         if all(type(event) in {Started, Noticed} for event in held):
             return held
         shown = held
@@ -254,7 +243,7 @@ def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notic
 
 def _parsed(reply: Reply[object], output: Output) -> Reply[object]:
     if reply.finish_reason in {"tool_call", "pause"} and not reply.text:
-        return replace(reply, _has_parsed=False)  # the model asks for a tool first; the parsed answer comes in a later turn
+        return replace(reply, _parsed=NOT_YET)  # the parsed answer comes in a later turn
     if reply.finish_reason not in {"stop", "stop_sequence", "other", "tool_call"}:
         msg = f"there is no parsed answer: the model ended with finish_reason {reply.finish_reason!r}; error.reply holds what it wrote"
         raise OutputInvalid(msg, reply=reply)
@@ -266,5 +255,4 @@ def _parsed(reply: Reply[object], output: Output) -> Reply[object]:
 
 
 def _request_id(head: Head | None) -> str | None:
-    headers: Mapping[str, str] = head.headers if head else {}
-    return next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), None)
+    return request_id(head.headers) if head else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from saferoute.call.flow import Call
 from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
-from saferoute.errors import BudgetExceeded, InvalidMessages, UnknownOption
+from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, UnknownOption
 from saferoute.routing.resolve import resolve
 from saferoute.values.conversation import messages_from
 from saferoute.values.events import Notice
@@ -86,6 +86,9 @@ def prepare(
     """
     table = snapshot.table
     table.check_time(now)
+    if not isinstance(route, str):
+        msg = f"the route must be a str, the name of a route, not {type(route).__name__}"
+        raise NoRoute(msg)
     checked = check_options(options) if options else {}
     fields = {name: value for name, value in checked.items() if name in _REQUEST_FIELDS}
     request = ChatRequest(messages_from(messages, system=system), output=output.schema if output else None, stream=stream, **fields)

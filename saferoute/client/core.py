@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from saferoute.call.prepare import Snapshot, prepare
 from saferoute.drivers.entropy import fraction, unique_id
@@ -17,10 +17,12 @@ from saferoute.errors import ConfigurationError, LocalTrustWarning, SecretStoreL
 from saferoute.providers.registry import codec_for
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.local import local_bundle
-from saferoute.routing.trust import verify_bundle
+from saferoute.routing.trust import Trust, verify_bundle
 from saferoute.secrets.credentials import Credentials
 from saferoute.telemetry import CallSpan, start_span
 from saferoute.values.output import output_from
+from saferoute.values.request import DataLabel
+from saferoute.values.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,15 +32,12 @@ if TYPE_CHECKING:
     from saferoute.providers.codec import Codec
     from saferoute.routing.catalogue import Catalogue
     from saferoute.routing.table import RoutingTable
-    from saferoute.routing.trust import Trust
     from saferoute.secrets.lookup import Sources
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
     from saferoute.values.conversation import Messages
     from saferoute.values.output import JsonSchema, Output
     from saferoute.values.reply import Reply
-    from saferoute.values.request import DataLabel
-    from saferoute.values.server import Server
     from saferoute.values.target import Dialect
 
 __all__ = ["Core", "RouteInfo", "as_html", "open_local", "open_production"]
@@ -92,6 +91,15 @@ class Observer:
             _log.debug("saferoute: %s ended with %s", self._call.route, type(error).__name__)
 
 
+def _check_kinds(data: object, telemetry: object) -> None:
+    if data is not None and data not in get_args(DataLabel):
+        msg = f"data={data!r} is no data label; they are {', '.join(get_args(DataLabel))}"
+        raise ConfigurationError(msg)
+    if telemetry is not None and telemetry is not False and not hasattr(telemetry, "get_tracer"):
+        msg = f"telemetry= takes an OpenTelemetry TracerProvider, None or False, not {type(telemetry).__name__}"
+        raise ConfigurationError(msg)
+
+
 class Core:
     """One client's table, keys and defaults. The facades add a driver and nothing else."""
 
@@ -100,6 +108,7 @@ class Core:
     def __init__(
         self, table: RoutingTable, trust: Literal["local", "production"], sources: Sources, data: DataLabel | None, telemetry: Telemetry
     ) -> None:
+        _check_kinds(data, telemetry)
         self._codecs: dict[Dialect, Codec] = {}
         self._outputs: dict[type[Any], Output] = {}
         self._snapshot = Snapshot(table, trust, data, self._codec, fraction, unique_id)
@@ -191,6 +200,9 @@ def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, data:
         RoutingError: if the table does not verify.
         ConfigurationError: if a file cannot be read, or the key sources make no sense.
     """
+    if not isinstance(trust, Trust):
+        msg = f'trust= takes saferoute.Trust.pinned("root.json", sha256="..."), not {type(trust).__name__}'
+        raise ConfigurationError(msg)
     verified = open_table(table, trust, time.time())
     return Core(verified, "production", open_sources(secrets, _environment(load_catalogue())), data, telemetry)
 
@@ -204,6 +216,9 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], data: DataLabel 
     """
     if forbid_local():
         msg = "Client.local() is forbidden here (SAFEROUTE_FORBID_LOCAL is set): use Client(table=..., trust=Trust.pinned(...))"
+        raise ConfigurationError(msg)
+    if not isinstance(servers, list | tuple) or not all(isinstance(server, Server) for server in servers):
+        msg = 'servers= takes a list of servers, such as [saferoute.loopback("llama", port=8080)]'
         raise ConfigurationError(msg)
     catalogue = load_catalogue()
     sources = open_sources(secrets, _environment(catalogue))

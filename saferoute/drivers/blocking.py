@@ -59,8 +59,7 @@ class BlockingRun(Generic[R]):
         """
         flow, clock = self._flow, self._clock
         try:
-            # A flow that has not begun takes None; afterwards this is the consumer asking for more.
-            effect: Effect = flow.send(cast("Answer", Tick(clock()) if self.begun else None))
+            effect: Effect = flow.send(Tick(clock())) if self.begun else next(flow)
             self.begun = True
             while True:
                 kind = type(effect)

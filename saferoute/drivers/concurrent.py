@@ -59,7 +59,7 @@ class ConcurrentRun(Generic[R]):
         """Run until the flow hands events over; None when it has returned."""
         flow, clock = self._flow, self._clock
         try:
-            effect: Effect = flow.send(cast("Answer", Tick(clock()) if self.begun else None))
+            effect: Effect = flow.send(Tick(clock())) if self.begun else next(flow)
             self.begun = True
             while True:
                 kind = type(effect)
@@ -116,6 +116,13 @@ class ConcurrentRun(Generic[R]):
         tidying = asyncio.ensure_future(self._tidy_up())
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(tidying), _GRACE)
+
+    def abort(self) -> None:
+        """Give up without waiting: for a finalizer, which cannot await."""
+        self.finished = True
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.abort()
 
     async def _tidy_up(self) -> None:
         try:
@@ -191,12 +198,9 @@ class AsyncStream(Generic[T_co]):
             observer.finish(last.reply)
         return True
 
-    async def __aiter__(self) -> AsyncIterator[StreamEvent[T_co]]:
-        while True:
-            for event in self._batch:
-                yield event
-            if self._run.finished or not await self._more():
-                return
+    def __aiter__(self) -> Self:
+        # Itself, not a generator: after `async for ...: break` nothing keeps the stream alive, and it is given up at once.
+        return self
 
     async def __anext__(self) -> StreamEvent[T_co]:
         for event in self._batch:
@@ -258,6 +262,9 @@ class AsyncStream(Generic[T_co]):
         if work is not None and work.begun and not work.finished:
             text = f"the stream of {self.route!r} was dropped before its end: use `async with client.stream(...)`"
             warnings.warn(text, ResourceWarning, stacklevel=2)
+            work.abort()
+            if self._observer is not None:
+                self._observer.fail(Abandoned())
 
     @override
     def __repr__(self) -> str:

@@ -73,6 +73,9 @@ class AsyncExchange(Protocol):
     async def close(self) -> None:
         """As Exchange.close."""
 
+    def abort(self) -> None:
+        """Drop the connection without waiting; from any thread, since a garbage collector may be the caller."""
+
 
 class AsyncTransport(Protocol):
     """As Transport, awaited."""

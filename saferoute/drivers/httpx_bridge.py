@@ -284,6 +284,9 @@ class _AsyncBridgedExchange:
         """As AsyncExchange.finish: what becomes of the connection is the other transport's business."""
         await self.close()
 
+    def abort(self) -> None:
+        """As AsyncExchange.abort: the other transport cannot be told without waiting, so its own finalizers must do."""
+
     async def close(self) -> None:
         """As AsyncExchange.close."""
         stream, self._stream = self._stream, None

@@ -109,6 +109,12 @@ class _Exchange:
         """As AsyncExchange.close."""
         self.drop()
 
+    def abort(self) -> None:
+        """As AsyncExchange.abort."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.discard_from_anywhere()
+
 
 class _Pool:
     """A site with one loop's idle connections to it, and the lookup that is under way."""

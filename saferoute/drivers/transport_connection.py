@@ -174,6 +174,13 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.abort()
 
+    def discard_from_anywhere(self) -> None:
+        """As discard, from whatever thread: a loop's transports may be touched in its own thread only."""
+        if self._loop.is_closed():
+            self._sock.close()
+        else:
+            self._loop.call_soon_threadsafe(self.discard)
+
     def disown(self) -> None:
         """In a forked child: let go of the parent's connection, without a word on it and without touching the parent's loop.
 

@@ -103,3 +103,7 @@ __all__ = [
     "TableRollback", "TableStateInvalid", "TimedOut", "TransportError", "UnexpectedRedirect", "UnknownOption",
     "UnsupportedParameter", "UntrustedTable",
 ]  # fmt: skip
+
+for _name in __all__:  # tracebacks and pickles name the public place, whichever file a leaf stands in
+    globals()[_name].__module__ = __name__
+del _name

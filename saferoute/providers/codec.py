@@ -91,7 +91,7 @@ class Noticing:
         """Refuse the parameter, or drop it with a notice when the caller said so.
 
         Raises:
-            UnsupportedParameter: unless `on_unsupported` is "drop" or "emulate".
+            UnsupportedParameter: unless `on_unsupported` is "drop".
         """
         if self._policy == "error":
             msg = f'{parameter}: {why}. Leave it out, choose another route, or pass on_unsupported="drop"'

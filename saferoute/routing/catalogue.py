@@ -71,7 +71,7 @@ class Catalogue:
             "provider": server.name,
             "dialect": server.dialect,
             "origin": server.origin,
-            "path": server.path,
+            "path": server.prefix,
             "net": "loopback",
             "model": server.model,
             "auth": "none",

@@ -74,17 +74,34 @@ def messages_from(value: object, *, system: str | None = None) -> tuple[Message,
 
 
 def _check_tool_results(messages: list[Message]) -> None:
+    """Every result needs its call, and every call its result before anybody else speaks: no provider takes less."""
     asked: set[str] = set()
+    open_calls: dict[str, str] = {}
     for index, message in enumerate(messages):
+        if open_calls and message.role != "tool" and not any(isinstance(part, ToolResult) for part in message.content):
+            raise _unanswered(open_calls)
         for part in message.content:
             if isinstance(part, ToolCall):
                 asked.add(part.id)
-            elif isinstance(part, ToolResult) and part.call_id not in asked:
+                open_calls[part.id] = part.name
+            elif isinstance(part, ToolResult) and part.call_id in asked:
+                open_calls.pop(part.call_id, None)
+            elif isinstance(part, ToolResult):
                 msg = (
                     f"messages[{index}] is the result of tool call {part.call_id[:60]!r}, which no earlier assistant message asks for; "
                     "keep the assistant's message (reply.messages has it) in the conversation"
                 )
                 raise InvalidMessages(msg)
+    if open_calls:
+        raise _unanswered(open_calls)
+
+
+def _unanswered(open_calls: Mapping[str, str]) -> InvalidMessages:
+    call_id, name = next(iter(open_calls.items()))
+    return InvalidMessages(
+        f"the call of tool {name!r} (id {call_id[:60]!r}) has no result: after the assistant's message, add "
+        f'{{"role": "tool", "tool_call_id": {call_id[:60]!r}, "content": ...}}'
+    )
 
 
 def _from_one(value: object, path: str) -> Message:

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from saferoute.errors import RequestError, UnknownOption
-from saferoute.values.request import DataLabel, OnUnsupported, ReasoningEffort
+from saferoute.values.request import DataLabel, ReasoningEffort
 from saferoute.values.tools import ToolLike, tools_from
 
 __all__ = ["CallOptions", "Money", "check_options", "money"]
@@ -54,7 +54,7 @@ class CallOptions(TypedDict, total=False):
     max_attempts: int
     max_cost: Money
     data: DataLabel
-    on_unsupported: OnUnsupported
+    on_unsupported: Literal["error", "drop"]
     provider_options: Mapping[str, Mapping[str, Any]]
 
 
@@ -103,7 +103,8 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _wrong(name: str, want: str, value: object) -> RequestError:
-    return RequestError(f"{name} must be {want}, not {type(value).__name__}")
+    shown = repr(value)[:40] if isinstance(value, int | float | str | bool) else type(value).__name__
+    return RequestError(f"{name} must be {want}, not {shown}")
 
 
 def _number(low: float, high: float) -> Callable[[Any, str], float]:
@@ -206,6 +207,6 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "max_attempts": _whole(1, 100),
     "max_cost": money,
     "data": _word(get_args(DataLabel)),
-    "on_unsupported": _word(get_args(OnUnsupported)),
+    "on_unsupported": _word(("error", "drop")),  # "emulate" is a word of the plan, and built for no parameter yet
     "provider_options": _provider_options,
 }

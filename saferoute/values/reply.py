@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from typing_extensions import override
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from saferoute.values.messages import ToolCall
     from saferoute.values.usage import Usage
 
-__all__ = ["Attempt", "Partial", "Reply"]
+__all__ = ["NOT_YET", "Attempt", "Partial", "Reply"]
+
+NOT_YET: Final = "not yet"
+"""What stands for the parsed answer while the model asks for a tool first."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -128,7 +131,7 @@ class Reply(Generic[T_co]):
         """The answer as the `output` that was asked for.
 
         Raises:
-            AttributeError: if the call had no `output`.
+            AttributeError: if the call had no `output`, or the model asks for a tool first.
         """
         if not self._has_parsed:
             raise AttributeError  # __getattr__ says it in words
@@ -145,14 +148,19 @@ class Reply(Generic[T_co]):
             f"{len(self.text)} chars, {len(self.tool_calls)} tool calls)"
         )
 
-    def _repr_markdown_(self) -> str:
-        """In a notebook, a reply shows its text and, below, who answered and for how much."""
+    def _repr_html_(self) -> str:
+        """In a notebook: the text as text (a model's markup and pictures are not acted on), who answered, and for how much."""
+        from html import escape  # noqa: PLC0415  for notebooks
+
         cost = "cost not known" if self.cost is None else f"cost {self.cost}"
         counts = f"{self.usage.input_tokens} tokens in, {self.usage.output_tokens} out"
-        return f"{self.text}\n\n---\n<small>{self.target} · {self.model} · {self.finish_reason} · {counts} · {cost}</small>"
+        facts = f"{self.target} · {self.model} · {self.finish_reason} · {counts} · {cost}"
+        return f'<pre style="white-space: pre-wrap">{escape(self.text)}</pre><small>{escape(facts)}</small>'
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  only ever raises
         hint = _FOREIGN_NAMES.get(name)
+        if name == "parsed" and self._parsed is NOT_YET:
+            hint = "the model asks for a tool first; answer reply.tool_calls, and the next reply has it"
         msg = f"Reply has no .{name}" + (f": {hint}" if hint else "")
         raise AttributeError(msg)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatRequest", "DataLabel", "OnUnsupported", "OutputSchema", "ReasoningEffort"]
 
 DataLabel: TypeAlias = Literal["public", "internal", "confidential", "restricted"]
-OnUnsupported: TypeAlias = Literal["error", "drop", "emulate"]
+OnUnsupported: TypeAlias = Literal["error", "drop"]
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 

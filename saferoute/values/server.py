@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import get_args
 
 from saferoute.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from saferoute.values.target import Dialect
+from saferoute.values.target import Dialect
 
 __all__ = ["Server", "loopback"]
 
 _NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _MAX_PORT = 65535
-_DIALECTS = ("openai_chat", "anthropic_messages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,8 @@ class Server:
         model: the model's name there; "*" lets every call name one, as in "llama/some-model".
         secret: the name of its key; None if it takes none.
         host: "127.0.0.1", "::1" or "localhost".
-        path: what stands before the dialect's own path.
+        path: what stands before the dialect's own path; None takes what such servers use: "/v1" for openai_chat, nothing for
+            anthropic_messages, whose own path begins with "/v1".
     """
 
     name: str
@@ -38,7 +36,7 @@ class Server:
     model: str = "*"
     secret: str | None = None
     host: str = "127.0.0.1"
-    path: str = "/v1"
+    path: str | None = None
 
     def __post_init__(self) -> None:
         why = ""
@@ -46,12 +44,19 @@ class Server:
             why = f'the name {self.name!r} must be lower-case letters and digits, joined by single ".", "_" or "-", at most 64 in all'
         elif type(self.port) is not int or not 1 <= self.port <= _MAX_PORT:
             why = f"the port {self.port!r} must be an integer from 1 to {_MAX_PORT}"
-        elif self.dialect not in _DIALECTS:
-            why = f"the dialect {self.dialect!r} must be one of {', '.join(_DIALECTS)}"
+        elif self.dialect not in get_args(Dialect):
+            why = f"the dialect {self.dialect!r} must be one of {', '.join(get_args(Dialect))}"
         elif self.host not in ("127.0.0.1", "::1", "localhost"):
             why = f"the host {self.host!r} is not this machine; a server elsewhere needs a signed table"
         if why:
             raise ConfigurationError(f"server: {why}")
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the dialect's own path."""
+        if self.path is not None:
+            return self.path
+        return "/v1" if self.dialect == "openai_chat" else ""
 
     @property
     def origin(self) -> str:
@@ -81,5 +86,4 @@ def loopback(
     Raises:
         ConfigurationError: for a value that cannot be.
     """
-    prefix = path if path is not None else ("/v1" if dialect == "openai_chat" else "")
-    return Server(name, port, dialect, model, secret, path=prefix)
+    return Server(name, port, dialect, model, secret, path=path)

@@ -126,6 +126,9 @@ class AsyncPlaying:
     async def close(self) -> None:
         self._playing.close()
 
+    def abort(self) -> None:
+        self._playing.close()
+
 
 class Witness:
     """An observer that remembers."""

@@ -216,23 +216,27 @@ def test_foreign_names_on_a_reply_are_explained(kind: str) -> None:
         _ = reply.choices
 
 
-def test_a_dropped_stream_warns(kind: str) -> None:
-    world = World(Answer(STREAM, headers=SSE))
+def test_a_dropped_stream_warns_and_is_given_up_at_once(kind: str) -> None:
+    world, witness = World(Answer(STREAM, headers=SSE)), Witness()
+    outside = AsyncWorld(world)
 
     def blocking() -> None:
-        next(Stream("fast", BlockingRun(call_flow(call(stream=True), world.now), world, world.clock, world.sleep), Witness()))
+        next(Stream("fast", BlockingRun(call_flow(call(stream=True), world.now), world, world.clock, world.sleep), witness))
 
     async def concurrent() -> None:
-        outside = AsyncWorld(world)
-        await anext(
-            AsyncStream("fast", ConcurrentRun(call_flow(call(stream=True), world.now), outside, world.clock, outside.sleep), Witness)
-        )
+        work = ConcurrentRun(call_flow(call(stream=True), world.now), outside, world.clock, outside.sleep)
+        async for _ in AsyncStream("fast", work, lambda: witness):
+            del work
+            break
+        assert world.closed == 1  # at once, not when the loop ends
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         blocking() if kind == "blocking" else asyncio.run(concurrent())
         gc.collect()
     assert any(issubclass(w.category, ResourceWarning) and "dropped before its end" in str(w.message) for w in caught)
+    assert world.closed == 1
+    assert [type(error) for error in witness.errors] == [Abandoned]
 
 
 def test_a_cancelled_call_tidies_up(kind: str) -> None:

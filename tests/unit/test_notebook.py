@@ -18,7 +18,8 @@ def test_a_client_shows_its_trust_and_routes_and_a_reply_its_text() -> None:
     assert "trust=&#x27;local&#x27;" in shown
     assert "<td>demo/*</td>" in shown
     assert "AsyncClient" in asynchronous._repr_html_()
-    markdown = reply._repr_markdown_()
-    assert markdown.startswith("You said: hi <b>\n")
-    assert "demo · embedded-1 · stop" in markdown
-    assert "cost not known" in markdown
+    shown = reply._repr_html_()
+    assert "<pre" in shown
+    assert "You said: hi &lt;b&gt;" in shown  # a model's markup, and its pictures, stay text
+    assert "demo · embedded-1 · stop" in shown
+    assert "cost not known" in shown

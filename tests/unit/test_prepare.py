@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,15 @@ import pydantic
 import pytest
 
 import saferoute
-from saferoute.errors import BudgetExceeded, InvalidMessages, LocalTrustWarning, SecretStoreLocked, UnknownOption
+from saferoute.errors import (
+    BudgetExceeded,
+    ConfigurationError,
+    InvalidMessages,
+    LocalTrustWarning,
+    NoRoute,
+    SecretStoreLocked,
+    UnknownOption,
+)
 from saferoute.routing.authoring import build
 from saferoute.routing.publish import new_root, pin, sign_release
 from saferoute.secrets.lookup import Sources
@@ -117,9 +126,11 @@ COSTLY: list[Any] = [
 @pytest.mark.parametrize("message", COSTLY, ids=range(len(COSTLY)))
 def test_every_kind_of_part_counts_towards_the_worst_case(client: saferoute.Client, message: Any) -> None:
     """At $1 per million, 10,000 bytes of input may cost a cent; a cap below that must deny, one well above must not."""
+    results = [Message("tool", (ToolResult("1", (Text("x"),)),))] if isinstance(message, Message) and message.tool_calls else []
+    conversation = ["q", message, *results]
     with pytest.raises(BudgetExceeded, match="worst case is"):
-        prepared(client, "row", ["q", message], max_cost="$0.009", max_output_tokens=1)
-    assert prepared(client, "row", ["q", message], max_cost="$1", max_output_tokens=1).targets
+        prepared(client, "row", conversation, max_cost="$0.009", max_output_tokens=1)
+    assert prepared(client, "row", conversation, max_cost="$1", max_output_tokens=1).targets
 
 
 def test_tool_results_tools_and_schemas_count_too(client: saferoute.Client) -> None:
@@ -171,3 +182,36 @@ def test_the_prompt_is_asked_for_one_key_only(monkeypatch: pytest.MonkeyPatch) -
     with pytest.warns(LocalTrustWarning), saferoute.Client.local(secrets="prompt") as client:
         assert [info.name for info in client.models()] == ["fast", "smart", "openai/*"]
     assert len(asked) == 1
+
+
+def test_a_call_without_its_result_is_refused_before_it_is_sent(client: saferoute.Client) -> None:
+    asked = Message("assistant", (ToolCall("c1", "weather", "{}"), ToolCall("c2", "weather", "{}")))
+    first = {"role": "tool", "tool_call_id": "c1", "content": "sunny"}
+    for conversation in (["q", asked], ["q", asked, "and tomorrow?"], ["q", asked, first, "and tomorrow?"]):
+        with pytest.raises(InvalidMessages, match="has no result"):
+            prepared(client, "row", conversation)
+    assert prepared(client, "row", ["q", asked, first, {**first, "tool_call_id": "c2"}, "and tomorrow?"]).targets
+
+
+WRONG_TYPES: list[tuple[Any, str]] = [
+    (lambda: saferoute.Client("routes.json", trust="root.json"), "trust="),  # type: ignore[arg-type]
+    (lambda: saferoute.Client.local(servers="demo"), "servers="),  # type: ignore[arg-type]
+    (lambda: saferoute.Client.local(servers=["demo"]), "servers="),  # type: ignore[list-item]
+    (lambda: saferoute.Client.local(servers=saferoute.loopback("x", port=9)), "servers="),  # type: ignore[arg-type]
+    (lambda: saferoute.Client.local(servers=[saferoute.loopback("x", port=9)], data="secret"), "data="),  # type: ignore[arg-type]
+    (lambda: saferoute.Client.local(servers=[saferoute.loopback("x", port=9)], telemetry="yes"), "telemetry="),
+]
+
+
+@pytest.mark.parametrize(("make", "words"), WRONG_TYPES, ids=range(len(WRONG_TYPES)))
+def test_constructors_say_what_they_want(make: Any, words: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LocalTrustWarning)
+        with pytest.raises(ConfigurationError, match=words):
+            make()
+
+
+@pytest.mark.parametrize("route", [None, 1, b"row"])
+def test_a_route_is_a_text(client: saferoute.Client, route: Any) -> None:
+    with pytest.raises(NoRoute, match="must be a str"):
+        prepared(client, route)

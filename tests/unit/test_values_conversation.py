@@ -153,7 +153,8 @@ def test_system_goes_first_and_must_be_text() -> None:
 
 def test_a_tool_result_holds_text_pictures_and_files_only() -> None:
     call = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {"a": 1}}}]}
-    assert messages_from(["q", call])[1].tool_calls[0].arguments == '{"a":1}'
+    result = {"role": "tool", "tool_call_id": "c", "content": "r"}
+    assert messages_from(["q", call, result])[1].tool_calls[0].arguments == '{"a":1}'
     with pytest.raises(InvalidMessages, match="text, pictures and files"):
         messages_from(["q", call, {"role": "tool", "tool_call_id": "c", "content": [Audio(b"x", "wav")]}])
 
