@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import saferoute.keys as keys  # noqa: PLR0402  a module that is also a name of ours
-    from saferoute import errors
+    from saferoute import errors, events
     from saferoute.client.blocking import Client
     from saferoute.client.concurrent import AsyncClient
     from saferoute.drivers.blocking import Stream
@@ -50,6 +50,7 @@ __all__ = [  # noqa: RUF022  grouped, not sorted
     "Stream",
     "AsyncStream",
     "StreamEvent",
+    "events",
     "Usage",
     # talking
     "Message",
@@ -97,7 +98,7 @@ logging.getLogger("saferoute").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
-    if name in {"errors", "keys", "testing"}:
+    if name in {"errors", "events", "keys", "testing"}:
         return import_module(f"saferoute.{name}")
     home = _HOMES.get(name)
     if home is None:

@@ -52,7 +52,7 @@ class AsyncClient:
         'stop'
     """
 
-    __slots__ = ("__weakref__", "_closed", "_core", "_transport")
+    __slots__ = ("__weakref__", "_abandon", "_closed", "_core", "_transport")
 
     def __init__(
         self,
@@ -71,7 +71,9 @@ class AsyncClient:
         from saferoute.drivers.transport_async import AsyncioTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
 
         self._core = core
-        self._transport: AsyncTransport = AsyncKeysFirst(AsyncioTransport(core.credentials, parser=transport), core.credentials)
+        connections = AsyncioTransport(core.credentials, parser=transport)
+        self._abandon = connections.abandon
+        self._transport: AsyncTransport = AsyncKeysFirst(connections, core.credentials)
         self._closed = False
 
     @classmethod
@@ -157,6 +159,10 @@ class AsyncClient:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            self._abandon()
 
     @override
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ It also keeps slow look-ups off the event loop: a keyring, a key derivation or a
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ __all__ = ["AsyncKeysFirst", "KeysFirst"]
 class KeysFirst:
     """A Transport that has the key looked up before it hands the request on; afterwards the key is remembered."""
 
-    __slots__ = ("_credentials", "_transport")
+    __slots__ = ("_credentials", "_pid", "_transport")
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         self._transport = transport
         self._credentials = credentials
+        self._pid = os.getpid()
 
     def open(self, request: HttpRequest, clocks: Clocks) -> Exchange:
         """As Transport.open.
@@ -31,6 +33,9 @@ class KeysFirst:
             SecretError: no key, or one that is not bound to this origin; nobody was connected to.
         """
         if request.secret is not None and self._credentials.cached(request.secret, request.auth, request.origin) is None:
+            if os.getpid() != self._pid:
+                self._pid = os.getpid()
+                self._credentials.after_fork()
             self._credentials.header(request.secret, request.auth, request.origin)  # not taken into this frame
         return self._transport.open(request, clocks)
 
@@ -42,11 +47,12 @@ class KeysFirst:
 class AsyncKeysFirst:
     """An AsyncTransport that has a key looked up in a thread before it hands the request on; afterwards the key is remembered."""
 
-    __slots__ = ("_credentials", "_transport")
+    __slots__ = ("_credentials", "_pid", "_transport")
 
     def __init__(self, transport: AsyncTransport, credentials: Credentials) -> None:
         self._transport = transport
         self._credentials = credentials
+        self._pid = os.getpid()
 
     async def open(self, request: HttpRequest, clocks: Clocks) -> AsyncExchange:
         """As AsyncTransport.open.
@@ -57,6 +63,9 @@ class AsyncKeysFirst:
         if request.secret is not None and self._credentials.cached(request.secret, request.auth, request.origin) is None:
             import asyncio  # noqa: PLC0415  the blocking client does not load it
 
+            if os.getpid() != self._pid:
+                self._pid = os.getpid()
+                self._credentials.after_fork()
             # The result stays in the credentials' memory; it is not taken into this frame.
             await asyncio.to_thread(self._look_up, request)
         return await self._transport.open(request, clocks)

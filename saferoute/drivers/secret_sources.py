@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -11,7 +13,7 @@ from saferoute.drivers.prompt import PromptSource, ask_passphrase
 from saferoute.errors import ConfigurationError, SecretError
 from saferoute.secrets.lookup import AbsentSource, MemorySource, Sources, StoreAbsent
 from saferoute.secrets.secret import Passphrase, SecretRecord, SecretSource, make_secret
-from saferoute.secrets.sources import EnvironmentPlace, HeldPlace, KeyringPlace, PromptPlace, Secrets, VaultPlace
+from saferoute.secrets.sources import DefaultPlace, EnvironmentPlace, HeldPlace, KeyringPlace, PromptPlace, Secrets, VaultPlace
 
 if TYPE_CHECKING:
     from saferoute.drivers.keyring_store import KeyringStore
@@ -24,14 +26,14 @@ _ENVIRONMENT_NOTE = "Keys come from environment variables, which every child pro
 
 
 def places_of(spec: SecretsSpec) -> tuple[Place, ...]:
-    """Spell out what was given for `secrets=`; None is the keyring.
+    """Spell out what was given for `secrets=`; None is the keyring, or the default vault on a machine that has no keyring.
 
     Raises:
         ConfigurationError: a word that is none of "keyring", "vault", "env" and "prompt", or another type. What was given is not shown:
             people have passed the key itself.
     """
     if spec is None:
-        return (KeyringPlace(),)
+        return (DefaultPlace(),)
     if isinstance(spec, Secrets):
         return spec.places
     if isinstance(spec, str):
@@ -54,7 +56,8 @@ def open_sources(spec: SecretsSpec, catalogue_env: CatalogueEnv) -> Sources:
     asked, when the first secret is looked for: a client that never asks them never touches them.
 
     Args:
-        spec: what the caller gave; None is the keyring, never the environment.
+        spec: what the caller gave. None is the keyring; on a machine that has no keyring at all, the default vault if that file is
+            there; never the environment. A keyring that is there and locked is an error, not a reason to open the vault.
         catalogue_env: of each secret that the catalogue knows, the variables that may hold it and its origin.
 
     Raises:
@@ -64,7 +67,9 @@ def open_sources(spec: SecretsSpec, catalogue_env: CatalogueEnv) -> Sources:
     places = places_of(spec)
     notes = [_ENVIRONMENT_NOTE] if any(isinstance(place, EnvironmentPlace) for place in places) else []
     sources = [_open(place, catalogue_env) for place in places]
-    return Sources(sources, catalogue=catalogue_env, present=environment.present, notes=notes)
+    return Sources(
+        sources, places=places, catalogue=catalogue_env, present=environment.present, vault_with=_default_vault_with, notes=notes
+    )
 
 
 def _open(place: Place, catalogue_env: CatalogueEnv) -> SecretSource:
@@ -78,6 +83,8 @@ def _open(place: Place, catalogue_env: CatalogueEnv) -> SecretSource:
             for name, *_ in variables:
                 source.find(name)  # a variable that the caller named and that holds no key is an error now, not at the first call
             return source
+        case DefaultPlace():
+            return _DefaultSource(open_keyring(), place.label)
         case KeyringPlace():
             return open_keyring()
         case VaultPlace():
@@ -107,6 +114,82 @@ def _environment(listed: Sequence[tuple[str, str, tuple[str, ...]]], label: str)
             else:
                 records[name] = SecretRecord(name, secret, origins)
     return MemorySource(records.values(), label=label, broken=broken)
+
+
+class _DefaultSource:
+    """The keyring; on a machine that has none at all, the default vault if that file is there. Its label says which it was."""
+
+    __slots__ = ("_keyring", "_lock", "_vault", "label")
+
+    def __init__(self, keyring: KeyringStore, label: str) -> None:
+        self.label = label
+        self._keyring = keyring
+        self._vault: VaultStore | None = None
+        self._lock = threading.Lock()
+
+    def find(self, name: str) -> SecretRecord | None:
+        """Look a secret up.
+
+        Raises:
+            StoreAbsent: there is neither.
+            SecretError: the one that is there does not open (SecretStoreLocked) or is damaged.
+        """
+        try:
+            return self._keyring.find(name)
+        except StoreAbsent:
+            vault = self._instead()
+            if vault is None:
+                raise
+        return vault.find(name)
+
+    def names(self) -> tuple[str, ...]:
+        """The names that are stored.
+
+        Raises:
+            SecretError: as in `find`.
+        """
+        try:
+            return self._keyring.names()
+        except StoreAbsent:
+            vault = self._instead()
+            return () if vault is None else vault.names()
+
+    def forget(self, name: str) -> None:
+        """Nothing: both are read anew every time."""
+
+    def why_absent(self, name: str) -> str:
+        """Why there is neither, for the words of an error."""
+        reason = self._keyring.why_absent(name)
+        return reason if reason and self._instead() is None else ""
+
+    def _instead(self) -> VaultStore | None:
+        with self._lock:  # one store, as it keeps the key that the passphrase gave
+            if self._vault is None and (path := _default_vault_file()) is not None:
+                self._vault = open_vault(VaultPlace())
+                self.label = f"the vault {path}"
+            return self._vault
+
+
+def _default_vault_file() -> Path | None:
+    """The default vault's path if there is a file."""
+    from saferoute.drivers.storage.vault_file import default_vault_path  # noqa: PLC0415
+
+    try:
+        path = default_vault_path()
+    except StoreAbsent:
+        return None
+    return path if os.path.exists(path) else None  # noqa: PTH110  Path.exists raises where the folder is somebody else's
+
+
+def _default_vault_with(names: Sequence[str]) -> str:
+    """What the default vault is called if it lists one of these names: no passphrase is needed to tell."""
+    if _default_vault_file() is None:
+        return ""
+    vault = open_vault(VaultPlace())
+    try:
+        return vault.label if not set(names).isdisjoint(vault.names()) else ""
+    except SecretError:  # it is no vault, or others can read it: it was not asked for, and the missing key is the error to tell
+        return ""
 
 
 def open_keyring() -> KeyringStore:

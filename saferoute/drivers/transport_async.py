@@ -207,6 +207,14 @@ class AsyncioTransport:
                     loop.call_soon_threadsafe(pool.idle.close)
         await asyncio.sleep(0)  # asyncio closes the sockets in the next round
 
+    def abandon(self) -> None:
+        """Close every idle connection without waiting, from any thread: for a client that was dropped without `close`."""
+        self._closed = True
+        for pools in list(self._by_loop.values()):
+            for pool in list(pools.values()):
+                for connection in pool.idle.empty():
+                    connection.discard_from_anywhere()
+
     def _pools_of(self, loop: asyncio.AbstractEventLoop) -> _Pools:
         pools = self._by_loop.setdefault(loop, {})
         self._recent = (loop, pools)

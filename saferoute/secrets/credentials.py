@@ -60,6 +60,10 @@ class Credentials(Uncopied):
                 ready = self._ready[wanted] = credential_header(record, auth, origin)
         return ready
 
+    def after_fork(self) -> None:
+        """In a forked child: a lock that another thread of the parent held would never be released here."""
+        self._lock = threading.Lock()
+
     def forget(self, name: str) -> None:
         """Drop what is remembered of a secret, after it was rotated or refused; the next call looks again."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -210,3 +211,26 @@ def test_many_calls_on_few_connections(kind: str, provider: EmbeddedProvider) ->
             assert client.chat(route("openai_chat"), "hi").text
             client.stream(route("anthropic_messages"), "hi")
     assert provider.connections == 1
+
+
+def test_breaking_out_of_a_stream_hangs_up_at_once(kind: str, provider: EmbeddedProvider) -> None:
+    """`for event in client.stream(...): break` without a `with` must not go on paying for tokens."""
+    provider.script([Answer("word " * 2000, pause=0.01)])
+    with face(kind, provider) as client, pytest.warns(ResourceWarning, match="dropped before its end"):
+        client.break_out(route("openai_chat"), "talk")
+        assert provider.wait_for_hang_ups(timeout=3)
+
+
+def test_an_async_client_that_is_dropped_closes_its_connections(provider: EmbeddedProvider) -> None:
+    async def scenario() -> None:
+        servers = [saferoute.loopback("row", port=provider.port, secret="row")]
+        secrets = saferoute.Secrets.of({"row": (KEY, provider.origin)})
+        client = saferoute.AsyncClient.local(servers=servers, secrets=secrets)
+        await client.chat("row/m", "hi")
+        del client
+        await asyncio.sleep(0)
+
+    for _ in range(2):
+        with pytest.warns(saferoute.errors.LocalTrustWarning):
+            asyncio.run(scenario())
+    assert provider.connections == 2

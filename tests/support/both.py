@@ -57,6 +57,20 @@ class Face:
         blocking() if self.kind == "blocking" else self._wait(concurrent())
         return events
 
+    def break_out(self, *arguments: Any) -> None:  # noqa: ANN401
+        """Take one event of a stream, break, and keep nothing."""
+
+        async def concurrent() -> None:
+            async for _ in self.client.stream(*arguments):
+                break
+            await asyncio.sleep(0.05)  # the loop closes the socket in its next rounds
+
+        if self.kind == "asyncio":
+            self._wait(concurrent())
+            return
+        for _ in self.client.stream(*arguments):
+            break
+
     def __enter__(self) -> Face:
         return self
 

@@ -35,7 +35,7 @@ async def parsed_is_inferred_when_awaited(client: saferoute.AsyncClient) -> None
 
 def match_is_exhaustive(event: saferoute.StreamEvent[City]) -> str:
     """Every kind of event, and no other."""
-    from saferoute.values import events
+    from saferoute import events
 
     match event:
         case events.Started():

@@ -165,7 +165,7 @@ def test_the_bound_of_the_row() -> None:
     row = replace(TARGET, max_output=100, default_max_output=50, quirks=Quirks(max_tokens_field="max_tokens"))
     assert _asked(target=row) == {"max_tokens": 50}
     assert _asked(target=row, max_output_tokens=100) == {"max_tokens": 100}
-    for policy in ("error", "drop", "emulate"):
+    for policy in ("error", "drop"):
         with pytest.raises(UnsupportedParameter, match="over the 100") as caught:
             _asked(target=row, max_output_tokens=101, on_unsupported=policy)
         assert caught.value.parameter == "max_output_tokens"

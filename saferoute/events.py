@@ -1,0 +1,48 @@
+"""What happens while an answer arrives, and the small values that replies carry: for `match`, `isinstance` and annotations.
+
+Example:
+    >>> from saferoute import events
+    >>> def show(event):
+    ...     match event:
+    ...         case events.TextDelta():
+    ...             return event.text
+    ...         case events.Finished():
+    ...             return f"[{event.reply.finish_reason}]"
+    >>> show(events.TextDelta("hello"))
+    'hello'
+"""
+
+from __future__ import annotations
+
+from saferoute.values.events import (
+    Finished,
+    FinishReason,
+    Notice,
+    Noticed,
+    PartEnd,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallReady,
+)
+from saferoute.values.reply import Attempt, Partial
+
+__all__ = [
+    "Attempt",
+    "FinishReason",
+    "Finished",
+    "Notice",
+    "Noticed",
+    "PartEnd",
+    "Partial",
+    "ReasoningDelta",
+    "RefusalDelta",
+    "Started",
+    "StreamEvent",
+    "TextDelta",
+    "ToolCallDelta",
+    "ToolCallReady",
+]
