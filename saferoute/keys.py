@@ -21,6 +21,7 @@ from saferoute.routing.catalogue import load_catalogue
 from saferoute.secrets.lookup import StoreAbsent, StoredKey
 from saferoute.secrets.secret import Secret, SecretRecord, bound_origins, check_name, make_secret
 from saferoute.secrets.sources import KeyringPlace, Secrets, VaultPlace
+from saferoute.values.origin import parse_origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from saferoute.secrets.lookup import SecretStore
 
 __all__ = ["StoredKey", "add", "list", "remove", "rotate"]
+
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})  # where routing tables may use plain http, and nowhere else
 
 Store: TypeAlias = Literal["auto", "keyring", "vault"] | Secrets
 
@@ -45,7 +48,8 @@ def add(name: str, value: str | None = None, *, origins: str | Sequence[str] | N
         What was stored, without the key; its `store` says where.
 
     Raises:
-        ConfigurationError: a malformed name or origin, no origin for a name that the catalogue does not know, an unknown store.
+        ConfigurationError: a malformed name or origin, plain http to another machine, no origin for a name that the catalogue does not
+            know, an unknown store.
         SecretError: a malformed key, a name that is stored already (`rotate` replaces it), or a store that cannot be written;
             SecretStoreLocked if it does not open.
     """
@@ -125,7 +129,7 @@ def _asked(name: str, origins: tuple[str, ...]) -> Secret:
 
 def _origins(name: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
     if given is not None:
-        return bound_origins(given)
+        return _safe(bound_origins(given))
     known = next((provider.origin for provider in load_catalogue().providers if provider.secret == name), None)
     if known is None:
         msg = (
@@ -134,6 +138,19 @@ def _origins(name: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
         )
         raise ConfigurationError(msg)
     return bound_origins(known)
+
+
+def _safe(origins: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse plain http to another machine: the key would be read by everybody on the way, and no routing table goes there."""
+    for text in origins:
+        origin = parse_origin(text)
+        if origin.scheme != "https" and origin.host not in _THIS_MACHINE:
+            msg = (
+                f"{text} is plain http, which shows the key to everybody on the way: use https://{origin.host}. Plain http is for "
+                "model servers on this machine only (localhost, 127.0.0.1, [::1])"
+            )
+            raise ConfigurationError(msg)
+    return origins
 
 
 def _stores(store: Store) -> tuple[SecretStore, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from saferoute.cli.opening import add_options, open_client
 from saferoute.cli.program import UsageError
 from saferoute.cli.terminal import printable, say, show, show_text
+from saferoute.cli.words import in_options
 from saferoute.errors import RequestError, SaferouteError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _converse(client: Client, options: argparse.Namespace) -> int:
         try:
             reply = _ask(client, options, [*messages, line])
         except SaferouteError as error:
-            say(printable(f"error: {error.message}"))  # the conversation goes on without this turn
+            say(printable(f"error: {in_options(error.message)}"))  # the conversation goes on without this turn
             continue
         _remark(reply, verbose=options.verbose)
         messages = list(reply.messages)

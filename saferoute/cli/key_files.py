@@ -69,7 +69,9 @@ def refuse_existing(paths: Sequence[Path]) -> None:
     """
     there = [str(path) for path in paths if os.path.lexists(path)]
     if there:
-        raise ConfigurationError(f"nothing was written, because {', '.join(there)} exists already; choose another folder, or move it away")
+        are, them = ("exists", "it") if len(there) == 1 else ("exist", "them")
+        names = " and ".join(filter(None, [", ".join(there[:-1]), there[-1]]))
+        raise ConfigurationError(f"nothing was written, because {names} {are} already; choose another folder, or move {them} away")
 
 
 def _make_folder(folder: Path, mode: int, made: list[Path]) -> None:

@@ -92,8 +92,8 @@ def _secrets(options: argparse.Namespace) -> SecretsSpec:
     if names_vault and "vault" not in words:
         words = [*words, "vault"]
     vault = Secrets.vault(options.vault, key_file=options.passphrase_file)
-    if not words and not options.server:
-        words = [key_store()]
+    if not words and options.server:
+        words = ["keyring"]  # a server needs no key from a store, so nobody is asked for a vault's passphrase
     spec = [vault if word == "vault" else word for word in words]
     return cast("SecretsSpec", spec or None)
 

@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from saferoute.cli.terminal import printable, say
+from saferoute.cli.words import in_options
 from saferoute.errors import SaferouteError
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _in_words(error: SaferouteError | OSError) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return printable(f"error: {where}{error.strerror or type(error).__name__}")
     _, *more = error.diagnostics().splitlines()
-    return printable("\n".join([f"error: {error.message}", *more]))
+    return printable("\n".join([f"error: {in_options(error.message)}", *more]))
 
 
 def _never_fail_to_encode() -> None:

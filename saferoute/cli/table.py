@@ -57,7 +57,9 @@ def _configure_sign(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, metavar="FILE", help=f"the table's private key (default: {TABLE_KEY} beside the source)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: routes.json beside the source")
     parser.add_argument("--days", type=int, default=_DAYS, help=f"how long it is valid, at most {_DAYS} (the default)")
-    parser.add_argument("--table-version", type=int, metavar="N", help="default: one more than the version in the output file")
+    parser.add_argument(
+        "--table-version", type=int, metavar="N", help="default: one more than in the output file; needed where there is none"
+    )
     parser.add_argument("--passphrase-file", metavar="FILE", help="take the key's passphrase from a file that only you can read")
 
 
@@ -125,7 +127,11 @@ def _root(path: Path) -> tuple[bytes, Root]:
 
 def _next_version(output: Path, trusted: Root) -> int:
     if not output.exists():
-        return 1
+        # Counting from 1 again would look like an old table to whoever has pinned a least version.
+        raise ConfigurationError(
+            f"there is no {output} to count the version up from: --table-version 1 signs a first table, and in place of one that is gone, "
+            "give one more than the last version that was deployed"
+        )
     try:
         old = release_of(read_bounded(output, MAX_BUNDLE_BYTES))
     except ConfigurationError as error:

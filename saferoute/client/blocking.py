@@ -67,7 +67,8 @@ class Client:
         Args:
             table: path of the bundle that `saferoute table sign` wrote.
             trust: the pinned root that says whose signatures count.
-            secrets: where keys are: "keyring" (the default), "vault", "env", "prompt", a `Secrets`, or several in order.
+            secrets: where keys are: "keyring", "vault", "env", "prompt", a `Secrets`, or several in order; None is the keyring, or the
+                default vault on a machine that has no keyring.
             data: label of calls that carry none of their own.
             telemetry: an OpenTelemetry tracer provider; None uses the program's own if it has loaded an SDK; False never.
             transport: "h11" reads answers with h11 instead of our own reader.
@@ -101,7 +102,7 @@ class Client:
         It has a row for every provider whose key is found, and the aliases `fast` and `smart` for the first of them.
 
         Args:
-            secrets: as for the constructor; None looks into the keyring, never into the environment.
+            secrets: as for the constructor; None never looks into the environment.
             servers: OpenAI- or Anthropic-compatible servers on this machine (`saferoute.loopback(...)`).
             data: label of calls that carry none of their own.
             telemetry: as for the constructor.

@@ -2,7 +2,7 @@
 
 The rules:
 
-- Only what the caller listed is looked at, in the listed order; `None` is the keyring alone.
+- Only what the caller listed is looked at, in the listed order; `None` is the keyring, or the default vault on a machine without one.
 - A store that is there and locked raises. It is never passed over: the next place may hold another key of the same name.
 - A store that this machine does not have at all (no keyring service, no vault file) counts as empty, so that
   `secrets=["keyring", "env"]` serves a laptop and a container; why it was missing stands in the error if nothing else is found.
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Protocol
 from typing_extensions import override
 
 from saferoute.errors import SecretError, SecretNotFound
+from saferoute.secrets.advice import advice, either, variables_read
 from saferoute.secrets.secret import SecretRecord, SecretSource, Uncopied, check_name
+from saferoute.secrets.sources import DefaultPlace, EnvironmentPlace, KeyringPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from saferoute.secrets.sources import CatalogueEnv
+    from saferoute.secrets.sources import CatalogueEnv, Place
 
 __all__ = ["AbsentSource", "MemorySource", "SecretStore", "Sources", "StoreAbsent", "StoredKey"]
 
@@ -153,25 +155,32 @@ class MemorySource(Uncopied):
 class Sources:
     """Opened places, looked through in order."""
 
-    __slots__ = ("_catalogue", "_present", "_sources", "notes")
+    __slots__ = ("_catalogue", "_places", "_present", "_sources", "_vault_with", "notes")
 
     def __init__(
         self,
         sources: Sequence[SecretSource],
         *,
+        places: Sequence[Place] = (),
         catalogue: CatalogueEnv | None = None,
         present: Callable[[Sequence[str]], tuple[str, ...]] = lambda _: (),
+        vault_with: Callable[[Sequence[str]], str] = lambda _: "",
         notes: Sequence[str] = (),
     ) -> None:
         """Put sources in order.
 
         Args:
-            sources: the places.
+            sources: the places, opened.
+            places: what each was opened from, for the words of an error.
             catalogue: what the catalogue knows, for the words of an error.
             present: tells which of these environment variables are set, never their values; for the words of an error.
+            vault_with: what the default vault is called if it lists one of these names, else ""; for the words of an error, and asked
+                only where the keyring was tried.
             notes: sentences for reports and warnings.
         """
         self._sources = tuple(sources)
+        self._places = tuple(places)
+        self._vault_with = vault_with
         self._catalogue = dict(catalogue or {})
         self._present = present
         self.notes = tuple(notes)
@@ -220,39 +229,35 @@ class Sources:
 
         Args:
             names: the secret, or several of which one would do.
-            origin: where the secret would have gone, if that is known.
+            origin: where the secret would have gone; None if `Client.local` was looking for any key to make a table for.
         """
-        facts = [f"No key for {_either(names)} in {_either(self.labels) if self._sources else 'any place, as none was given'}."]
-        facts += self._reasons(names[0])
-        variables = [variable for name in names for variable in self._catalogue.get(name, ((), ""))[0]]
-        if "the environment" not in self.labels:
-            is_set = self._present(variables)
-            facts += [f"{is_set[0]} is set here, but saferoute reads no environment unless told."] if is_set else []
-        elif variables:
-            facts.append(f"{_either(variables)} would have been used.")
-        return SecretNotFound(f"{' '.join(facts)} {self._advice(names[0], origin)}")
+        facts = [f"No key for {either(names)} in {either(self.labels) if self._sources else 'any place, as none was given'}."]
+        reasons = [self._why_absent(source, names[0]) for source in self._sources]
+        facts += filter(None, reasons)
+        facts += self._is_set(names)
+        facts += self._in_the_vault(names, origin)
+        looked = zip(self._places, reasons, strict=False)
+        tried = [place for place, reason in looked if not (reason and isinstance(place, KeyringPlace))]
+        return SecretNotFound(f"{' '.join(facts)} {advice(names, tried, self._catalogue, origin)}")
 
-    def _reasons(self, name: str) -> list[str]:
-        reasons = []
-        for source in self._sources:
-            why = getattr(source, "why_absent", None)
-            if why is not None and (reason := why(name)):
-                reasons.append(reason)
-        return reasons
+    @staticmethod
+    def _why_absent(source: SecretSource, name: str) -> str:
+        why: Callable[[str], str] | None = getattr(source, "why_absent", None)
+        return "" if why is None else why(name)
 
-    def _advice(self, name: str, origin: str | None) -> str:
-        if name in self._catalogue:
-            return (
-                f'Use Client.local(secrets="env"), saferoute.keys.add("{name}"), '
-                f'or `python -m saferoute keys add {name}` (then secrets="keyring" or "vault", as it says).'
-            )
-        where = origin or "https://..."
-        return (
-            f'Use saferoute.keys.add("{name}", origins="{where}"), `python -m saferoute keys add {name} --origin {where}`, '
-            f'or secrets=Secrets.from_env({{"{name}": ("THE_VARIABLE", "{where}")}}).'
-        )
+    def _is_set(self, names: Sequence[str]) -> list[str]:
+        read = variables_read(names, self._places, self._catalogue)
+        variables = [variable for name in names for variable in self._catalogue.get(name, ((), ""))[0] if variable not in read]
+        found = self._present(variables)
+        if not found:
+            return []
+        if any(isinstance(place, EnvironmentPlace) for place in self._places):
+            return [f"{found[0]} is set here, but secrets= names other variables."]
+        return [f"{found[0]} is set here, but saferoute reads no environment unless told."]
 
-
-def _either(words: Sequence[str]) -> str:
-    """Join words: "a", "a or b", "a, b or c"."""
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    def _in_the_vault(self, names: Sequence[str], origin: str | None) -> list[str]:
+        if not any(isinstance(place, DefaultPlace | KeyringPlace) for place in self._places):
+            return []
+        vault = self._vault_with(names)
+        spelled = 'Client.local(secrets="vault")' if origin is None else 'secrets="vault"'
+        return [f"{vault[:1].upper()}{vault[1:]} has one: {spelled} uses it."] if vault else []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CatalogueEnv",
+    "DefaultPlace",
     "EnvironmentPlace",
     "HeldPlace",
     "KeyringPlace",
@@ -48,6 +49,13 @@ class KeyringPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class DefaultPlace:
+    """What `secrets=None` means: the keyring; on a machine that has none at all, the default vault if that file is there."""
+
+    label: str = "the keyring"
+
+
+@dataclass(frozen=True, slots=True)
 class VaultPlace:
     """A vault file; `path` None is the default one, no `passphrase` and no `key_file` asks for the passphrase."""
 
@@ -73,7 +81,7 @@ class HeldPlace:
     label: str = "memory"
 
 
-Place: TypeAlias = EnvironmentPlace | KeyringPlace | VaultPlace | PromptPlace | HeldPlace
+Place: TypeAlias = EnvironmentPlace | DefaultPlace | KeyringPlace | VaultPlace | PromptPlace | HeldPlace
 
 
 @dataclass(frozen=True, slots=True)

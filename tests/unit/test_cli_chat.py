@@ -268,7 +268,7 @@ def test_a_key_out_of_a_vault_goes_with_the_call(run: Commands, tmp_path: pathli
     assert (done.code, done.out, done.err) == (0, "You said: hello\n", "")
     assert without.code == 1
     assert "No key for demo" in without.err
-    assert "python -m saferoute keys add demo" in without.err
+    assert "Use `saferoute keys add demo --origin http://127.0.0.1:" in without.err
     assert key not in done.out + done.err + without.err
 
 

@@ -195,6 +195,20 @@ def test_nothing_is_ever_overwritten(run: Commands, here: pathlib.Path, name: st
     assert sum(path.is_file() for path in here.rglob("*")) == 1
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["root.json"], "because root.json exists already; choose another folder, or move it away"),
+        (["root.json", "routes.json"], "because root.json and routes.json exist already; choose another folder, or move them away"),
+        (["routes.toml", "root.json", "routes.json"], "because routes.toml, root.json and routes.json exist already;"),
+    ],
+)
+def test_what_is_in_the_way_is_named(run: Commands, here: pathlib.Path, names: list[str], said: str) -> None:
+    for name in names:
+        (here / name).touch()
+    assert said in run("init", "--unsafe-plaintext-keys").err
+
+
 def test_a_dangling_link_is_not_written_through(run: Commands, here: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (here / "routes.json").symlink_to(tmp_path / "elsewhere")
     assert run("init", "--unsafe-plaintext-keys").code == 1

@@ -78,7 +78,8 @@ def test_several_origins(keys: Callable[..., Done]) -> None:
         (["openai", "--stdin"], b"sk-canary with a space", "printable ASCII only"),
         (["openai", "--stdin"], "sk-canary-\u00e9".encode(), "printable ASCII only"),
         (["openai", "--stdin"], b"sk-canary-\xff", "not text"),
-        (["mine", "--stdin"], KEY.encode(), "origins="),
+        (["mine", "--stdin"], KEY.encode(), "as in saferoute keys add mine --origin https://api.example.com"),
+        (["mine", "--stdin", "--origin", "http://evil.com"], KEY.encode(), "use https://evil.com"),
         (["mine", "--stdin", "--origin", "http://a.example/path"], KEY.encode(), "origin"),
         (["No Name", "--stdin", "--origin", "https://a.example"], KEY.encode(), "not a name for a secret"),
     ],
@@ -97,17 +98,28 @@ def test_a_stored_key_is_not_overwritten_and_a_missing_one_not_replaced(keys: Ca
     assert keys("add", "openai", "--stdin", key=KEY).code == 0
     again = keys("add", "openai", "--stdin", key=NEW)
     assert again.code == 1
-    assert "already" in again.err
+    assert "already; saferoute keys rotate openai puts another" in again.err
     for action in ("rotate", "remove"):
         done = keys(action, "anthropic", *(["--stdin"] if action == "rotate" else []), key=NEW)
         assert done.code == 1
         assert "no key for anthropic" in done.err
+        assert "saferoute keys list shows what is stored" in done.err
 
 
 def test_nobody_to_ask(keys: Callable[..., Done]) -> None:
     done = keys("add", "openai")
     assert done.code == 1
     assert "nobody can be asked" in done.err
+    assert "Pipe the key in, with --stdin" in done.err
+    done = keys("add", "openai", "--stdin", key=KEY)
+    assert done.code == 0
+
+
+def test_nobody_to_ask_for_the_passphrase(run: Commands) -> None:
+    done = run("keys", "add", "openai", "--stdin", stdin=KEY.encode())
+    assert (done.code, done.out) == (1, "")
+    assert "Pass --passphrase-file FILE, a file that only you can read" in done.err
+    assert "Secrets" not in done.err
 
 
 def test_the_key_is_asked_for_without_echo(keys: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,17 @@ def test_sign_counts_the_version_up(run: Commands, here: pathlib.Path) -> None:
     assert json.loads(run("table", "show", "--json").out)["version"] == 3
 
 
+def test_a_lost_table_is_not_begun_again_at_version_1(run: Commands, here: pathlib.Path) -> None:
+    assert run("table", "sign").code == 0
+    (here / "routes.json").unlink()
+    done = run("table", "sign")
+    assert (done.code, done.out) == (1, "")
+    assert "one more than the last version that was deployed" in done.err
+    assert not (here / "routes.json").exists()
+    assert run("table", "sign", "--table-version", "3").out.startswith("routes.json: table shop version 3, ")
+    assert run("table", "sign").out.startswith("routes.json: table shop version 4, ")
+
+
 def test_a_built_table_signs_as_its_source_does(run: Commands, here: pathlib.Path) -> None:
     built = run("table", "build")
     assert run("table", "build", "-o", "table.json").out == ""
@@ -121,7 +132,8 @@ def test_sign_keeps_permissions_and_links(run: Commands, here: pathlib.Path, tmp
         (["--key", "nowhere.pem"], "there is no file nowhere.pem"),
         (["--key", "broken.toml"], "not a PKCS#8 PEM key"),
         (["--key", "saferoute-keys/root.key.pem"], "is not in the table role"),
-        (["-o", "missing/routes.json"], "cannot be written"),
+        (["-o", "missing/routes.json", "--table-version", "1"], "cannot be written"),
+        (["-o", "new.json"], "there is no new.json to count the version up from: --table-version 1 signs a first table"),
         (["-o", "routes.toml"], "--table-version says which version"),
     ],
 )

@@ -105,6 +105,20 @@ def test_origins(machine: Machine) -> None:
         keys.add("mine", "k-1")
 
 
+@pytest.mark.parametrize("origin", ["http://evil.com", "http://10.1.2.3:8080", "http://127.0.0.1.evil.com", "http://0.0.0.0"])
+def test_plain_http_to_another_machine_is_refused(machine: Machine, origin: str) -> None:
+    for origins in (origin, [ORIGIN, origin]):
+        with pytest.raises(ConfigurationError, match="plain http, which shows the key to everybody on the way: use https://"):
+            keys.add("foo", "k-1", origins=origins)
+    assert keys.list() == ()
+    assert machine.asked == []
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1", "https://10.1.2.3"])
+def test_plain_http_is_for_this_machine(machine: Machine, origin: str) -> None:
+    assert keys.add("foo", "k-1", origins=origin).origins == (origin,)
+
+
 def test_a_machine_without_a_keyring_uses_the_vault(machine: Machine) -> None:
     machine.backend = None
     assert keys.add("openai", "k-1").store == "vault"

@@ -20,6 +20,7 @@ from saferoute.errors import ConfigurationError, SecretError, SecretStoreLocked
 from saferoute.secrets.lookup import AbsentSource, MemorySource, Sources, StoreAbsent
 from saferoute.secrets.secret import Passphrase, key_to_store
 from saferoute.secrets.sources import Secrets, VaultPlace
+from saferoute.secrets.vault_format import decode
 from tests.support.secret_stores import CATALOGUE, ORIGIN, OTHER, PHRASE, FakeBackend, keyring, record, weak_vault
 
 
@@ -196,41 +197,174 @@ def test_no_home_and_no_vault(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------------------------------------------- words
 
 
-def test_the_missing_key_on_a_machine_with_a_keyring() -> None:
-    sources = Sources([keyring(FakeBackend())], catalogue=CATALOGUE, present=tuple)
-    assert str(sources.missing("openai", origin=ORIGIN)) == (
-        "No key for openai in the keyring. OPENAI_API_KEY is set here, but saferoute reads no environment unless told. "
-        'Use Client.local(secrets="env"), saferoute.keys.add("openai"), or `python -m saferoute keys add openai` '
-        '(then secrets="keyring" or "vault", as it says).'
-    )
+def words_of(spec: Any, *names: str, origin: str | None = None) -> str:
+    """What a missing key says when this was given for secrets=."""
+    sources = open_sources(spec, CATALOGUE)
+    sources.find(names[0])
+    return str(sources.missing(*names, origin=origin))
 
 
-def test_the_missing_key_on_a_machine_without_one() -> None:
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeBackend:
+    """An empty keyring, an empty home folder, an empty environment."""
+    backend = FakeBackend()
+    monkeypatch.setattr(secret_sources, "open_keyring", lambda: keyring(backend))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CLAUDE_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    return backend
+
+
+def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> NoReturn:
         raise StoreAbsent("This machine has no keyring.")
 
-    sources = Sources([KeyringStore(none)], catalogue=CATALOGUE)
-    text = str(sources.missing("openai", "anthropic"))
-    assert text.startswith("No key for openai or anthropic in the keyring. This machine has no keyring. Use Client.local")
-    assert "is set here" not in text
+    monkeypatch.setattr(secret_sources, "open_keyring", lambda: KeyringStore(none))
 
 
-def test_the_missing_key_in_the_environment() -> None:
-    sources = open_sources(Secrets.from_env({"a": ("A", ORIGIN)}), CATALOGUE)
-    assert "in the environment. ANTHROPIC_API_KEY or CLAUDE_KEY would have been used." in str(sources.missing("anthropic"))
-    assert "would have been used" not in str(sources.missing("llama"))
+def vault_at_home(monkeypatch: pytest.MonkeyPatch, home: Path, phrase: str = PHRASE) -> Path:
+    """A default vault that holds openai."""
+    path = home / ".config" / "saferoute" / "vault.json"
+    weak_vault(path).add(record(key="from-the-vault"))
+    monkeypatch.setattr(secret_sources, "open_vault", lambda _: weak_vault(path, phrase))
+    return path
 
 
-def test_the_missing_key_that_the_catalogue_does_not_know() -> None:
-    sources = Sources([MemorySource([]), MemorySource([], label="b"), MemorySource([], label="c")], catalogue=CATALOGUE)
-    text = str(sources.missing("llama", origin="http://127.0.0.1:8080"))
-    assert text == (
-        'No key for llama in memory, b or c. Use saferoute.keys.add("llama", origins="http://127.0.0.1:8080"), '
-        "`python -m saferoute keys add llama --origin http://127.0.0.1:8080`, "
-        'or secrets=Secrets.from_env({"llama": ("THE_VARIABLE", "http://127.0.0.1:8080")}).'
+ADD, COMMAND = 'saferoute.keys.add("openai"', "`python -m saferoute keys add openai"
+LEFT_OUT = f"{ADD}) or {COMMAND}` with secrets= left out"
+
+
+@pytest.mark.parametrize(
+    ("spec", "origin", "said"),
+    [
+        (None, None, f'in the keyring. Use Client.local(secrets="env"), {ADD}), or {COMMAND}`.'),
+        (None, ORIGIN, f'in the keyring. Use secrets="env", {ADD}), or {COMMAND}`.'),
+        ("keyring", ORIGIN, f'in the keyring. Use secrets="env", {ADD}), or {COMMAND}`.'),
+        ("env", None, f"in the environment. Set OPENAI_API_KEY before the client is made, or use {LEFT_OUT}."),
+        ("env", ORIGIN, f"in the environment. Set OPENAI_API_KEY before the client is made, or use {LEFT_OUT}."),
+        (["keyring", "env"], ORIGIN, f"environment. Set OPENAI_API_KEY before the client is made, or use {ADD}) or {COMMAND}`."),
+        (Secrets.from_env({"openai": ("MINE", ORIGIN)}), ORIGIN, f"environment. Set MINE before the client is made, or use {LEFT_OUT}."),
+        (Secrets.from_env({"other": ("MINE", ORIGIN)}), ORIGIN, f'environment. Use secrets="env", or {LEFT_OUT}.'),
+        (Secrets.of({}), ORIGIN, f'in memory. Use secrets="env", or {LEFT_OUT}.'),
+        ("vault", ORIGIN, f'Use secrets="env", {ADD}, store="vault"), or {COMMAND} --store vault`.'),
+        (
+            Secrets.vault("my vault.json", key_file="k"),
+            ORIGIN,
+            (
+                f'Use secrets="env", {ADD}, store=Secrets.vault("my vault.json", key_file="k")), '
+                f"or {COMMAND} --vault 'my vault.json' --passphrase-file k`."
+            ),
+        ),
+    ],
+)
+@pytest.mark.usefixtures("machine")
+def test_the_advice_fits_what_was_tried_and_who_asks(spec: Any, origin: str | None, said: str) -> None:
+    text = words_of(spec, "openai", origin=origin)
+    assert text.startswith("No key for openai in ")
+    assert text.endswith(said)
+
+
+def test_the_missing_key_on_a_machine_with_a_keyring(machine: FakeBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k-1")
+    assert words_of(None, "openai") == (
+        "No key for openai in the keyring. OPENAI_API_KEY is set here, but saferoute reads no environment unless told. "
+        'Use Client.local(secrets="env"), saferoute.keys.add("openai"), or `python -m saferoute keys add openai`.'
     )
+    assert machine.calls == [("get", "openai")]
+    assert "is set here, but secrets= names other variables" in words_of(Secrets.from_env({"a": ("A", ORIGIN)}), "openai")
+
+
+def test_the_missing_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.delenv("CLAUDE_KEY", raising=False)
+    assert "in the environment. Set ANTHROPIC_API_KEY or CLAUDE_KEY before the client is made, or" in words_of("env", "anthropic")
+    assert "Set " not in words_of("env", "llama")
+
+
+def test_the_missing_key_that_the_catalogue_does_not_know(machine: FakeBackend) -> None:
+    where = "http://127.0.0.1:8080"
+    add, command = f'saferoute.keys.add("llama", origins="{where}")', f"`python -m saferoute keys add llama --origin {where}`"
+    variable = f'secrets=Secrets.from_env({{"llama": ("THE_VARIABLE", "{where}")}})'
+    assert words_of(None, "llama", origin=where) == f"No key for llama in the keyring. Use {add}, {command}, or {variable}."
+    assert words_of("env", "llama", origin=where).endswith(f"Use {add} or {command} with secrets= left out, or {variable}.")
     assert 'origins="https://..."' in str(Sources([]).missing("llama"))
     assert "in any place, as none was given." in str(Sources([]).missing("llama"))
+    joined = Sources([MemorySource([]), MemorySource([], label="b"), MemorySource([], label="c")])
+    assert str(joined.missing("llama")).startswith("No key for llama in memory, b or c. ")
+
+
+@pytest.mark.parametrize(("origin", "spelled"), [(None, 'Client.local(secrets="vault")'), (ORIGIN, 'secrets="vault"')])
+def test_a_key_in_the_vault_is_noticed_when_only_the_keyring_was_tried(
+    machine: FakeBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: str | None, spelled: str
+) -> None:
+    path = vault_at_home(monkeypatch, tmp_path, "nobody asks for it")
+    assert f"The vault {path} has one: {spelled} uses it." in words_of(None, "openai", origin=origin)
+    assert f"The vault {path} has one: {spelled} uses it." in words_of("keyring", "anthropic", "openai", origin=origin)
+    assert "has one" not in words_of(None, "anthropic", origin=origin)
+    assert "has one" not in words_of("env", "openai", origin=origin)  # who asks the environment alone touches nothing else
+    path.write_text("{}")
+    assert "has one" not in words_of(None, "openai", origin=origin)  # a damaged vault that nobody asked for is no news here
+
+
+# ---------------------------------------------------------------------------------------------------- secrets=None
+
+
+@pytest.mark.usefixtures("machine")
+def test_without_a_keyring_none_is_the_default_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_keyring(monkeypatch)
+    path = vault_at_home(monkeypatch, tmp_path)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k-1")
+    sources = open_sources(None, CATALOGUE)
+    assert sources.labels == ("the keyring",)  # nothing was touched yet
+    assert (key_of(sources), key_of(sources, "anthropic")) == (b"from-the-vault", None)
+    assert sources.labels == (f"the vault {path}",)
+    assert str(sources.missing("anthropic")).startswith(f"No key for anthropic in the vault {path}. ANTHROPIC_API_KEY is set here")
+    sources.forget("openai")
+    assert key_of(sources) == b"from-the-vault"
+    assert sources._sources[0].names() == ("openai",)
+    assert open_sources("keyring", CATALOGUE).find("openai") is None  # who names the keyring gets the keyring
+    assert "with secrets= left out" in words_of("keyring", "openai", origin=ORIGIN)
+
+
+@pytest.mark.usefixtures("machine")
+def test_with_neither_keyring_nor_vault_none_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_keyring(monkeypatch)
+    text = words_of(None, "openai", "anthropic")
+    assert text.startswith("No key for openai or anthropic in the keyring. This machine has no keyring. Use Client.local")
+    assert "is set here" not in text
+    assert open_sources(None, CATALOGUE)._sources[0].names() == ()
+    monkeypatch.setattr(Path, "home", lambda: Path("relative"))
+    assert "This machine has no keyring." in words_of(None, "openai")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_keyring_that_is_there_is_never_replaced_by_the_vault(
+    machine: FakeBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    vault_at_home(monkeypatch, tmp_path)
+    assert open_sources(None, CATALOGUE).find("openai") is None
+    machine.fails = type("KeyringLocked", (Exception,), {})()
+    with pytest.raises(SecretStoreLocked, match="the keyring is locked"):
+        open_sources(None, CATALOGUE).find("openai")
+    machine.fails = RuntimeError("broken")
+    with pytest.raises(SecretError, match="the keyring failed"):
+        open_sources(None, CATALOGUE).find("openai")
+
+
+@pytest.mark.usefixtures("machine")
+def test_the_default_vault_asks_for_its_passphrase_where_somebody_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_keyring(monkeypatch)
+    path = tmp_path / ".config" / "saferoute" / "vault.json"
+    weak_vault(path).add(record())
+    monkeypatch.setattr("saferoute.drivers.storage.vault_file.decode", lambda data, **_: decode(data, unsafe_weak_kdf=True))
+    monkeypatch.setattr(prompt, "somebody_is_there", lambda: False)
+    with pytest.raises(SecretStoreLocked, match=r"nobody can be asked.*passphrase or a key_file"):
+        open_sources(None, CATALOGUE).find("openai")
+    asked: list[str] = []
+    monkeypatch.setattr(secret_sources, "ask_passphrase", lambda what, *, twice: (asked.append(what), Passphrase(PHRASE))[1])
+    sources = open_sources(None, CATALOGUE)
+    assert sources.find("openai") == sources.find("openai") == record()
+    assert asked == [f"the vault {path}"]
 
 
 def test_presence_is_looked_at_and_the_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
