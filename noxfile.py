@@ -87,7 +87,7 @@ def live(session: nox.Session) -> None:
     environment = {"SVC_HOME": os.environ.get("SVC_HOME", home), "SAFEROUTE_LLAMA_PORT": os.environ.get("SAFEROUTE_LLAMA_PORT", "18362")}
     session.run("bash", str(script), "llama", "start", external=True, env=environment)
     try:
-        session.run("python", "-m", "pytest", "-v", "-p", "no:randomly", "--timeout=600", "-o", "norecursedirs=", "tests/live",
+        session.run("python", "-m", "pytest", "-v", "-p", "no:randomly", "--timeout=600", "-o", "norecursedirs=.*", "tests/live",
                     *session.posargs, env=environment)  # fmt: skip
     finally:
         session.run("bash", str(script), "llama", "stop", external=True, env=environment)

@@ -80,6 +80,11 @@ def is_one_answer(record: dict[str, Any]) -> bool:
     return body_of(record).count(b'"type":"message_start"') <= 1
 
 
+def is_answered(record: dict[str, Any]) -> bool:
+    """Whether the record is an answer, and no error."""
+    return record["response"]["status"] < 400 and not record["expected"]["error"]
+
+
 def terminal_at(dialect: str, data: bytes) -> int:
     """Where the event that ends the answer begins: the finish reason, or Anthropic's message_stop."""
     at = 0
@@ -94,6 +99,36 @@ def terminal_at(dialect: str, data: bytes) -> int:
             return at
         at += len(line) + 1
     return len(data)
+
+
+def text_before(dialect: str, data: bytes) -> str:
+    """The text in the events that are whole, read from the wire format and not by our decoders."""
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    texts: list[str] = []
+    for line in lines[: max(0, lines.rfind(b"\n\n"))].split(b"\n"):
+        payload = line.removeprefix(b"data:").strip()
+        if not line.startswith(b"data:") or not payload.startswith(b"{"):
+            continue
+        chunk = json.loads(payload)
+        texts += _anthropic_text(chunk) if dialect == "anthropic_messages" else _openai_text(chunk)
+    return "".join(texts)
+
+
+def _anthropic_text(event: dict[str, Any]) -> list[str]:
+    part = {"content_block_start": event.get("content_block"), "content_block_delta": event.get("delta")}.get(event["type"]) or {}
+    return [part["text"]] if part.get("type") in {"text", "text_delta"} else []
+
+
+def _openai_text(chunk: dict[str, Any]) -> list[str]:
+    contents = [(c.get("delta") or {}).get("content") or "" for c in chunk.get("choices") or [] if not c.get("index")]
+    blocks = [block for content in contents for block in ([{"type": "text", "text": content}] if isinstance(content, str) else content)]
+    return [block["text"] for block in blocks if block["type"] == "text"]
+
+
+def cut_places(dialect: str, data: bytes, count: int) -> list[int]:
+    """Where to cut a stream: at `count` places, evenly, the last one right before the event that ends the answer."""
+    terminal = terminal_at(dialect, data)
+    return sorted({max(1, terminal * n // count) for n in range(1, count + 1)})
 
 
 def head_of(record: dict[str, Any]) -> Head:

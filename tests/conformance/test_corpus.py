@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from saferoute.errors import ProviderError, StreamInterrupted
+from saferoute.values.events import TextDelta
 from saferoute.values.http import Head
 from saferoute.values.messages import Reasoning, ToolCall
 from tests.conformance import corpus
 from tests.conformance.rewrite import as_stream
+from tests.support.scripted import Answer, World, call, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +35,7 @@ SMALL = 3_000
 
 def _records(dialect: str, *, stream: bool, answered: bool = False) -> Iterator[dict[str, Any]]:
     for record in corpus.records(dialect):
-        if record["stream"] is stream and not (answered and (record["response"]["status"] >= 400 or record["expected"]["error"])):
+        if record["stream"] is stream and (corpus.is_answered(record) or not answered):
             yield record
 
 
@@ -77,18 +79,42 @@ def test_the_whole_corpus_with_nothing_left_out(stream: bool) -> None:
     assert everything >= FLOOR, table
 
 
+def _cut_streams(dialect: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+    for record in _records(dialect, stream=True, answered=True):
+        data = corpus.body_of(record)
+        yield from ((record, data[:cut]) for cut in corpus.cut_places(dialect, data, CUTS_PER_STREAM))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", corpus.DIALECTS)
 def test_a_stream_cut_before_its_end_is_interrupted(dialect: str) -> None:
     count = 0
-    for record in _records(dialect, stream=True, answered=True):
-        data = corpus.body_of(record)
-        terminal = corpus.terminal_at(dialect, data)
-        for cut in sorted({max(1, terminal * n // CUTS_PER_STREAM) for n in range(1, CUTS_PER_STREAM + 1)}):
-            with pytest.raises(StreamInterrupted):
-                corpus.decode(record, data[:cut])
-            count += 1
-    assert count
+    for record, data in _cut_streams(dialect):
+        with pytest.raises(StreamInterrupted):
+            corpus.decode(record, data)
+        count += 1
+    assert count > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dialect", corpus.DIALECTS)
+def test_the_error_of_a_cut_stream_holds_the_text_so_far(dialect: str) -> None:
+    """Through the flow and a driver, every stream at every cut: what the wire held, what events showed and `partial.text` are the same."""
+    differing = []
+    texts = 0
+    for number, (record, data) in enumerate(_cut_streams(dialect)):
+        head, half = corpus.head_of(record), len(data) // 2
+        world = World(Answer([data[:half], data[half:]], head.status, dict(head.headers)))
+        kind = "asyncio" if number % CUTS_PER_STREAM == 0 else "blocking"  # an event loop per cut would cost more than the cut
+        events, error, _ = stream(kind, world, call(corpus.target_for(record), stream=True, max_attempts=1))
+        assert isinstance(error, StreamInterrupted)
+        expected = corpus.text_before(dialect, data)
+        partial = error.partial.text if error.partial is not None else ""  # None: not even the first event came
+        shown = "".join(event.text for event in events if isinstance(event, TextDelta))
+        differing += [(record["id"], len(data))] if not expected == shown == partial else []
+        texts += bool(expected)
+    assert not differing
+    assert texts > 400
 
 
 def test_a_stream_that_carries_an_error_raises_it_or_is_interrupted() -> None:

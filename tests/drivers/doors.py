@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -83,6 +84,12 @@ class Door:
     def fetch(self, sent: HttpRequest, limits: Clocks | None = None) -> tuple[Head, bytes]:
         answer = self.open(sent, limits)
         return answer.head, answer.rest()
+
+    def idle_sockets(self) -> list[socket.socket]:
+        """The sockets of the connections that wait for their next request."""
+        if self.loop is None:
+            return [connection.sock for pool in self.transport._pools.values() for connection in pool.idle._idle]
+        return [connection._sock for pool in self.transport._by_loop[self.loop].values() for connection in pool.idle._idle]
 
     def pause(self, seconds: float) -> None:
         """Let time pass; an event loop sees what happens meanwhile."""

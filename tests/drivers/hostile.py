@@ -125,15 +125,19 @@ def _until_close(how: str) -> Callable[[Peer], None]:
 
 
 def _then_close(peer: Peer) -> None:
+    """A whole answer, and the end of the connection when the test says that it was read."""
     peer.send(sized())
+    peer.server.go_on.wait(10)
     peer.close()
+    peer.server.went_on.set()
 
 
 def _then_stray(peer: Peer) -> None:
-    """A whole answer, and a moment later a second one that nobody asked for."""
+    """A whole answer, and a second one that nobody asked for, when the test says that the first was read."""
     peer.send(sized())
-    peer.wait(0.05)
+    peer.server.go_on.wait(10)
     peer.send(sized(b"poison"))
+    peer.server.went_on.set()
 
 
 def _only_once(peer: Peer) -> None:
@@ -210,12 +214,15 @@ class HostileServer:
     Attributes:
         requests: every request as it came, head and body.
         connections: how many connections were accepted (and, under TLS, shaken hands with).
+        go_on: set by the test; what "then-" in a path's name stands before waits for it.
+        went_on: set by the server once that is done.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self.stopping = threading.Event()
+        self.go_on, self.went_on = threading.Event(), threading.Event()
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -228,6 +235,7 @@ class HostileServer:
 
     def stop(self) -> None:
         self.stopping.set()
+        self.go_on.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
