@@ -14,6 +14,7 @@ from saferoute.call.effects import Abandoned, cancel, emit, finish, read, send, 
 from saferoute.call.retry import Situation, next_delay
 from saferoute.errors import (
     AuthenticationRejected,
+    InvalidMessages,
     ModelNotFound,
     OutputInvalid,
     PermissionDenied,
@@ -23,6 +24,7 @@ from saferoute.errors import (
     SaferouteError,
     TransportError,
 )
+from saferoute.errors.root import KEY_PREFIX
 from saferoute.providers.decoder import Decoder
 from saferoute.providers.statuses import request_id
 from saferoute.values.cost import cost_of
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from saferoute.values.target import Dialect, Target
 
 __all__ = ["Call", "call_flow"]
+
+_LONGEST_NAME: Final = 256
 
 _log = logging.getLogger("saferoute")
 
@@ -139,6 +143,9 @@ def call_flow(call: Call, now: float) -> Flow[Reply[object]]:
             else:
                 _log.info("saferoute: %s failed with %s, falling back to %s", target.id, type(error).__name__, call.targets[following].id)
             position = following
+        except SaferouteError as error:  # this target cannot take the call; what was sent before it stays on record
+            error.attempts = progress.attempts
+            raise
         except Abandoned:
             yield from cancel()
             raise
@@ -173,7 +180,11 @@ def _explain(error: SaferouteError, progress: _Progress) -> None:
 def _attempt(call: Call, target: Target, progress: _Progress, total: float, deadline: float) -> Flow[Reply[object]]:
     call.recheck(target)
     codec = call.codec(target.dialect)
-    encoded = codec.encode(call.request, target)
+    try:
+        encoded = codec.encode(call.request, target)
+    except ValueError as error:
+        msg = "the request cannot be written as JSON: a text holds a lone surrogate, a number is not finite, or a kept state was altered"
+        raise InvalidMessages(msg) from error
     times = target.deadlines
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline)
     fold = progress.fold
@@ -230,9 +241,9 @@ def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notic
         cost_of(completed.usage, target.prices),
         call.route,
         target.id,
-        (started.model if started else "") or target.model,
+        _plain(started.model if started else "") or target.model,
         target.provider_name,
-        (started.id if started else "") or call.new_id(),
+        _plain(started.id if started else "") or call.new_id(),
         attempt.request_id,
         notices,
         (*progress.attempts, attempt),
@@ -256,3 +267,9 @@ def _parsed(reply: Reply[object], output: Output) -> Reply[object]:
 
 def _request_id(head: Head | None) -> str | None:
     return request_id(head.headers) if head else None
+
+
+def _plain(name: str) -> str:
+    """A name that a provider made up, fit for logs, spans and reprs: printable, bounded, and not shaped like a key; else nothing."""
+    fits = len(name) <= _LONGEST_NAME and name.isprintable() and not KEY_PREFIX.match(name)
+    return name if fits else ""

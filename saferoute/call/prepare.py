@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from saferoute.call.flow import Call
 from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
-from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, UnknownOption
+from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, UnknownOption, UnsupportedParameter
 from saferoute.routing.resolve import resolve
 from saferoute.values.conversation import messages_from
 from saferoute.values.events import Notice
-from saferoute.values.messages import Audio, File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
+from saferoute.values.messages import Audio, File, Image, ToolResult
 from saferoute.values.options import check_options
 from saferoute.values.request import ChatRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from decimal import Decimal
 
     from saferoute.providers.codec import Codec
     from saferoute.routing.table import RoutingTable
     from saferoute.values.conversation import Messages
-    from saferoute.values.messages import Part
     from saferoute.values.output import Output
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Dialect, Target
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Snapshot", "prepare"]
 
 _DEFAULT_ATTEMPTS: Final = 3
+_UNBOUNDED: Final = 100
 _NANO: Final = 1_000_000_000
 _CHOICES: Final = frozenset({"auto", "none", "required"})
 _REQUEST_FIELDS: Final = frozenset(ChatRequest.__dataclass_fields__)
@@ -102,7 +102,8 @@ def prepare(
     alias = table.aliases.get(route)
     if alias is not None and alias.deadlines is not None:
         targets = tuple(replace(target, deadlines=alias.deadlines) for target in targets)
-    attempts = checked.get("max_attempts") or (alias.max_attempts if alias else _DEFAULT_ATTEMPTS)
+    most = alias.max_attempts if alias else None  # what is signed is an upper bound
+    attempts = min(checked.get("max_attempts") or most or _DEFAULT_ATTEMPTS, most or _UNBOUNDED)
     return Call(
         route,
         request,
@@ -155,47 +156,41 @@ def _authorised(
 ) -> tuple[Target, ...]:
     grant = snapshot.table.grant
     priced = max_cost is not None or (grant is not None and grant.max_cost is not None)
-    size, by_reference = _input_size(request) if priced else (None, False)
+    size, by_reference = _input_size(snapshot, request, targets) if priced else (None, False)
     names = tuple(tool.name for tool in request.tools)
     asked = Asked(route, "chat", names, request.data, request.max_output_tokens, size, by_reference)
     allowed = authorise(grant, asked, targets, trust=snapshot.trust).targets
     if max_cost is None or size is None:
         return allowed
     limit = max_cost * _NANO
-    costs = [worst_case(target, input_bytes=size, max_output=request.max_output_tokens, by_reference=by_reference) for target in allowed]
+    costs = [
+        worst_case(target, input_bytes=size, max_output=request.max_output_tokens, by_reference=by_reference)
+        if target.prices is not None and target.prices.currency == "USD"
+        else None
+        for target in allowed
+    ]
     affordable = tuple(target for target, cost in zip(allowed, costs, strict=True) if cost is not None and cost <= limit)
     if not affordable:
         known = [cost for cost in costs if cost is not None]
-        unknown = "its worst case is not known (a price or the output bound is missing)"
+        unknown = "its worst case is not known (no price in US dollars, no output bound, or pictures, sound or documents)"
         why = f"its worst case is {min(known) / _NANO:.6f}" if known else unknown
         msg = f"max_cost={max_cost} does not cover this call on {route!r}: {why}; pass a lower max_output_tokens, or a higher max_cost"
         raise BudgetExceeded(msg, code="max_cost")
     return affordable
 
 
-def _input_size(request: ChatRequest) -> tuple[int, bool]:
-    """An upper bound of the input in bytes, and whether a part is given by reference, so that nothing bounds it."""
+def _input_size(snapshot: Snapshot, request: ChatRequest, targets: tuple[Target, ...]) -> tuple[int, bool]:
+    """An upper bound of the input in bytes, and whether something in it has no bound.
+
+    The bound is the body as it would be sent: no token is shorter than a byte, and nothing of the request can be left out. Pictures,
+    sound and documents are billed by what is in them, not by their bytes, and what is given by reference is not even here.
+    """
+    size = 0
+    for target in targets:
+        try:
+            size = max(size, len(snapshot.codec(target.dialect).encode(request, target).request.body))
+        except (UnsupportedParameter, ValueError):  # that target will refuse the call itself
+            continue
     parts = [part for message in request.messages for part in message.content]
-    flat = [*parts, *(inner for part in parts if isinstance(part, ToolResult) for inner in part.content)]
-    sizes = sum(_part_size(part) for part in flat)
-    tools = sum(len(tool.parameters) + len(tool.description.encode()) + len(tool.name) for tool in request.tools)
-    schema = len(request.output.schema) if request.output else 0
-    return sizes + tools + schema, _refers(flat)
-
-
-def _part_size(part: Part) -> int:
-    match part:
-        case Text() | Refusal():
-            return len(part.text.encode("utf-8", "surrogatepass"))
-        case Reasoning():
-            return 4 * (len(part.text) + (len(part.state.payload) if part.state else 0))
-        case ToolCall():
-            return 4 * (len(part.arguments) + (len(part.state.payload) if part.state else 0))
-        case Image() | File() | Audio():
-            return len(part.data or b"") * 2
-        case _:
-            return 0
-
-
-def _refers(parts: Iterable[Part]) -> bool:
-    return any(isinstance(part, Image | File) and part.data is None for part in parts)
+    inner = [part for part in parts if isinstance(part, ToolResult) for part in part.content]
+    return size, any(isinstance(part, Image | File | Audio) for part in [*parts, *inner])

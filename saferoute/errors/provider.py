@@ -78,7 +78,7 @@ class ProviderError(SaferouteError):
         """Tell a person what is known, with the provider's own words, key-shaped runs taken out."""
         text = super().diagnostics()
         if self._provider_message:
-            said = KEY_SHAPED.sub("[removed]", self._provider_message[:2000])
+            said = KEY_SHAPED.sub("[removed]", self._provider_message[:4000])[:2000]
             text += f"\n  the provider said: {said}"
         return text
 

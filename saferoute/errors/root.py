@@ -10,7 +10,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KEY_SHAPED", "AttemptRecord", "PartialReply", "SaferouteError"]
+__all__ = ["KEY_PREFIX", "KEY_SHAPED", "AttemptRecord", "PartialReply", "SaferouteError"]
 
 
 class AttemptRecord(Protocol):
@@ -42,7 +42,8 @@ class PartialReply(Protocol):
 
 
 # Anything that could be a key: a known prefix, or a long unbroken run. Providers echo keys in their error texts.
-KEY_SHAPED = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|AIza|ghp|hf)[-_][^\s\"'<>]{4,}|[A-Za-z0-9_\-+/=*]{24,}")
+KEY_PREFIX = re.compile(r"(?:sk|pk|rk|gsk|xai|ghp|hf)[-_]")
+KEY_SHAPED = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|AIza|ghp|hf)[-_][^\s\"'<>]{4,}|[A-Za-z0-9_.\-+/=*]{24,}")
 
 
 class SaferouteError(Exception):

@@ -44,7 +44,9 @@ _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _TEXT_TYPES = frozenset({"application/json", "application/xml", "application/yaml"})
 _TOOL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # A reported name and an asked one differ in a date, "-latest" or "-0": claude-sonnet-4-20250514 answers for claude-sonnet-4-0.
-_VERSION_TAIL = re.compile(r"(?:-latest|[-@][0-9]{8}|-[0-9]{4}-[0-9]{2}-[0-9]{2}|-0)+\Z")
+# A provider reports the name, so its length is bounded before a pattern sees it.
+_VERSION_TAIL = re.compile(r"(?:-latest|[-@][0-9]{8}|-[0-9]{4}-[0-9]{2}-[0-9]{2}|-0){1,4}\Z")
+_LONGEST_NAME = 200
 
 
 def written(value: object) -> bytes:
@@ -62,7 +64,9 @@ def written(value: object) -> bytes:
 
 def _family(model: str) -> str:
     """The model's name without vendor prefix, date and "-latest": what two names of one model have in common."""
-    return _VERSION_TAIL.sub("", model.rpartition("/")[2].lower())
+    name = model[:_LONGEST_NAME].rpartition("/")[2].lower()
+    tail = _VERSION_TAIL.search(name)
+    return name[: tail.start()] if tail else name
 
 
 def _json_object(text: str) -> dict[str, Any] | None:

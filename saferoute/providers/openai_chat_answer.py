@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.errors import ProtocolError, ProviderError
 from saferoute.providers.openai_chat_calls import Calls
+from saferoute.providers.openai_chat_growth import gathered, join, settled
 from saferoute.providers.statuses import complaint_in, provider_error
 from saferoute.values.events import (
     Completed,
@@ -233,7 +234,7 @@ class ChatReader:
         if content and isinstance(content, str):
             self._thoughts.append(content)
         for detail in details:
-            _join(self._details, detail, whole=whole)
+            join(self._details, detail, whole=whole)
         self._shown = self._shown or bool(text)
         if details:
             self._reasoning_part()
@@ -247,7 +248,7 @@ class ChatReader:
             self._add_text(as_text(block.get("text")), events)
             return
         text = as_text(thinking) or "".join(as_text(as_mapping(piece).get("text")) for piece in as_list(thinking))
-        _join(self._blocks, {**block, "thinking": text}, whole=whole)
+        join(self._blocks, {**block, "thinking": text}, whole=whole)
         self._reasoning_part()
         self._add_reasoning(text, events)
 
@@ -285,7 +286,7 @@ class ChatReader:
         for name in names:
             value = source.get(name)
             if value is not None and value != []:
-                self._metadata[name] = _gathered(self._metadata.get(name), value)
+                self._metadata[name] = gathered(self._metadata.get(name), value)
 
     # --------------------------------------------------------------------------------------------------------- the end
 
@@ -307,15 +308,15 @@ class ChatReader:
         elif finish == "tool_call" and not calls:
             finish = "stop"
         self.completed = True
-        events.append(Completed(finish, self._finish, _usage(self._usage), self._metadata))
+        events.append(Completed(finish, self._finish, _usage(self._usage), settled(self._metadata)))
         return events
 
     def _reasoning_state(self) -> OpaqueState | None:
         """What has to come back with the next turn; the vendors that want nothing back get nothing."""
         if self._details:
-            return self._state({"reasoning_details": self._details})
+            return self._state({"reasoning_details": settled(self._details)})
         if self._blocks:
-            blocks = [{**block, "thinking": [{"type": "text", "text": block["thinking"]}]} for block in self._blocks]
+            blocks = [{**block, "thinking": [{"type": "text", "text": block["thinking"]}]} for block in settled(self._blocks)]
             return self._state({"thinking": blocks})
         if self._thoughts:
             return self._state({"reasoning_content": "".join(self._thoughts)})
@@ -344,34 +345,6 @@ def _plain_text(chunk: Mapping[str, Any]) -> str | None:
     except (KeyError, TypeError, ValueError, AttributeError):  # another shape, which the longer way reads
         return None
     return None
-
-
-def _join(pieces: list[dict[str, Any]], piece: Mapping[str, Any], *, whole: bool) -> None:
-    """Add a piece of reasoning state: streamed pieces of one block join their texts, other fields keep the last value said."""
-    last = pieces[-1] if pieces and not whole and "data" not in piece else None
-    if last is None or any(piece.get(name) not in {None, last.get(name)} for name in ("type", "index", "id")):
-        pieces.append(dict(piece))
-        return
-    for name, value in piece.items():
-        if name in {"text", "summary", "thinking"} and isinstance(value, str) and isinstance(last.get(name), str):
-            last[name] += value
-        elif value is not None or name not in last:
-            last[name] = value
-
-
-def _gathered(old: object, new: object) -> object:
-    """Join metadata that comes in pieces: lists grow, objects join, sound and its transcript are appended, the rest is replaced."""
-    if isinstance(old, list) and isinstance(new, list):
-        old.extend(new)
-        return old
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name, value in new.items():
-            if name in {"data", "transcript"} and isinstance(value, str) and isinstance(old.get(name), str):
-                old[name] += value
-            elif value is not None:
-                old[name] = _gathered(old.get(name), value)
-        return old
-    return new
 
 
 def _usage(raw: Mapping[str, Any] | None) -> Usage:

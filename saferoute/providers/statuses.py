@@ -116,7 +116,7 @@ _SCANNED_CHARS = 4096
 # Short words joined by punctuation: codes and field paths, never a sentence, and never the long runs that keys are made of.
 _TOKEN = re.compile(r"(?!(?:sk|pk|rk|gsk|xai|hf|ghp)[-_])[A-Za-z0-9]{1,24}(?:[_.\[\]/-]{1,2}[A-Za-z0-9]{0,24}){0,11}")
 _MAX_TOKEN = 80
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/=+-]{1,128}")
+_REQUEST_ID = re.compile(r"(?!(?:sk|pk|rk|gsk|xai|hf|ghp)[-_])[A-Za-z0-9_.:/=+-]{1,128}")
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-ds-trace-id", "x-generation-id")
 
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT")

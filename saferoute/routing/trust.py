@@ -42,6 +42,13 @@ class Trust:
     sha256: str
     min_table_version: int | None = None
 
+    def __post_init__(self) -> None:
+        """Check every Trust, however it was made: one without a digest would believe anybody."""
+        if not isinstance(self.sha256, str) or not _DIGEST.fullmatch(self.sha256):
+            raise ConfigurationError("Trust.pinned: sha256 must be the root file's SHA-256: 64 lower-case hexadecimal digits")
+        if self.min_table_version is not None and (type(self.min_table_version) is not int or self.min_table_version < 1):
+            raise ConfigurationError("Trust.pinned: min_table_version must be an integer of at least 1")
+
     @classmethod
     def pinned(cls, path: str | Path, *, sha256: str, min_table_version: int | None = None) -> Trust:
         """Trust exactly one root file.
@@ -57,10 +64,6 @@ class Trust:
         Raises:
             ConfigurationError: for a digest or version that is none.
         """
-        if not isinstance(sha256, str) or not _DIGEST.fullmatch(sha256):
-            raise ConfigurationError("Trust.pinned: sha256 must be the root file's SHA-256: 64 lower-case hexadecimal digits")
-        if min_table_version is not None and (type(min_table_version) is not int or min_table_version < 1):
-            raise ConfigurationError("Trust.pinned: min_table_version must be an integer of at least 1")
         return cls(str(path), sha256, min_table_version)
 
 

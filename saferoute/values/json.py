@@ -34,14 +34,25 @@ def encode(value: object) -> bytes:
     return body
 
 
+_MANY_BYTES = 1_048_576
+_MOST_CONTAINERS = 500_000  # each costs about 90 bytes of memory and two of JSON
+
+
+def _containers(data: bytes | str) -> int:
+    return data.count(b"{") + data.count(b"[") if isinstance(data, bytes) else data.count("{") + data.count("[")
+
+
 def decode(data: bytes | str) -> Any:  # noqa: ANN401  the caller narrows: nothing from outside has a known shape
     """Read one JSON document from a provider.
 
     Raises:
-        ValueError: if it is not JSON.
+        ValueError: if it is not JSON; NaN and infinities are not.
     """
     try:
-        return from_json(data, cache_strings="keys")
+        if len(data) > _MANY_BYTES and _containers(data) > _MOST_CONTAINERS:
+            reason = "more objects and arrays than any answer has"
+            raise ValueError(reason)
+        return from_json(data, cache_strings="keys", allow_inf_nan=False)
     except TypeError:  # how pydantic_core takes a lone surrogate in a str
         reason = "a lone surrogate"
         raise ValueError(reason) from None

@@ -33,8 +33,8 @@ class CallOptions(TypedDict, total=False):
         reasoning: how hard to think: a word, or a budget in tokens where the model has budgets.
         cache: "provider" marks the prompt for the provider's cache; "off" says nothing.
         timeout: the whole call's allowance, in seconds or as a timedelta: retries and fallbacks included.
-        max_attempts: how many requests the call may send at most.
-        max_cost: refuse the call before it is sent if its worst case costs more.
+        max_attempts: how many requests the call may send at most; an alias's own number in the table is the upper bound.
+        max_cost: in US dollars: refuse the call before it is sent if the worst case of one request costs more.
         data: label of what the messages hold; rows whose ceiling is lower drop out.
         on_unsupported: "error" (the default) or "drop" with a warning.
         provider_options: wire fields for one provider, under its name; only those that the row lists.

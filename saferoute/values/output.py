@@ -39,17 +39,33 @@ class Output:
         try:
             return self.read(text)
         except ValueError as error:
-            raise OutputInvalid(_reason(error)) from None
+            raise OutputInvalid(_reason(error, _names(decode(self.schema.schema)))) from None
 
 
-def _reason(error: ValueError) -> str:
+def _names(node: object) -> frozenset[str]:
+    """The names of all properties of a schema: what of an error's place may be shown, since other names are the model's words."""
+    if isinstance(node, list):
+        return frozenset().union(*map(_names, node))
+    if not isinstance(node, dict):
+        return frozenset()
+    properties = node.get("properties")
+    own = frozenset(properties) if isinstance(properties, dict) else frozenset()
+    return own.union(*map(_names, node.values()))
+
+
+def _reason(error: ValueError, names: frozenset[str]) -> str:
     problems = getattr(error, "errors", None)
     if problems is None:
         return "the answer is not JSON that fits the output schema"
     listed = problems(include_input=False, include_url=False, include_context=False)  # pydantic's own words without its input
-    shown = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'the answer'}: {problem['type']}" for problem in listed[:_SHOWN_PROBLEMS])
+    shown = "; ".join(f"{_place(problem['loc'], names)}: {problem['type']}" for problem in listed[:_SHOWN_PROBLEMS])
     more = f" and {len(listed) - _SHOWN_PROBLEMS} more" if len(listed) > _SHOWN_PROBLEMS else ""
     return f"the answer does not fit the output model: {shown}{more}"
+
+
+def _place(steps: tuple[int | str, ...], names: frozenset[str]) -> str:
+    shown = (str(step) if isinstance(step, int) or step in names else "(a name of the model's own)" for step in steps)
+    return ".".join(shown) or "the answer"
 
 
 def output_from(value: object) -> Output:

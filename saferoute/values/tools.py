@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from saferoute.errors import InvalidMessages, UnknownOption
-from saferoute.values.json import encode
+from saferoute.values.json import decode, encode
 
 __all__ = ["Tool", "ToolLike", "tool_from", "tools_from"]
 
@@ -40,6 +40,13 @@ class Tool:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             msg = f'the tool name {self.name[:40]!r} must be 1 to 128 letters, digits, "_", "-" or "."'
+            raise InvalidMessages(msg)
+        try:
+            value = decode(self.parameters) if isinstance(self.parameters, bytes) else None
+        except (ValueError, TypeError):
+            value = None
+        if not isinstance(value, dict):  # the bytes go into the request's body as they are: anything but one object could rewrite it
+            msg = f"tool {self.name!r}: parameters must be the JSON text of one object, as bytes; Tool.from_schema takes a dict"
             raise InvalidMessages(msg)
 
     @classmethod

@@ -57,7 +57,7 @@ class Face:
         blocking() if self.kind == "blocking" else self._wait(concurrent())
         return events
 
-    def break_out(self, *arguments: Any) -> None:  # noqa: ANN401
+    def break_out(self, *arguments: Any) -> None:
         """Take one event of a stream, break, and keep nothing."""
 
         async def concurrent() -> None:

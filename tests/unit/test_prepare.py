@@ -26,7 +26,7 @@ from saferoute.routing.publish import new_root, pin, sign_release
 from saferoute.secrets.lookup import Sources
 from saferoute.signing.keys import PrivateKey
 from saferoute.testing import EmbeddedProvider
-from saferoute.values.messages import Audio, File, Image, Message, OpaqueState, Reasoning, Text, ToolCall, ToolResult
+from saferoute.values.messages import Audio, File, Image, Message, Text, ToolCall, ToolResult
 
 TOML = """
 [routes.row]
@@ -80,8 +80,8 @@ def prepared(client: saferoute.Client, route: str, messages: Any = "hi", **optio
 def test_an_alias_brings_its_attempts_and_deadlines_and_the_call_may_change_them(client: saferoute.Client) -> None:
     call = prepared(client, "quick")
     assert (call.max_attempts, call.targets[0].deadlines.total, call.total) == (2, 7.0, None)
-    call = prepared(client, "quick", max_attempts=5, timeout=3)
-    assert (call.max_attempts, call.total) == (5, 3.0)
+    call = prepared(client, "quick", max_attempts=1, timeout=3)
+    assert (call.max_attempts, call.total) == (1, 3.0)
     assert prepared(client, "row").max_attempts == 3
 
 
@@ -113,20 +113,26 @@ def test_provider_options_for_somebody_else_are_refused(client: saferoute.Client
 BIG = 10_000
 COSTLY: list[Any] = [
     "x" * BIG,
-    Message("user", (Image(data=b"x" * BIG, media_type="image/png"),)),
-    Message("user", (Audio(b"x" * BIG, "wav"),)),
-    Message("user", (File(data=b"x" * BIG, media_type="application/pdf"),)),
-    Message("assistant", (Reasoning("x" * BIG),)),
-    Message("assistant", (Reasoning("", OpaqueState("p", "d", "m", "x" * BIG)),)),
+    Message("user", (Text("x"),), name="x" * BIG),
+    Message("assistant", (Text("x" * BIG),)),
     Message("assistant", (ToolCall("1", "f", "x" * BIG),)),
-    Message("assistant", (ToolCall("1", "f", "", OpaqueState("p", "d", "m", "x" * BIG)),)),
+    Message("assistant", (ToolCall("1", "x" * BIG, "{}"),)),
+    Message("assistant", (ToolCall("x" * BIG, "f", "{}"),)),
+]
+
+UNBOUNDED: list[Any] = [
+    Message("user", (Image(data=b"tiny", media_type="image/png"),)),
+    Message("user", (Image(url="https://example.com/a.png"),)),
+    Message("user", (Audio(b"tiny", "wav"),)),
+    Message("user", (File(data=b"tiny", media_type="application/pdf"),)),
 ]
 
 
 @pytest.mark.parametrize("message", COSTLY, ids=range(len(COSTLY)))
 def test_every_kind_of_part_counts_towards_the_worst_case(client: saferoute.Client, message: Any) -> None:
     """At $1 per million, 10,000 bytes of input may cost a cent; a cap below that must deny, one well above must not."""
-    results = [Message("tool", (ToolResult("1", (Text("x"),)),))] if isinstance(message, Message) and message.tool_calls else []
+    calls = message.tool_calls if isinstance(message, Message) else ()
+    results = [Message("tool", (ToolResult(call.id, (Text("x"),)),)) for call in calls]
     conversation = ["q", message, *results]
     with pytest.raises(BudgetExceeded, match="worst case is"):
         prepared(client, "row", conversation, max_cost="$0.009", max_output_tokens=1)
@@ -141,10 +147,21 @@ def test_tool_results_tools_and_schemas_count_too(client: saferoute.Client) -> N
             prepared(client, "row", max_cost="$0.009", max_output_tokens=1, **options)
 
 
-def test_what_is_given_by_reference_has_no_bound_and_a_cap_denies(client: saferoute.Client) -> None:
-    by_url = Message("user", (Image(url="https://example.com/a.png"),))
+@pytest.mark.parametrize("message", UNBOUNDED, ids=range(len(UNBOUNDED)))
+def test_pictures_sound_and_documents_have_no_bound_and_a_cap_denies(client: saferoute.Client, message: Any) -> None:
+    """They are billed by what is in them: a picture of 600 bytes can cost as much as one of 600 kB."""
     with pytest.raises(BudgetExceeded, match="not known"):
-        prepared(client, "row", [by_url], max_cost="$100", max_output_tokens=1)
+        prepared(client, "row", [message], max_cost="$100", max_output_tokens=1)
+
+
+def test_options_count_too(client: saferoute.Client) -> None:
+    with pytest.raises(BudgetExceeded):
+        prepared(client, "row", "q", stop="x" * BIG, max_cost="$0.009", max_output_tokens=1)
+
+
+def test_the_attempts_of_a_signed_alias_are_an_upper_bound(client: saferoute.Client) -> None:
+    assert prepared(client, "quick", max_attempts=9).max_attempts == 2
+    assert prepared(client, "quick", max_attempts=1).max_attempts == 1
 
 
 def test_outputs_are_made_once_and_do_not_pile_up(client: saferoute.Client) -> None:
