@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from saferoute.errors import ProtocolError, ProviderError, StreamInterrupted, UnexpectedRedirect
 from saferoute.providers.statuses import request_id
 from saferoute.values.json import decode
+from saferoute.wire.ndjson import LineStream
 from saferoute.wire.sse import EventStream
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_ERROR_BYTES = 256 * 1024
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _LONGEST_FIELD = max(map(len, _FIELDS))
+_LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 _BLANK = b" \t\r\n\xef\xbb\xbf"  # white space and the bytes of a BOM
 
 
@@ -51,7 +53,7 @@ class Decoder:
         self._streams = False  # the mode is STREAM; asked once per piece
         self._head: Head | None = None
         self._collected = bytearray()
-        self._events = EventStream()
+        self._events: EventStream | LineStream = EventStream()
 
     @property
     def completed(self) -> bool:
@@ -70,7 +72,10 @@ class Decoder:
             raise UnexpectedRedirect(msg)
         if head.status >= 400:  # noqa: PLR2004
             self._mode = _Mode.ERROR
-        self._says_stream = head.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream"
+        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._says_stream = kind == "text/event-stream"
+        if kind in _LINES and self._mode is _Mode.UNDECIDED:
+            self._read_lines()
 
     def feed(self, data: bytes) -> list[DecodedEvent]:
         """Take a piece of the body.
@@ -119,12 +124,23 @@ class Decoder:
             raise self._reader.error(self._head, _error_body(bytes(self._collected)))
         if self._mode is _Mode.STREAM or (self._mode is _Mode.UNDECIDED and self._says_stream):
             return self._close_stream()
-        body = self._whole_body()
+        try:
+            body = self._whole_body()
+        except ProtocolError:
+            held = bytes(self._collected)
+            if not getattr(self._reader, "lines", False) or held.lstrip(_BLANK)[:1] != b"{":  # only some dialects' readers say it
+                raise
+            self._read_lines()  # a stream of lines that says it is a whole body
+            return self.feed(held) + self._close_stream()
         try:
             return list(self._reader.on_body(body))
         except ProviderError as error:
             self._add_request_id(error)
             raise
+
+    def _read_lines(self) -> None:
+        self._events = LineStream()
+        self._mode, self._streams = _Mode.STREAM, True
 
     def _decide(self, data: bytes) -> list[DecodedEvent]:
         self._collected += data

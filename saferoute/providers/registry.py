@@ -18,6 +18,26 @@ def codec_for(dialect: Dialect) -> Codec:
             from saferoute.providers.openai_chat import OpenAIChat  # noqa: PLC0415  see the module's docstring
 
             return OpenAIChat()
+        case "openai_responses":
+            from saferoute.providers.openai_responses import OpenAIResponses  # noqa: PLC0415  see the module's docstring
+
+            return OpenAIResponses()
+        case "gemini_generate":
+            from saferoute.providers.gemini_generate import GeminiGenerate  # noqa: PLC0415  see the module's docstring
+
+            return GeminiGenerate()
+        case "cohere_chat":
+            from saferoute.providers.cohere_chat import CohereChat  # noqa: PLC0415  see the module's docstring
+
+            return CohereChat()
+        case "mistral_chat":
+            from saferoute.providers.mistral_chat import MistralChat  # noqa: PLC0415  see the module's docstring
+
+            return MistralChat()
+        case "ollama_chat":
+            from saferoute.providers.ollama_chat import OllamaChat  # noqa: PLC0415  see the module's docstring
+
+            return OllamaChat()
         case "anthropic_messages":
             from saferoute.providers.anthropic_messages import AnthropicMessages  # noqa: PLC0415  see the module's docstring
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from saferoute.values.server import Server
+from saferoute.values.target import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from saferoute.values.target import Dialect
 
 __all__ = ["Catalogue", "CatalogueProvider", "load_catalogue"]
 
@@ -82,7 +82,9 @@ class Catalogue:
         return row
 
 
-_KEY_SCHEMES: Mapping[Dialect, str] = MappingProxyType({"openai_chat": "bearer", "anthropic_messages": "x-api-key"})
+_KEY_SCHEMES: Mapping[Dialect, str] = MappingProxyType(
+    dict.fromkeys(get_args(Dialect), "bearer") | {"anthropic_messages": "x-api-key", "gemini_generate": "x-goog-api-key"}
+)
 
 
 def load_catalogue() -> Catalogue:

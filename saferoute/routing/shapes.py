@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
+from saferoute.values.target import Dialect
 
 __all__ = ["ALIAS", "BUNDLE", "GRANT", "HEADERS", "MODEL", "RELEASE", "ROOT", "ROW", "SCHEMA", "TABLE"]
 
@@ -122,7 +124,7 @@ ROW = Record(
     {
         "id": _name,
         "provider": _name,
-        "dialect": Text(choices=("openai_chat", "anthropic_messages")),
+        "dialect": Text(choices=get_args(Dialect)),
         "origin": Text(longest=300),
         "path": Text(re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)*"), longest=200, what='a path such as "/v1", or ""'),
         "net": Text(choices=("public", "loopback", "private")),

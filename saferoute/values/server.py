@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from saferoute.errors import ConfigurationError
 from saferoute.values.target import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Server", "loopback"]
 
 _NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _MAX_PORT = 65535
+_PREFIXES: Final[Mapping[Dialect, str]] = {
+    "openai_chat": "/v1",
+    "openai_responses": "/v1",
+    "anthropic_messages": "",
+    "gemini_generate": "/v1beta",
+    "cohere_chat": "",
+    "mistral_chat": "/v1",
+    "ollama_chat": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class Server:
         """What stands before the dialect's own path."""
         if self.path is not None:
             return self.path
-        return "/v1" if self.dialect == "openai_chat" else ""
+        return _PREFIXES[self.dialect]
 
     @property
     def origin(self) -> str:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Deadlines", "Dialect", "Prices", "Profile", "Quirks", "Target"]
 
-Dialect: TypeAlias = Literal["openai_chat", "anthropic_messages"]
+Dialect: TypeAlias = Literal[
+    "openai_chat", "openai_responses", "anthropic_messages", "gemini_generate", "cohere_chat", "mistral_chat", "ollama_chat"
+]
 
 
 @dataclass(frozen=True, slots=True)

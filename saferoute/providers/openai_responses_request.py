@@ -1,0 +1,195 @@
+"""Write a ChatRequest in the words of OpenAI Responses. Pure.
+
+How the conversation is written stands in openai_responses_items. Tool parameters and output schemas are JSON already and go in as they
+are. Options that were not given are not sent: the provider's default holds, except for what the provider keeps (see encode_responses).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from saferoute.errors import InvalidMessages, UnknownOption, UnsupportedParameter
+from saferoute.providers.codec import Encoded, Noticing
+from saferoute.providers.openai_responses_items import DIALECT, encode_items, written
+from saferoute.values.http import HttpRequest
+
+if TYPE_CHECKING:
+    from saferoute.values.request import ChatRequest
+    from saferoute.values.target import Target
+    from saferoute.values.tools import Tool
+
+__all__ = ["encode_responses"]
+
+_ENCRYPTED_REASONING = "reasoning.encrypted_content"
+_CHOICE_WORDS = frozenset({"auto", "none", "required"})
+# Fields that have an option of ours, or that would have the provider keep, find or steer a conversation that nobody here sees; no
+# signed row can open them to provider_options.
+_NEVER_EXTRA = frozenset(
+    {
+        "background",
+        "conversation",
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "model",
+        "previous_response_id",
+        "prompt",
+        "store",
+        "stream",
+        "tools",
+    }
+)
+
+
+def encode_responses(request: ChatRequest, target: Target) -> Encoded:
+    """Write the request for the target.
+
+    Raises:
+        UnsupportedParameter: for what the dialect or the row's profile cannot carry (unless the request says drop).
+        UnknownOption: for a provider option that the row does not list, or that has an option of its own.
+        InvalidMessages: for a conversation or tool choice that this dialect cannot express.
+    """
+    noticing = Noticing(request.on_unsupported)
+    raw = {"input": encode_items(request.messages, target, noticing), "tools": b""}
+    # The provider is told to keep nothing: state that it kept would be outside the signed table, the data label and the receipts, and
+    # the next turn could not go anywhere else. Reasoning comes back encrypted instead, and goes in again with the next turn. Models
+    # that do not reason answer 400 to that wish, so that a row that says "none" does not make it.
+    fields: dict[str, Any] = {"model": target.model, "store": False}
+    if target.profile.reasoning != "none":
+        fields["include"] = [_ENCRYPTED_REASONING]
+    if request.stream:
+        fields["stream"] = True
+    _add_options(fields, request, target, noticing)
+    raw["tools"] = _tools(fields, request, target, noticing)
+    output = _format(request, target, noticing)
+    text = _add_extras(fields, request, target, has_format=bool(output))
+    if text or output:
+        words = written(text)[:-1]
+        raw["text"] = words + (b"," if text and output else b"") + output + b"}"
+    pieces = [written(fields)[:-1], *(b',"%s":%s' % (name.encode(), value) for name, value in raw.items() if value), b"}"]
+    accept = "text/event-stream" if request.stream else "application/json"
+    return Encoded(
+        HttpRequest(
+            method="POST",
+            origin=target.origin,
+            path=target.path + "/responses",
+            headers=(("content-type", "application/json"), ("accept", accept), *target.headers),
+            body=b"".join(pieces),
+            secret=target.secret,
+            auth=target.auth,
+            net=target.net,
+        ),
+        tuple(noticing.notices),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- options
+
+
+def _add_options(fields: dict[str, Any], request: ChatRequest, target: Target, noticing: Noticing) -> None:
+    bound = request.max_output_tokens
+    if bound is not None and target.max_output is not None and bound > target.max_output:
+        msg = f"max_output_tokens={bound} is over the {target.max_output} that the table allows for {target.id}"
+        raise UnsupportedParameter(msg, parameter="max_output_tokens")
+    bound = target.default_max_output if bound is None else bound
+    if bound is not None:
+        fields["max_output_tokens"] = bound
+    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
+        if value is not None:
+            if target.profile.sampling is False:
+                noticing.unsupported(name, f"{target.model} takes no sampling parameters")
+            else:
+                fields[name] = value
+    if request.stop:
+        noticing.unsupported("stop", "Responses has no stop sequences")
+    if request.seed is not None:
+        noticing.unsupported("seed", "Responses has no seed")
+    if request.reasoning is not None:
+        _add_reasoning(fields, request.reasoning, target, noticing)
+
+
+def _add_reasoning(fields: dict[str, Any], reasoning: str | int, target: Target, noticing: Noticing) -> None:
+    word = "none" if reasoning == 0 else reasoning
+    if isinstance(word, int):
+        noticing.unsupported("reasoning", "Responses has no reasoning budget in tokens, only the words none to max")
+    elif target.profile.reasoning in {None, "effort"}:
+        fields["reasoning"] = {"effort": word}
+    elif word != "none":  # "none" is what a model without reasoning does anyway
+        noticing.unsupported("reasoning", f"{target.model} has no reasoning effort")
+
+
+def _tools(fields: dict[str, Any], request: ChatRequest, target: Target, noticing: Noticing) -> bytes:
+    choice = request.tool_choice
+    if choice is not None and choice not in _CHOICE_WORDS and all(tool.name != choice for tool in request.tools):
+        msg = f"tool_choice names {choice!r}, which is not among the tools"
+        raise InvalidMessages(msg)
+    if not request.tools:
+        if choice == "required":
+            msg = "tool_choice='required' needs tools"
+            raise InvalidMessages(msg)
+        return b""
+    if target.profile.tools is False:
+        noticing.unsupported("tools", f"{target.model} takes no tools")
+        return b""
+    if choice is not None:
+        fields["tool_choice"] = choice if choice in _CHOICE_WORDS else {"type": "function", "name": choice}
+    if request.parallel_tool_calls is not None:
+        fields["parallel_tool_calls"] = request.parallel_tool_calls
+    return b"[%s]" % b",".join(map(_tool, request.tools))
+
+
+def _tool(tool: Tool) -> bytes:
+    words: dict[str, Any] = {"type": "function", "name": tool.name}
+    if tool.description:
+        words["description"] = tool.description
+    words["strict"] = tool.strict  # the API wants the field: null leaves the choice to it
+    return b'%s,"parameters":%s}' % (written(words)[:-1], tool.parameters)
+
+
+def _format(request: ChatRequest, target: Target, noticing: Noticing) -> bytes:
+    """The field `format` of `text`; b"" for none."""
+    output = request.output
+    if output is None:
+        return b""
+    if target.profile.json_schema is False:
+        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
+        return b""
+    words = written({"type": "json_schema", "name": output.name, "strict": output.strict})
+    return b'"format":%s,"schema":%s}' % (words[:-1], output.schema)
+
+
+def _add_extras(fields: dict[str, Any], request: ChatRequest, target: Target, *, has_format: bool) -> dict[str, Any]:
+    """Add what the caller passes through, as far as the row opens it; wishes inside `reasoning` and `include` join ours.
+
+    Returns:
+        What it says about `text`, besides the format.
+    """
+    text: dict[str, Any] = {}
+    seen: set[str] = set()
+    for namespace in dict.fromkeys((target.provider_name, DIALECT)):
+        for name, value in request.provider_options.get(namespace, {}).items():
+            if name not in target.extra_params or name in _NEVER_EXTRA:
+                listed = ", ".join(sorted(target.extra_params - _NEVER_EXTRA)) or "none"
+                msg = f"provider_options[{namespace!r}] has {name!r}, which the table does not open for {target.id}; it opens: {listed}"
+                raise UnknownOption(msg)
+            ours = {"format": None} if name == "text" and has_format else fields.get(name)
+            if name in seen or (ours is not None and not _joins(ours, value)):
+                msg = f"provider_options[{namespace!r}] has {name!r}, which this call says already: by an option of its own, or twice"
+                raise UnknownOption(msg)
+            seen.add(name)
+            if name == "text" and isinstance(value, dict):
+                text = value
+            elif isinstance(ours, dict):
+                fields[name] = ours | value
+            elif isinstance(ours, list):
+                fields[name] = ours + [wish for wish in value if wish not in ours]
+            else:
+                fields[name] = value
+    return text
+
+
+def _joins(ours: object, theirs: object) -> bool:
+    """Whether two values of one field say different things: objects without a common key, or lists."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return ours.keys().isdisjoint(theirs)
+    return isinstance(ours, list) and isinstance(theirs, list)

@@ -1,0 +1,194 @@
+"""What dialects do alike when they write a request: bounds, tools, options that a row opens, opaque state, and the request itself. Pure."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any, Literal
+
+from saferoute.errors import InvalidMessages, UnknownOption, UnsupportedParameter
+from saferoute.providers.codec import Noticing
+from saferoute.values.events import Notice
+from saferoute.values.http import HttpRequest
+from saferoute.values.json import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from saferoute.values.messages import File, Image, OpaqueState, Part
+    from saferoute.values.request import ChatRequest, OnUnsupported
+    from saferoute.values.target import Target
+    from saferoute.values.tools import Tool
+
+__all__ = [
+    "CHOICE_WORDS",
+    "NoticingOnce",
+    "checked_choice",
+    "data_uri",
+    "extra_fields",
+    "misplaced",
+    "output_bound",
+    "post",
+    "tools_raw",
+    "written",
+]
+
+CHOICE_WORDS = frozenset({"auto", "none", "required"})
+
+
+class NoticingOnce(Noticing):
+    """Collects notices, each once per request: a long conversation says the same thing many times."""
+
+    __slots__ = ()
+
+    def __init__(self, policy: OnUnsupported) -> None:
+        super().__init__(policy)
+
+    def once(self, kind: Literal["dropped", "changed", "filled", "noted"], parameter: str, message: str) -> None:
+        """Record something that needs no leave of the caller's, whatever `on_unsupported` says."""
+        notice = Notice(kind, parameter, message)
+        if notice not in self.notices:
+            self.notices.append(notice)
+
+    def own_state(self, state: OpaqueState, target: Target) -> Mapping[str, Any] | None:
+        """The state's content, if it was made by this model at this provider in this dialect; else None, and a notice."""
+        if (state.provider_name, state.dialect, state.model) != (target.provider_name, target.dialect, target.model):
+            why = f"state of {state.provider_name} {state.model} means nothing to {target.provider_name} {target.model}; left out"
+            self.once("dropped", "reasoning", why)
+            return None
+        try:
+            content = decode(state.payload)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            self.once("dropped", "reasoning", "an opaque state that is no JSON object is left out")
+            return None
+        return content
+
+
+def written(value: object) -> bytes:
+    """Write JSON.
+
+    Raises:
+        InvalidMessages: for half a surrogate pair, and for values that JSON does not have.
+    """
+    try:
+        return encode(value)
+    except ValueError as error:
+        msg = f"the request is not JSON: {error}; look for it in the messages, the tools and provider_options"
+        raise InvalidMessages(msg) from None
+
+
+def post(target: Target, path: str, fields: Mapping[str, Any], spliced: Mapping[str, bytes], *, accept: str) -> HttpRequest:
+    """Make the request.
+
+    Args:
+        target: where it goes.
+        path: the dialect's own path, put behind the target's.
+        fields: the body's fields; never empty.
+        spliced: further fields that are JSON already and go in as they are.
+        accept: the media type asked for.
+
+    Raises:
+        InvalidMessages: for fields that JSON cannot hold.
+    """
+    body = written(fields)
+    if spliced:
+        body = b",".join([body[:-1], *(b'"%s":%s' % (name.encode(), raw) for name, raw in spliced.items())]) + b"}"
+    return HttpRequest(
+        method="POST",
+        origin=target.origin,
+        path=target.path + path,
+        headers=(("content-type", "application/json"), ("accept", accept), *target.headers),
+        body=body,
+        secret=target.secret,
+        auth=target.auth,
+        net=target.net,
+    )
+
+
+def output_bound(request: ChatRequest, target: Target) -> int | None:
+    """The bound of output tokens that goes out; None leaves it to the provider.
+
+    Raises:
+        UnsupportedParameter: if the call asks for more than the table allows.
+    """
+    asked = request.max_output_tokens
+    if asked is not None and target.max_output is not None and asked > target.max_output:
+        msg = f"max_output_tokens={asked} is over the {target.max_output} that the table allows for {target.id}"
+        raise UnsupportedParameter(msg, parameter="max_output_tokens")
+    return target.default_max_output if asked is None else asked
+
+
+def checked_choice(request: ChatRequest, target: Target, noticing: Noticing) -> tuple[tuple[Tool, ...], str | None]:
+    """The tools and the tool choice, once they fit each other and the model.
+
+    Returns:
+        The tools that the model takes, and what was chosen: None, one of CHOICE_WORDS, or the name of one of them.
+
+    Raises:
+        InvalidMessages: for a choice that the tools do not have.
+        UnsupportedParameter: for tools that the model does not take (unless the request says drop).
+    """
+    choice = request.tool_choice
+    if choice is not None and choice not in CHOICE_WORDS and all(tool.name != choice for tool in request.tools):
+        msg = f"tool_choice names {choice!r}, which is not among the tools"
+        raise InvalidMessages(msg)
+    if choice == "required" and not request.tools:
+        msg = "tool_choice='required' needs tools"
+        raise InvalidMessages(msg)
+    if request.tools and target.profile.tools is False:
+        noticing.unsupported("tools", f"{target.model} takes no tools")
+        return (), None
+    return (request.tools, choice) if request.tools else ((), None)
+
+
+def tools_raw(tools: Collection[Tool], *, strict: bool) -> bytes:
+    """Write tools in the form that OpenAI began and most took over; `strict` where the dialect has it."""
+    written_tools = []
+    for tool in tools:
+        words: dict[str, Any] = {"name": tool.name}
+        if tool.description:
+            words["description"] = tool.description
+        if strict and tool.strict is not None:
+            words["strict"] = tool.strict
+        written_tools.append(b'{"type":"function","function":%s,"parameters":%s}}' % (written(words)[:-1], tool.parameters))
+    return b"[%s]" % b",".join(written_tools)
+
+
+def extra_fields(request: ChatRequest, target: Target, reserved: Mapping[str, str], taken: Collection[str]) -> dict[str, Any]:
+    """What the caller passes through, under the provider's name or the dialect's, as far as the row opens it.
+
+    Args:
+        request: the call.
+        target: the row; its `extra_params` are what it opens.
+        reserved: wire fields that no row can open, with what to use instead.
+        taken: wire fields that the call's own options set already.
+
+    Raises:
+        UnknownOption: for a field that is reserved, not opened, or said twice.
+    """
+    extras: dict[str, Any] = {}
+    for namespace in dict.fromkeys((target.provider_name, target.dialect)):
+        for name, value in request.provider_options.get(namespace, {}).items():
+            if name in reserved:
+                msg = f"provider_options[{namespace!r}] may not set {name!r}: {reserved[name]}"
+                raise UnknownOption(msg)
+            if name not in target.extra_params:
+                listed = ", ".join(sorted(target.extra_params - reserved.keys())) or "none"
+                msg = f"provider_options[{namespace!r}] has {name!r}, which the table does not open for {target.id}; it opens: {listed}"
+                raise UnknownOption(msg)
+            if name in taken or name in extras:
+                msg = f"provider_options[{namespace!r}] has {name!r}, which this call says already: by an option of its own, or twice"
+                raise UnknownOption(msg)
+            extras[name] = value
+    return extras
+
+
+def data_uri(part: Image | File) -> str:
+    """The part's bytes as a data URI."""
+    return f"data:{part.media_type};base64,{b64encode(part.data or b'').decode()}"
+
+
+def misplaced(part: Part, role: str) -> InvalidMessages:
+    """The error for a part that no message of this role can hold."""
+    return InvalidMessages(f"a {part.type} part has no place in a {role} message")
