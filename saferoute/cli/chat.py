@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
             return _converse(client, options)
         reply = _ask(client, options, [prompt])
         if options.json:
-            show(json.dumps(_as_json(reply), ensure_ascii=False))
+            show(json.dumps(_as_json(reply)))
         _remark(reply, verbose=options.verbose)
     return 0
 

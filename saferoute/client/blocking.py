@@ -142,7 +142,8 @@ class Client:
         Args:
             route: an alias, a row id, or provider/model (`client.models()` lists them).
             messages: a text, or a list of messages; `[*reply.messages, "and then?"]` goes on with a conversation.
-            output: a pydantic model class or a JSON Schema that the answer must fit; it is then in `reply.parsed`.
+            output: what the answer must fit; it is then in `reply.parsed`. A pydantic model class is enforced by the provider and
+                validated here; a JSON Schema is enforced by the provider only, and here read as JSON.
             system: instructions to put first.
             **options: see `saferoute.CallOptions`.
 

@@ -76,11 +76,21 @@ def output_from(value: object) -> Output:
     """
     if isinstance(value, Mapping):
         name = value.get("title")
-        return Output(_schema(name if isinstance(name, str) else "output", value), decode)
+        read = _read_object if value.get("type") == "object" else decode
+        return Output(_schema(name if isinstance(name, str) else "output", value), read)
     if isinstance(value, type) and hasattr(value, "model_json_schema") and hasattr(value, "model_validate_json"):
         return Output(_schema(value.__name__, tightened(value.model_json_schema())), value.model_validate_json)
     msg = "output must be a pydantic model class or a dict with a JSON Schema"
     raise InvalidMessages(msg)
+
+
+def _read_object(text: str) -> object:
+    """Read an answer to a schema of an object. What is inside is the provider's to enforce: there is no JSON Schema validator here."""
+    value = decode(text)
+    if not isinstance(value, dict):
+        reason = "not an object"
+        raise ValueError(reason)  # noqa: TRY004  a reading error like any other
+    return value
 
 
 def _schema(name: str, schema: JsonSchema) -> OutputSchema:
