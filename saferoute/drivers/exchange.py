@@ -11,7 +11,7 @@ from saferoute.values.events import Finished
 from saferoute.values.fold import Fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from saferoute.values.events import StreamEvent
     from saferoute.values.http import Clocks, Head, HttpRequest
@@ -80,8 +80,8 @@ class AsyncExchange(Protocol):
 class AsyncTransport(Protocol):
     """As Transport, awaited."""
 
-    async def open(self, request: HttpRequest, clocks: Clocks) -> AsyncExchange:
-        """As Transport.open."""
+    def open(self, request: HttpRequest, clocks: Clocks) -> Coroutine[Any, Any, AsyncExchange]:
+        """As Transport.open, awaited."""
 
     async def close(self) -> None:
         """As Transport.close."""

@@ -6,9 +6,11 @@ It also keeps slow look-ups off the event loop: a keyring, a key derivation or a
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from saferoute.drivers.exchange import AsyncExchange, AsyncTransport, Exchange, Transport
     from saferoute.secrets.credentials import Credentials
     from saferoute.values.http import Clocks, HttpRequest
@@ -54,20 +56,24 @@ class AsyncKeysFirst:
         self._credentials = credentials
         self._pid = os.getpid()
 
-    async def open(self, request: HttpRequest, clocks: Clocks) -> AsyncExchange:
-        """As AsyncTransport.open.
+    def open(self, request: HttpRequest, clocks: Clocks) -> Coroutine[Any, Any, AsyncExchange]:
+        """As AsyncTransport.open; once the key is known, the transport's own coroutine, with nothing around it.
 
         Raises:
             SecretError: no key, or one that is not bound to this origin; nobody was connected to.
         """
-        if request.secret is not None and self._credentials.cached(request.secret, request.auth, request.origin) is None:
-            import asyncio  # noqa: PLC0415  the blocking client does not load it
+        if request.secret is None or self._credentials.cached(request.secret, request.auth, request.origin) is not None:
+            return self._transport.open(request, clocks)
+        return self._open_with_new_key(request, clocks)
 
-            if os.getpid() != self._pid:
-                self._pid = os.getpid()
-                self._credentials.after_fork()
-            # The result stays in the credentials' memory; it is not taken into this frame.
-            await asyncio.to_thread(self._look_up, request)
+    async def _open_with_new_key(self, request: HttpRequest, clocks: Clocks) -> AsyncExchange:
+        import asyncio  # noqa: PLC0415  the blocking client does not load it
+
+        if os.getpid() != self._pid:
+            self._pid = os.getpid()
+            self._credentials.after_fork()
+        # The result stays in the credentials' memory; it is not taken into this frame.
+        await asyncio.to_thread(self._look_up, request)
         return await self._transport.open(request, clocks)
 
     def _look_up(self, request: HttpRequest) -> None:
