@@ -147,8 +147,8 @@ def sync_gates(provider: EmbeddedProvider) -> list[Gate]:
                     pass
 
         return [
-            Gate("sync chat, function calls", counted(lambda: client.chat("mock/m", MESSAGES), CALLS), 520),
-            Gate("sync chat with 50 tools, function calls", counted(lambda: client.chat("mock/m", MESSAGES, tools=TOOLS), 20), 2500),
+            Gate("sync chat, function calls", counted(lambda: client.chat("mock/m", MESSAGES), CALLS), 480),
+            Gate("sync chat with 50 tools, function calls", counted(lambda: client.chat("mock/m", MESSAGES, tools=TOOLS), 20), 2300),
             Gate("sync stream, function calls per chunk", counted(stream, 5) / CHUNKS, 45),
         ]
 
@@ -168,7 +168,7 @@ def async_gates(provider: EmbeddedProvider) -> list[Gate]:
     streamed = counted(lambda: loop.run_until_complete(stream()), 5) / CHUNKS
     loop.run_until_complete(client.close())
     loop.close()
-    return [Gate("async chat, function calls", chat, 700), Gate("async stream, function calls per chunk", streamed, 48)]
+    return [Gate("async chat, function calls", chat, 700), Gate("async stream, function calls per chunk", streamed, 45)]
 
 
 PROBE = """

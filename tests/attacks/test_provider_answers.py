@@ -76,7 +76,7 @@ def test_a_long_event_in_small_pieces_is_read_in_linear_time() -> None:
     stream = EventStream()
     for _ in range(400_000):  # read quadratically, this would take minutes
         stream.feed(b"xxxx")
-    stream.feed(b"\n\ndata: a\n\n")
+    assert stream.feed(b"\n\ndata: a\n\n") == [("", "a")]
 
 
 @pytest.mark.parametrize("name", sorted(EVERYTHING - {"user"}))
