@@ -15,6 +15,7 @@ Example:
 from __future__ import annotations
 
 from saferoute.values.events import (
+    Cited,
     Finished,
     FinishReason,
     Notice,
@@ -25,13 +26,17 @@ from saferoute.values.events import (
     Started,
     StreamEvent,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     ToolCallReady,
 )
+from saferoute.values.messages import Citation
 from saferoute.values.reply import Attempt, Partial
 
 __all__ = [
     "Attempt",
+    "Citation",
+    "Cited",
     "FinishReason",
     "Finished",
     "Notice",
@@ -43,6 +48,7 @@ __all__ = [
     "Started",
     "StreamEvent",
     "TextDelta",
+    "TokenLogprob",
     "ToolCallDelta",
     "ToolCallReady",
 ]

@@ -248,6 +248,8 @@ def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notic
         notices,
         (*progress.attempts, attempt),
         {target.provider_name: metadata} if (metadata := completed.metadata) else {},
+        completed.logprobs,
+        tuple(Message("assistant", content) for content in completed.alternatives) if completed.alternatives else (),
     )
     return reply if call.output is None else _parsed(reply, call.output)
 

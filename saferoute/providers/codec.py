@@ -93,7 +93,7 @@ class Noticing:
         Raises:
             UnsupportedParameter: unless `on_unsupported` is "drop".
         """
-        if self._policy == "error":
+        if self._policy != "drop":  # what can be emulated was, before the dialect saw the request
             msg = f'{parameter}: {why}. Leave it out, choose another route, or pass on_unsupported="drop"'
             raise UnsupportedParameter(msg, parameter=parameter)
         self.notices.append(Notice("dropped", parameter, why))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from saferoute.errors import ProtocolError, ProviderError, StreamInterrupted, UnexpectedRedirect
 from saferoute.providers.statuses import request_id
 from saferoute.values.json import decode
+from saferoute.wire.eventstream import FrameStream
 from saferoute.wire.ndjson import LineStream
 from saferoute.wire.sse import EventStream
 
@@ -29,6 +30,8 @@ MAX_ERROR_BYTES = 256 * 1024
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _LONGEST_FIELD = max(map(len, _FIELDS))
 _LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
+_STREAMS = frozenset({"text/event-stream", "application/vnd.amazon.eventstream"})
+_FRAME_BEGINS = (b"\x00", b"\x01")  # a frame begins with its length, which is under 32 MiB; no text begins so
 _BLANK = b" \t\r\n\xef\xbb\xbf"  # white space and the bytes of a BOM
 
 
@@ -53,7 +56,7 @@ class Decoder:
         self._streams = False  # the mode is STREAM; asked once per piece
         self._head: Head | None = None
         self._collected = bytearray()
-        self._events: EventStream | LineStream = EventStream()
+        self._events: EventStream | LineStream | FrameStream = EventStream()
 
     @property
     def completed(self) -> bool:
@@ -73,7 +76,7 @@ class Decoder:
         if head.status >= 400:  # noqa: PLR2004
             self._mode = _Mode.ERROR
         kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        self._says_stream = kind == "text/event-stream"
+        self._says_stream = kind in _STREAMS
         if kind in _LINES and self._mode is _Mode.UNDECIDED:
             self._read_lines()
 
@@ -149,6 +152,9 @@ class Decoder:
             return []
         if begin[:1] in {b"{", b"["}:
             self._mode = _Mode.BODY
+        elif begin.startswith(_FRAME_BEGINS):
+            self._events = FrameStream()
+            self._mode, self._streams = _Mode.STREAM, True
         elif self._says_stream or begin.startswith(_FIELDS):
             self._mode, self._streams = _Mode.STREAM, True
         elif any(field.startswith(begin) for field in _FIELDS):

@@ -26,6 +26,10 @@ def codec_for(dialect: Dialect) -> Codec:
             from saferoute.providers.gemini_generate import GeminiGenerate  # noqa: PLC0415  see the module's docstring
 
             return GeminiGenerate()
+        case "bedrock_converse":
+            from saferoute.providers.bedrock_converse import BedrockConverse  # noqa: PLC0415  see the module's docstring
+
+            return BedrockConverse()
         case "cohere_chat":
             from saferoute.providers.cohere_chat import CohereChat  # noqa: PLC0415  see the module's docstring
 

@@ -6,6 +6,8 @@ import re
 from typing import get_args
 
 from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
+from saferoute.values.http import AuthScheme
+from saferoute.values.request import ReasoningEffort
 from saferoute.values.target import Dialect
 
 __all__ = ["ALIAS", "BUNDLE", "GRANT", "HEADERS", "MODEL", "RELEASE", "ROOT", "ROW", "SCHEMA", "TABLE"]
@@ -98,11 +100,12 @@ _profile = Record(
     {},
     {
         "context_window": _tokens,
-        "tools": Flag(),
-        "vision": Flag(),
-        "json_schema": Flag(),
-        "sampling": Flag(),
+        "max_output": _tokens,
+        **dict.fromkeys(
+            ("tools", "tool_choice", "parallel_tools", "vision", "files", "audio", "json_schema", "sampling", "seed", "logprobs"), Flag()
+        ),
         "reasoning": Text(choices=("effort", "budget", "adaptive", "none")),
+        "efforts": ListOf(Text(choices=get_args(ReasoningEffort)), 8, 1, distinct=True),
     },
 )
 _quirks = Record(
@@ -112,6 +115,12 @@ _quirks = Record(
         "instruction_role": Text(choices=("system", "developer")),
         "stream_usage": Flag(),
         "tool_result_text_only": Flag(),
+        "reasoning_field": Text(choices=("reasoning_effort", "thinking", "reasoning", "reasoning_enabled", "chat_template_kwargs")),
+        "reasoning_echo": Text(choices=("never", "with_tools", "always")),
+        "json_object": Flag(),
+        "api_version": Text(re.compile(r"[a-z0-9.-]+"), longest=40, what='a version such as "2024-10-21"'),
+        "model_in_path": Flag(),
+        "anthropic_version": Text(re.compile(r"[a-z0-9.-]+"), longest=40, what='a version such as "vertex-2023-10-16"'),
     },
 )
 _prices = Record(
@@ -129,7 +138,7 @@ ROW = Record(
         "path": Text(re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)*"), longest=200, what='a path such as "/v1", or ""'),
         "net": Text(choices=("public", "loopback", "private")),
         "model": Text(re.compile(rf"\*|{_MODEL_NAME}"), longest=MAX_MODEL, what='a model\'s name or "*"'),
-        "auth": Text(choices=("none", "bearer", "x-api-key", "api-key", "x-goog-api-key")),
+        "auth": Text(choices=get_args(AuthScheme)),
         "data": _data,
     },
     {

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from saferoute.values.messages import OpaqueState, ToolCall
+    from saferoute.values.messages import Citation, Content, OpaqueState, ToolCall
     from saferoute.values.reply import Reply
     from saferoute.values.usage import Usage
 
@@ -32,6 +34,7 @@ FinishReason: TypeAlias = Literal[
 ]
 
 __all__ = [
+    "Cited",
     "Completed",
     "DecodedEvent",
     "FinishReason",
@@ -44,6 +47,7 @@ __all__ = [
     "Started",
     "StreamEvent",
     "TextDelta",
+    "TokenLogprob",
     "ToolCallDelta",
     "ToolCallReady",
 ]
@@ -135,6 +139,34 @@ class PartEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Cited:
+    """A source of the text at `index`."""
+
+    type: ClassVar[Literal["citation"]] = "citation"
+    index: int
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """How likely a token was.
+
+    Attributes:
+        token: the token's text.
+        logprob: the natural logarithm of its probability.
+        top: the likeliest tokens at this place with their logarithms, as far as they were asked for.
+    """
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+    @override
+    def __repr__(self) -> str:
+        return f"TokenLogprob({self.logprob:.3f}, {len(self.top)} alternatives)"
+
+
+@dataclass(frozen=True, slots=True)
 class Noticed:
     """A notice that came up while the answer arrived."""
 
@@ -151,6 +183,8 @@ class Completed:
     raw_finish_reason: str
     usage: Usage
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    logprobs: tuple[TokenLogprob, ...] = ()
+    alternatives: tuple[Content, ...] = ()  # the other answers, where several were asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +196,8 @@ class Finished(Generic[T_co]):
 
 
 DecodedEvent: TypeAlias = (
-    Started | TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | ToolCallReady | PartEnd | Noticed | Completed
+    Started | TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | ToolCallReady | PartEnd | Cited | Noticed | Completed
 )
 StreamEvent: TypeAlias = (
-    Started | TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | ToolCallReady | PartEnd | Noticed | Finished[T_co]
+    Started | TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | ToolCallReady | PartEnd | Cited | Noticed | Finished[T_co]
 )

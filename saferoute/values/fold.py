@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from saferoute.values.events import Completed, PartEnd, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolCallReady
+from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolCallReady
 from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
 from saferoute.values.reply import Partial
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from saferoute.values.events import DecodedEvent
-    from saferoute.values.messages import Content, OpaqueState, Part
+    from saferoute.values.messages import Citation, Content, OpaqueState, Part
 
 __all__ = ["Fold"]
 
@@ -25,7 +25,7 @@ class Fold:
         completed: the last event, once it came.
     """
 
-    __slots__ = ("_calls", "_kinds", "_pieces", "_states", "completed", "started")
+    __slots__ = ("_calls", "_citations", "_kinds", "_pieces", "_states", "completed", "started")
 
     def __init__(self) -> None:
         self.started: Started | None = None
@@ -34,6 +34,7 @@ class Fold:
         self._kinds: dict[int, type[Text | Refusal | Reasoning]] = {}
         self._calls: dict[int, ToolCall] = {}
         self._states: dict[int, OpaqueState] = {}
+        self._citations: dict[int, list[Citation]] = {}
 
     def add(self, events: Iterable[DecodedEvent]) -> None:
         """Take events, in order."""
@@ -60,6 +61,8 @@ class Fold:
                 if event.state is not None:
                     self._states[event.index] = event.state
                     self._kinds.setdefault(event.index, Reasoning)
+            case Cited():
+                self._citations.setdefault(event.index, []).append(event.citation)
             case Started():
                 self.started = event
             case Completed():
@@ -82,6 +85,8 @@ class Fold:
             kind = self._kinds[index]
             if kind is Reasoning:
                 parts.append(Reasoning(text, self._states.get(index)))
+            elif text and kind is Text:
+                parts.append(Text(text, tuple(self._citations.get(index, ()))))
             elif text:
                 parts.append(kind(text))
         return tuple(parts)

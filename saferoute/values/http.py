@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AuthScheme", "Clocks", "Head", "HttpRequest", "NetClass"]
 
-AuthScheme: TypeAlias = Literal["none", "bearer", "x-api-key", "api-key", "x-goog-api-key"]
+AuthScheme: TypeAlias = Literal["none", "bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4"]
+"""How a secret is presented: as a header of this name, as a bearer token, or by AWS's signature over the request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from saferoute.values.json import decode
 
 __all__ = [
     "Audio",
+    "Citation",
     "Content",
     "File",
     "Image",
@@ -54,11 +55,42 @@ class OpaqueState:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a piece of an answer's text comes from. What a provider does not say is None.
+
+    Attributes:
+        start: where the piece begins in the part's text, in characters.
+        end: where it ends.
+        title: what the source is called.
+        url: where it is on the web.
+        source: which of the given documents: an id, or its position written out.
+        quote: the words of the source.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    title: str | None = None
+    url: str | None = None
+    source: str | None = None
+    quote: str | None = None
+
+    @override
+    def __repr__(self) -> str:
+        return f"Citation(start={self.start}, end={self.end})"
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
-    """Plain text."""
+    """Plain text.
+
+    Attributes:
+        text: the text.
+        citations: where an answer's text comes from, as far as the provider says it; no request carries them.
+    """
 
     type: ClassVar[Literal["text"]] = "text"
     text: str
+    citations: tuple[Citation, ...] = ()
 
     @override
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from saferoute.errors import RequestError, UnknownOption
-from saferoute.values.request import DataLabel, ReasoningEffort
+from saferoute.values.request import DataLabel, OnUnsupported, ReasoningEffort
 from saferoute.values.tools import ToolLike, tools_from
 
 __all__ = ["CallOptions", "Money", "check_options", "money"]
@@ -30,13 +30,16 @@ class CallOptions(TypedDict, total=False):
         top_p: nucleus sampling.
         stop: texts that end the answer.
         seed: for providers that sample reproducibly.
+        n: how many answers to make, where the provider can; the others are in `reply.alternatives`. Not for streams.
+        logprobs: how many alternatives to tell for each token, with their probabilities; 0 for the tokens of the answer alone.
         reasoning: how hard to think: a word, or a budget in tokens where the model has budgets.
         cache: "provider" marks the prompt for the provider's cache; "off" says nothing.
         timeout: the whole call's allowance, in seconds or as a timedelta: retries and fallbacks included.
         max_attempts: how many requests the call may send at most; an alias's own number in the table is the upper bound.
         max_cost: in US dollars: refuse the call before it is sent if the worst case of one request costs more.
         data: label of what the messages hold; rows whose ceiling is lower drop out.
-        on_unsupported: "error" (the default) or "drop" with a warning.
+        on_unsupported: what to do with a parameter that the model does not have: "error" (the default), "drop" with a warning, or
+            "emulate" with a warning, as far as it can be: a JSON Schema is asked for in words, and the answer checked against it.
         provider_options: wire fields for one provider, under its name; only those that the row lists.
     """
 
@@ -48,13 +51,15 @@ class CallOptions(TypedDict, total=False):
     top_p: float
     stop: str | Sequence[str]
     seed: int
+    n: int
+    logprobs: int
     reasoning: ReasoningEffort | int
     cache: Literal["off", "provider"]
     timeout: float | timedelta
     max_attempts: int
     max_cost: Money
     data: DataLabel
-    on_unsupported: Literal["error", "drop"]
+    on_unsupported: OnUnsupported
     provider_options: Mapping[str, Mapping[str, Any]]
 
 
@@ -74,7 +79,6 @@ _FOREIGN: Final[Mapping[str, str]] = {
     "max_retries": "use max_attempts",
     "request_timeout": "use timeout",
     "top_k": 'pass it to the provider that has it: provider_options={"anthropic": {"top_k": 40}}',
-    "n": "one answer per call; use client.chat several times",
     "user": 'use provider_options={"openai": {"safety_identifier": ...}}',
     "extra_body": "use provider_options",
     "fallbacks": "fallbacks are the routing table's business: give the alias several targets",
@@ -201,12 +205,14 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "top_p": _number(0, 1),
     "stop": _stop,
     "seed": _whole(-(2**53)),
+    "n": _whole(1, 128),
+    "logprobs": _whole(0, 20),
     "reasoning": _reasoning,
     "cache": _word(("off", "provider")),
     "timeout": _seconds,
     "max_attempts": _whole(1, 100),
     "max_cost": money,
     "data": _word(get_args(DataLabel)),
-    "on_unsupported": _word(("error", "drop")),  # "emulate" is a word of the plan, and built for no parameter yet
+    "on_unsupported": _word(get_args(OnUnsupported)),
     "provider_options": _provider_options,
 }

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from typing_extensions import override
 
-from saferoute.values.messages import Message, Reasoning, Refusal
+from saferoute.values.messages import Message, Reasoning, Refusal, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from saferoute.values.events import FinishReason, Notice
-    from saferoute.values.messages import ToolCall
+    from saferoute.values.events import FinishReason, Notice, TokenLogprob
+    from saferoute.values.messages import Citation, ToolCall
     from saferoute.values.usage import Usage
 
 __all__ = ["NOT_YET", "Attempt", "Partial", "Reply"]
@@ -85,6 +85,8 @@ class Reply(Generic[T_co]):
         warnings: what was done differently from what was asked.
         attempts: every try, the last one included.
         provider_metadata: what only this provider says, under its name.
+        logprobs: how likely each token of the text was, if `logprobs` was asked for and the provider says it.
+        alternatives: the other answers, if the call asked for several with `n`.
     """
 
     message: Message
@@ -102,6 +104,8 @@ class Reply(Generic[T_co]):
     warnings: tuple[Notice, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     provider_metadata: Mapping[str, Any] = field(default_factory=dict)
+    logprobs: tuple[TokenLogprob, ...] = ()
+    alternatives: tuple[Message, ...] = ()
     _parsed: object = None
     _has_parsed: bool = False
 
@@ -119,6 +123,11 @@ class Reply(Generic[T_co]):
     def reasoning(self) -> str:
         """What the model showed of its thinking."""
         return "".join(part.text for part in self.message.content if isinstance(part, Reasoning))
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The sources that the provider gives for the text, in order; the places count within each text part of `message`."""
+        return tuple(citation for part in self.message.content if isinstance(part, Text) for citation in part.citations)
 
     @property
     def refusal(self) -> str | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatRequest", "DataLabel", "OnUnsupported", "OutputSchema", "ReasoningEffort"]
 
 DataLabel: TypeAlias = Literal["public", "internal", "confidential", "restricted"]
-OnUnsupported: TypeAlias = Literal["error", "drop"]
+OnUnsupported: TypeAlias = Literal["error", "drop", "emulate"]
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -49,6 +49,9 @@ class ChatRequest:
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    n: int = 1  # how many answers
+    logprobs: int | None = None  # how many alternatives to each token; 0 for the tokens' own alone
+    json_object: bool = False  # any JSON object: set where a schema is emulated, never by a caller
     reasoning: ReasoningEffort | int | None = None  # a word, or a budget in tokens
     cache: Literal["off", "provider", "exact"] | None = None
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -21,6 +21,7 @@ _PREFIXES: Final[Mapping[Dialect, str]] = {
     "openai_responses": "/v1",
     "anthropic_messages": "",
     "gemini_generate": "/v1beta",
+    "bedrock_converse": "",
     "cohere_chat": "",
     "mistral_chat": "/v1",
     "ollama_chat": "",

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 __all__ = ["Deadlines", "Dialect", "Prices", "Profile", "Quirks", "Target"]
 
 Dialect: TypeAlias = Literal[
-    "openai_chat", "openai_responses", "anthropic_messages", "gemini_generate", "cohere_chat", "mistral_chat", "ollama_chat"
+    "openai_chat",
+    "openai_responses",
+    "anthropic_messages",
+    "gemini_generate",
+    "bedrock_converse",
+    "cohere_chat",
+    "mistral_chat",
+    "ollama_chat",
 ]
 
 
@@ -25,12 +32,27 @@ class Quirks:
         instruction_role: what the wire calls a system message.
         stream_usage: whether to ask for usage at the end of a stream (servers that refuse unknown fields say False).
         tool_result_text_only: tool results must be one plain string.
+        reasoning_field: how the dial of thinking is written: "reasoning_effort" (a word), "thinking" (`{type}` and a word beside it),
+            "reasoning" (`{effort}` or `{max_tokens}`), "reasoning_enabled" (`reasoning {enabled}` and a word beside it), or
+            "chat_template_kwargs" (`{enable_thinking}`).
+        reasoning_echo: which assistant turns carry their `reasoning_content` back, empty if there is none: those of a call with tools,
+            all of them, or none.
+        json_object: has a mode that answers any JSON object; what a schema is emulated with.
+        api_version: the dated version that a request names in its query; "" for none.
+        model_in_path: the model is part of the path, and not of the body.
+        anthropic_version: what the body names in place of the header, where a cloud serves Anthropic's models; "" for none.
     """
 
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     instruction_role: Literal["system", "developer"] = "system"
     stream_usage: bool = True
     tool_result_text_only: bool = False
+    reasoning_field: Literal["reasoning_effort", "thinking", "reasoning", "reasoning_enabled", "chat_template_kwargs"] = "reasoning_effort"
+    reasoning_echo: Literal["never", "with_tools", "always"] = "never"
+    json_object: bool = True
+    api_version: str = ""
+    model_in_path: bool = False
+    anthropic_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +61,35 @@ class Profile:
 
     Attributes:
         context_window: tokens of input and output together.
+        max_output: tokens of output at most.
         tools: takes tool definitions.
+        tool_choice: obeys a choice that forces a call ("required", or a tool's name).
+        parallel_tools: can be told to make at most one call a turn.
         vision: takes pictures.
+        files: takes documents.
+        audio: takes sound.
         json_schema: enforces a schema.
         sampling: takes temperature and top_p.
+        seed: takes a seed.
+        logprobs: tells how likely its tokens were.
         reasoning: "effort" (a word), "budget" (tokens), "adaptive" (Anthropic's current form) or "none".
+        efforts: the words that the dial has; () for not known.
     """
 
     context_window: int | None = None
+    max_output: int | None = None
     tools: bool | None = None
+    tool_choice: bool | None = None
+    parallel_tools: bool | None = None
     vision: bool | None = None
+    files: bool | None = None
+    audio: bool | None = None
     json_schema: bool | None = None
     sampling: bool | None = None
+    seed: bool | None = None
+    logprobs: bool | None = None
     reasoning: Literal["effort", "budget", "adaptive", "none"] | None = None
+    efforts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

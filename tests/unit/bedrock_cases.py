@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from saferoute.providers.bedrock_converse import BedrockConverse
-from saferoute.providers.decoder import Decoder, _Mode
+from saferoute.providers.decoder import Decoder
 from saferoute.values.fold import Fold
 from saferoute.values.http import Head, NetClass
 from saferoute.values.messages import Message, Text
 from saferoute.values.request import ChatRequest
 from saferoute.values.target import Profile, Target
-from saferoute.wire.eventstream import FrameStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ STREAM = "application/vnd.amazon.eventstream"
 TARGET = Target(
     id="sonnet",
     provider_name="aws.bedrock",
-    dialect="bedrock_converse",  # type: ignore[arg-type]
+    dialect="bedrock_converse",
     origin="https://bedrock-runtime.us-east-1.amazonaws.com",
     path="",
     net=NetClass(),
@@ -189,27 +188,10 @@ def stream_of(body: dict[str, Any]) -> bytes:
 # ---------------------------------------------------------------------------------------------------- reading
 
 
-class FramedDecoder(Decoder):
-    """The decoder as it has to be for this dialect: what begins with a frame, or says so, is read as frames."""
-
-    __slots__ = ("_says_frames",)
-
-    def head(self, head: Head) -> None:
-        super().head(head)
-        self._says_frames = head.headers.get("content-type", "").partition(";")[0].strip().lower() == STREAM
-        self._says_stream = self._says_stream or self._says_frames
-
-    def feed(self, data: bytes) -> list[DecodedEvent]:
-        begin = bytes(self._collected) + data[:1]
-        if self._mode is _Mode.UNDECIDED and begin and begin[:1] not in {b"{", b"["} and (self._says_frames or begin[0] <= 1):
-            self._mode, self._streams, self._events = _Mode.STREAM, True, FrameStream()  # type: ignore[assignment]
-        return super().feed(data)
-
-
 def decoded(
     *chunks: bytes, content_type: str = STREAM, status: int = 200, to: Target = TARGET, headers: dict[str, str] | None = None
 ) -> list[DecodedEvent]:
-    decoder = FramedDecoder(BedrockConverse().reader(to), to.provider_name)
+    decoder = Decoder(BedrockConverse().reader(to), to.provider_name)
     decoder.head(Head(status, {"content-type": content_type} | (headers or {})))
     events: list[DecodedEvent] = []
     for chunk in chunks:
