@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from saferoute.call.flow import Call
 from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
-from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, UnknownOption, UnsupportedParameter
+from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
 from saferoute.routing.resolve import resolve
 from saferoute.values.conversation import messages_from
 from saferoute.values.events import Notice
@@ -95,6 +95,9 @@ def prepare(
     if request.data is None and snapshot.data is not None:
         request = replace(request, data=snapshot.data)
     _check_choice(request)
+    if request.n > 1 and stream:
+        msg = "n makes several whole answers, which a stream cannot hold: call client.chat, or stream without n"
+        raise RequestError(msg)
     resolved = resolve(table, route)
     _check_provider_options(request, resolved)
     request, notices = _fill_bounds(table, request, resolved)
@@ -146,7 +149,7 @@ def _fill_bounds(table: RoutingTable, request: ChatRequest, targets: tuple[Targe
     if request.max_output_tokens is not None or grant is None or grant.max_output is None:
         return request, ()
     bounds = [bound for target in targets if (bound := output_bound(grant, target, None)) is not None]
-    bound = min(bounds)
+    bound = max(1, min(bounds) // request.n)
     notice = Notice("filled", "max_output_tokens", f"set to {bound}, the tightest of the table's grant and rows")
     return replace(request, max_output_tokens=bound), (notice,)
 
@@ -158,13 +161,13 @@ def _authorised(
     priced = max_cost is not None or (grant is not None and grant.max_cost is not None)
     size, by_reference = _input_size(snapshot, request, targets) if priced else (None, False)
     names = tuple(tool.name for tool in request.tools)
-    asked = Asked(route, "chat", names, request.data, request.max_output_tokens, size, by_reference)
+    asked = Asked(route, "chat", names, request.data, request.max_output_tokens, size, by_reference, request.n)
     allowed = authorise(grant, asked, targets, trust=snapshot.trust).targets
     if max_cost is None or size is None:
         return allowed
     limit = max_cost * _NANO
     costs = [
-        worst_case(target, input_bytes=size, max_output=request.max_output_tokens, by_reference=by_reference)
+        worst_case(target, input_bytes=size, max_output=request.max_output_tokens, by_reference=by_reference, answers=request.n)
         if target.prices is not None and target.prices.currency == "USD"
         else None
         for target in allowed

@@ -35,6 +35,7 @@ class Asked:
         max_output: bound on output tokens; None for none.
         input_bytes: an upper bound of the input in bytes of text; needed where the grant bounds the cost.
         by_reference: a part is given by URL or file id, so `input_bytes` does not bound its tokens.
+        answers: how many answers are asked for, each of up to `max_output` tokens.
     """
 
     route: str
@@ -44,6 +45,7 @@ class Asked:
     max_output: int | None = None
     input_bytes: int | None = None
     by_reference: bool = False
+    answers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def output_bound(grant: Grant | None, target: Target, asked: int | None) -> int 
     return min(bounds) if bounds else None
 
 
-def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_reference: bool = False) -> int | None:
+def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_reference: bool = False, answers: int = 1) -> int | None:
     """The most that one request can cost, in nano-units of the row's currency.
 
     A token is at least one byte of text, so the input has at most `input_bytes` tokens, each at the dearest of the input prices
@@ -115,6 +117,7 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
         input_bytes: an upper bound of the input.
         max_output: the output bound that will be sent; None takes the row's default.
         by_reference: a part is given by URL or file id.
+        answers: how many answers are asked for.
 
     Returns:
         None if it is not known: a price or a bound is missing, or a part's size is.
@@ -124,7 +127,7 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
     if prices is None or prices.input is None or prices.output is None or most is None or by_reference:
         return None
     dearest = max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
-    return input_bytes * dearest + most * prices.output
+    return input_bytes * dearest + most * answers * prices.output
 
 
 def _check_call(grant: Grant, asked: Asked) -> None:
@@ -143,10 +146,10 @@ def _check_call(grant: Grant, asked: Asked) -> None:
             f"the table's grant allows the tools {_listed(grant.tools)}; offered: {_listed(outside)}. Leave them out of tools=",
             code="tools",
         )
-    if grant.max_output is not None and (asked.max_output is None or asked.max_output > grant.max_output):
+    if grant.max_output is not None and (asked.max_output is None or asked.max_output * asked.answers > grant.max_output):
         raise CapabilityForbidden(
-            f"the table's grant bounds the output to {grant.max_output} tokens; asked: {asked.max_output or 'no bound'}. "
-            f"Pass max_output_tokens={grant.max_output} or less",
+            f"the table's grant bounds the output to {grant.max_output} tokens; asked: {_asked_output(asked)}. "
+            f"Pass max_output_tokens={grant.max_output // asked.answers} or less",
             code="max_output",
         )
 
@@ -176,7 +179,13 @@ def _cost_refusal(grant: Grant, asked: Asked, target: Target) -> tuple[str, str]
         return None
     cost = None
     if asked.input_bytes is not None and target.prices is not None and target.prices.currency == limit.currency:
-        cost = worst_case(target, input_bytes=asked.input_bytes, max_output=asked.max_output, by_reference=asked.by_reference)
+        cost = worst_case(
+            target,
+            input_bytes=asked.input_bytes,
+            max_output=asked.max_output,
+            by_reference=asked.by_reference,
+            answers=asked.answers,
+        )
     bound = f"{limit.amount / 1e9:g} {limit.currency}"
     if cost is None:
         why = f"has no known worst case in {limit.currency}"
@@ -185,6 +194,12 @@ def _cost_refusal(grant: Grant, asked: Asked, target: Target) -> tuple[str, str]
         why = f"may cost {cost / 1e9:g} {limit.currency}"
         return "max_cost", f"{why}, and the grant allows {bound} per call: pass a lower max_output_tokens"
     return None
+
+
+def _asked_output(asked: Asked) -> str:
+    if asked.max_output is None:
+        return "no bound"
+    return str(asked.max_output) if asked.answers == 1 else f"{asked.answers} answers of {asked.max_output}"
 
 
 def _nothing_left(asked: Asked, dropped: list[tuple[str, str, str]]) -> CapabilityForbidden:

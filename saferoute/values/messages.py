@@ -6,12 +6,17 @@ Everything is frozen and slotted, and compares by value. Nothing here prints con
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
 
 from saferoute.errors import InvalidMessages
 from saferoute.values.json import decode
+from saferoute.values.media import audio_format_of, media_type_of
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = [
     "Audio",
@@ -116,7 +121,7 @@ class Image:
     Attributes:
         data: the picture's bytes.
         url: an https URL.
-        media_type: such as "image/png"; needed with data.
+        media_type: such as "image/png"; with data, None finds it out by the first bytes.
         detail: how closely to look, where a provider has that dial ("auto", "low", "high").
     """
 
@@ -127,7 +132,20 @@ class Image:
     detail: str | None = None
 
     def __post_init__(self) -> None:
+        if self.media_type is None and self.data is not None:
+            object.__setattr__(self, "media_type", media_type_of(self.data))  # before anybody has seen it
         _one_source("Image", self.data, self.url, self.media_type)
+
+    @classmethod
+    def from_path(cls, path: str | Path, *, detail: str | None = None) -> Self:
+        """Read a picture, now, from a file that the caller names.
+
+        Raises:
+            OSError: if it cannot be read.
+            InvalidMessages: if neither its bytes nor its name says what it is.
+        """
+        data = Path(path).read_bytes()
+        return cls(data, media_type=media_type_of(data, str(path)), detail=detail)
 
     @override
     def __repr__(self) -> str:
@@ -136,11 +154,34 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Sound: its bytes and their format ("wav", "mp3")."""
+    """Sound.
+
+    Attributes:
+        data: its bytes.
+        format: "wav", "mp3" or another short word; "" finds it out by the first bytes.
+    """
 
     type: ClassVar[Literal["audio"]] = "audio"
     data: bytes
-    format: str
+    format: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.format:
+            object.__setattr__(self, "format", audio_format_of(self.data) or "")  # before anybody has seen it
+        if not self.format:
+            msg = 'Audio(data) needs format=, such as "wav" or "mp3": its first bytes do not say what it is'
+            raise InvalidMessages(msg)
+
+    @classmethod
+    def from_path(cls, path: str | Path) -> Self:
+        """Read a recording, now, from a file that the caller names.
+
+        Raises:
+            OSError: if it cannot be read.
+            InvalidMessages: if neither its bytes nor its name says what it is.
+        """
+        data = Path(path).read_bytes()
+        return cls(data, audio_format_of(data, str(path)) or "")
 
     @override
     def __repr__(self) -> str:
@@ -159,7 +200,19 @@ class File:
     filename: str | None = None
 
     def __post_init__(self) -> None:
+        if self.media_type is None and self.data is not None:
+            object.__setattr__(self, "media_type", media_type_of(self.data, self.filename or ""))  # before anybody has seen it
         _one_source("File", self.data, self.url, self.media_type, self.file_id)
+
+    @classmethod
+    def from_path(cls, path: str | Path, *, media_type: str | None = None) -> Self:
+        """Read a document, now, from a file that the caller names; its last part becomes `filename`.
+
+        Raises:
+            OSError: if it cannot be read.
+            InvalidMessages: if neither its bytes nor its name says what it is, and `media_type` does not either.
+        """
+        return cls(Path(path).read_bytes(), media_type=media_type, filename=Path(path).name)
 
     @override
     def __repr__(self) -> str:
@@ -172,10 +225,10 @@ def _one_source(kind: str, data: bytes | None, url: str | None, media_type: str 
         msg = f"{kind} takes exactly one of {sources}"
         raise InvalidMessages(msg)
     if data is not None and not media_type:
-        msg = f'{kind}(data=...) needs media_type=, such as "image/png" or "application/pdf"'
+        msg = f'{kind}(data=...) needs media_type=, such as "image/png" or "application/pdf": its first bytes do not say what it is'
         raise InvalidMessages(msg)
     if url is not None and not url.startswith("https://"):
-        msg = f"{kind}(url=...) must be an https URL; for a local picture pass its bytes as data="
+        msg = f"{kind}(url=...) must be an https URL; for a local file use {kind}.from_path(...)"
         raise InvalidMessages(msg)
 
 

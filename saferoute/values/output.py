@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, TypeAlias
+
+from typing_extensions import is_typeddict
 
 from saferoute.errors import InvalidMessages, OutputInvalid
 from saferoute.values.json import decode, encode
@@ -69,7 +71,7 @@ def _place(steps: tuple[int | str, ...], names: frozenset[str]) -> str:
 
 
 def output_from(value: object) -> Output:
-    """Make an Output from a pydantic model class or a JSON Schema.
+    """Make an Output from a pydantic model class, a dataclass, a TypedDict or a JSON Schema.
 
     Raises:
         InvalidMessages: for anything else.
@@ -80,8 +82,22 @@ def output_from(value: object) -> Output:
         return Output(_schema(name if isinstance(name, str) else "output", value), read)
     if isinstance(value, type) and hasattr(value, "model_json_schema") and hasattr(value, "model_validate_json"):
         return Output(_schema(value.__name__, tightened(value.model_json_schema())), value.model_validate_json)
-    msg = "output must be a pydantic model class or a dict with a JSON Schema"
+    if isinstance(value, type) and (is_dataclass(value) or is_typeddict(value)):
+        return _adapted(value)
+    msg = "output must be a pydantic model class, a dataclass, a TypedDict or a dict with a JSON Schema"
     raise InvalidMessages(msg)
+
+
+def _adapted(kind: type[Any]) -> Output:
+    from pydantic import PydanticUserError, TypeAdapter  # noqa: PLC0415  a class of pydantic's own brings it along
+
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(kind)
+        schema = adapter.json_schema()
+    except PydanticUserError as error:
+        msg = f"output={kind.__name__} makes no JSON Schema: {error.message}"
+        raise InvalidMessages(msg) from None
+    return Output(_schema(kind.__name__, tightened(schema)), adapter.validate_json)
 
 
 def _read_object(text: str) -> object:

@@ -175,3 +175,16 @@ def test_no_row_is_ever_added(granted: set[str], asked_rows: list[str]) -> None:
     except CapabilityForbidden:
         allowed = []
     assert allowed == [name for name in asked_rows if name in granted]
+
+
+def test_several_answers_share_the_grants_output_bound() -> None:
+    bounded = grant(max_output=100)
+    assert ids(bounded, replace(PUBLIC, max_output=50, answers=2)) == ["main"]
+    with pytest.raises(CapabilityForbidden, match="asked: 3 answers of 50. Pass max_output_tokens=33 or less") as refused:
+        ids(bounded, replace(PUBLIC, max_output=50, answers=3))
+    assert refused.value.code == "max_output"
+
+
+def test_several_answers_count_towards_the_worst_case() -> None:
+    row = target(prices=PRICES)
+    assert worst_case(row, input_bytes=10, max_output=100, answers=3) == 10 * 4_000 + 3 * 100 * 10_000

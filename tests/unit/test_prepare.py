@@ -18,6 +18,7 @@ from saferoute.errors import (
     InvalidMessages,
     LocalTrustWarning,
     NoRoute,
+    RequestError,
     SecretStoreLocked,
     UnknownOption,
 )
@@ -232,3 +233,16 @@ def test_constructors_say_what_they_want(make: Any, words: str) -> None:
 def test_a_route_is_a_text(client: saferoute.Client, route: Any) -> None:
     with pytest.raises(NoRoute, match="must be a str"):
         prepared(client, route)
+
+
+def test_every_answer_asked_for_counts_towards_the_worst_case(client: saferoute.Client) -> None:
+    """Ten answers of 10,000 tokens at $1 per million: ten cents and the question."""
+    assert prepared(client, "row", "q", max_cost="$0.02", max_output_tokens=10_000).targets
+    assert prepared(client, "row", "q", max_cost="$0.11", max_output_tokens=10_000, n=10).targets
+    with pytest.raises(BudgetExceeded, match=r"worst case is 0\.10"):
+        prepared(client, "row", "q", max_cost="$0.09", max_output_tokens=10_000, n=10)
+
+
+def test_a_stream_holds_one_answer(client: saferoute.Client) -> None:
+    with pytest.raises(RequestError, match=r"call client\.chat"):
+        client.stream("row", "q", n=2)

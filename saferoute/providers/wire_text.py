@@ -1,0 +1,50 @@
+"""What of a request's body is text that a model reads: the contract of every dialect's `texts(body)`.
+
+An extractor reads the bytes that are about to leave, knows nothing of the code that wrote them, and gives every text with the place it
+stands at. A body that has a key which the extractor does not know is refused: what nobody looked at does not leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from typing_extensions import override
+
+from saferoute.errors import ProtocolError
+
+__all__ = ["Texts", "WireText", "WireTextKind", "unknown_place"]
+
+WireTextKind: TypeAlias = Literal[
+    "system", "user", "assistant", "reasoning", "tool_call", "tool_result", "tool_name", "tool_description", "tool_schema", "schema"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class WireText:
+    """One text of a body.
+
+    Attributes:
+        kind: who says it. "tool_call" is a call's name and its arguments (one text each); "tool_schema" and "schema" are JSON texts, as
+            compact as the body has them; "tool_result" is a tool's answer; texts of documents count for the role that gives them.
+        path: JSON pointer to it in the body.
+        text: the text.
+    """
+
+    kind: WireTextKind
+    path: str
+    text: str
+
+    @override
+    def __repr__(self) -> str:
+        return f"WireText({self.kind}, {self.path}, {len(self.text)} chars)"
+
+
+Texts: TypeAlias = Callable[[bytes], tuple[WireText, ...]]
+"""A dialect's extractor: body -> texts in wire order; raises ProtocolError for a body with a place it does not know."""
+
+
+def unknown_place(path: str) -> ProtocolError:
+    """The error for a key or a kind of block that an extractor does not know; the key is shown as a JSON pointer."""
+    return ProtocolError(f"the request's body has {path[:200]!r}, which nothing has looked at; nothing was sent")
