@@ -1,4 +1,4 @@
-"""A real model: llama.cpp's llama-server, through both of its doors, both drivers, Client.local() and the production constructor.
+"""A real model: llama.cpp's llama-server, through all of its doors, both drivers, Client.local() and the production constructor.
 
 Runs where SAFEROUTE_LLAMA_PORT names a running server (key "k", model "smollm2"); `nox -s live` starts one.
 """
@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not PORT, reason="no llama-server: set SAFEROUTE_LLAMA_PORT (nox -s live does)"),
     pytest.mark.timeout(300),
 ]
-ROUTES = ("llama", "llama-anthropic")
+ROUTES = ("llama", "llama-responses", "llama-anthropic")
 
 TABLE = """
 [routes.llama]
@@ -39,6 +39,17 @@ auth = "bearer"
 data = "internal"
 quirks = {{ max_tokens_field = "max_tokens" }}
 
+[routes.llama-responses]
+provider = "llama-responses"
+dialect = "openai_responses"
+origin = "http://127.0.0.1:{port}"
+path = "/v1"
+net = "loopback"
+model = "smollm2"
+secret = "llama"
+auth = "bearer"
+data = "internal"
+
 [routes.llama-anthropic]
 provider = "llama-anthropic"
 dialect = "anthropic_messages"
@@ -52,7 +63,7 @@ data = "internal"
 
 [grant]
 operations = ["chat"]
-routes = ["llama", "llama-anthropic"]
+routes = ["llama", "llama-responses", "llama-anthropic"]
 data = "internal"
 max_output = 200
 """
@@ -65,6 +76,7 @@ def secrets() -> saferoute.Secrets:
 def local(kind: str) -> Face:
     servers = [
         saferoute.loopback("llama", port=PORT, model="smollm2", secret="llama"),
+        saferoute.loopback("llama-responses", port=PORT, model="smollm2", secret="llama", dialect="openai_responses"),
         saferoute.loopback("llama-anthropic", port=PORT, model="smollm2", secret="llama", dialect="anthropic_messages"),
     ]
     return Face(kind, lambda client: client.local(servers=servers, secrets=secrets()))

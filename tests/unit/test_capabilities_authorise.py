@@ -180,7 +180,7 @@ def test_no_row_is_ever_added(granted: set[str], asked_rows: list[str]) -> None:
 def test_several_answers_share_the_grants_output_bound() -> None:
     bounded = grant(max_output=100)
     assert ids(bounded, replace(PUBLIC, max_output=50, answers=2)) == ["main"]
-    with pytest.raises(CapabilityForbidden, match="asked: 3 answers of 50. Pass max_output_tokens=33 or less") as refused:
+    with pytest.raises(CapabilityForbidden, match=r"asked: 3 answers of 50\. Pass max_output_tokens=33 or less") as refused:
         ids(bounded, replace(PUBLIC, max_output=50, answers=3))
     assert refused.value.code == "max_output"
 
