@@ -78,19 +78,26 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def live(session: nox.Session) -> None:
-    """A real model answers: llama-server through both of its doors. Starts it with svc.sh of the shared folder."""
+    """Servers that others wrote: a real model (llama-server, through all of its doors), llmock and aimock. Starts and stops them."""
     script = pathlib.Path(SHARED) / "servers" / "svc.sh"
     if not script.exists():
         session.skip(f"no {script}: set SAFEROUTE_SHARED to the folder that holds servers/svc.sh")
     _install(session, "test")
-    home = session.create_tmp()
-    environment = {"SVC_HOME": os.environ.get("SVC_HOME", home), "SAFEROUTE_LLAMA_PORT": os.environ.get("SAFEROUTE_LLAMA_PORT", "18362")}
-    session.run("bash", str(script), "llama", "start", external=True, env=environment)
+    home = os.environ.get("SVC_HOME", session.create_tmp())
+    ports = {"llama": "18362", "llmock": "18301", "aimock": "18302"}
+    environment = {"SVC_HOME": home} | {f"SAFEROUTE_{name.upper()}_PORT": port for name, port in ports.items()}
+    embedding = {"SVC_HOME": home, "LLAMA_ARGS": "--embedding --pooling mean"}
+    tests = ("python", "-m", "pytest", "-v", "-p", "no:randomly", "--timeout=600", "-o", "norecursedirs=.*")
     try:
-        session.run("python", "-m", "pytest", "-v", "-p", "no:randomly", "--timeout=600", "-o", "norecursedirs=.*", "tests/live",
-                    *session.posargs, env=environment)  # fmt: skip
-    finally:
+        for name in ports:
+            session.run("bash", str(script), name, "start", external=True, env=environment)
+        session.run(*tests, "tests/live", *session.posargs, env=environment)
         session.run("bash", str(script), "llama", "stop", external=True, env=environment)
+        session.run("bash", str(script), "llama", "start", external=True, env=embedding)
+        session.run(*tests, "tests/live/test_llama_operations.py", env={**environment, "SAFEROUTE_LLAMA_EMBEDS": "1"})
+    finally:
+        for name in ports:
+            session.run("bash", str(script), name, "stop", external=True, env=environment)
 
 
 @nox.session(python="3.11")
