@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from saferoute.errors import SaferouteError
     from saferoute.routing.trust import Trust
     from saferoute.secrets.sources import Secrets
+    from saferoute.values import operations
     from saferoute.values.events import StreamEvent
     from saferoute.values.messages import Audio, File, Image, Message, Reasoning, Refusal, Text, ToolCall, ToolResult
     from saferoute.values.options import CallOptions
@@ -51,6 +52,7 @@ __all__ = [  # noqa: RUF022  grouped, not sorted
     "AsyncStream",
     "StreamEvent",
     "events",
+    "operations",
     "Usage",
     # talking
     "Message",
@@ -100,6 +102,8 @@ logging.getLogger("saferoute").addHandler(logging.NullHandler())
 def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
     if name in {"errors", "events", "keys", "testing"}:
         return import_module(f"saferoute.{name}")
+    if name == "operations":
+        return import_module("saferoute.values.operations")
     home = _HOMES.get(name)
     if home is None:
         msg = f"module 'saferoute' has no attribute {name!r}"

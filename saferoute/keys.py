@@ -18,6 +18,7 @@ from saferoute.drivers.prompt import ask_hidden
 from saferoute.drivers.secret_sources import open_keyring, open_vault
 from saferoute.errors import ConfigurationError, SecretError, SecretNotFound
 from saferoute.routing.catalogue import load_catalogue
+from saferoute.secrets.document import secret_in
 from saferoute.secrets.lookup import StoreAbsent, StoredKey
 from saferoute.secrets.secret import Secret, SecretRecord, bound_origins, check_name, make_secret
 from saferoute.secrets.sources import KeyringPlace, Secrets, VaultPlace
@@ -40,7 +41,8 @@ def add(name: str, value: str | None = None, *, origins: str | Sequence[str] | N
 
     Args:
         name: what the routing table calls it, such as "openai".
-        value: the key; None asks for it without echo, which keeps it out of notebooks and shell histories.
+        value: the key, or a JSON document such as a service account's key file; None asks for it without echo, which keeps it out of
+            notebooks and shell histories.
         origins: where it may go, such as "https://api.example.com"; None for the catalogue's origin of that name.
         store: where to keep it.
 
@@ -113,7 +115,7 @@ def rotate(name: str, value: str | None = None, *, store: Store = "auto") -> Sto
 
 
 def _made(value: str | None) -> Secret | str | None:
-    return None if value is None else make_secret(value)
+    return None if value is None else secret_in(value)
 
 
 def _usable(made: Secret | str) -> Secret:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from saferoute.call.flow import Call
 from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
 from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
+from saferoute.providers.fitting import fit
 from saferoute.routing.resolve import resolve
 from saferoute.values.conversation import messages_from
 from saferoute.values.events import Notice
@@ -191,7 +192,8 @@ def _input_size(snapshot: Snapshot, request: ChatRequest, targets: tuple[Target,
     size = 0
     for target in targets:
         try:
-            size = max(size, len(snapshot.codec(target.dialect).encode(request, target).request.body))
+            fitted, _ = fit(request, target)
+            size = max(size, len(snapshot.codec(target.dialect).encode(fitted, target).request.body))
         except (UnsupportedParameter, ValueError):  # that target will refuse the call itself
             continue
     parts = [part for message in request.messages for part in message.content]

@@ -38,7 +38,7 @@ data = "{data}"          # the highest label that may go there: public, internal
 _OPENAI_SERVER: Final = """
 [routes.{table}]
 # A model server on this machine. With the name of one model in place of "*", the route is called "{name}" alone.
-extends = "llama.cpp"
+extends = "openai-compatible"
 provider = "{name}"
 origin = "{origin}"
 model = "*"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from saferoute.routing.table import Alias, RoutingTable
+    from saferoute.values.credential import CredentialSpec
     from saferoute.values.grant import Grant
     from saferoute.values.http import NetClass
     from saferoute.values.target import Prices, Target
@@ -29,20 +30,23 @@ def in_words(table: RoutingTable, standing: str) -> list[str]:
         lines.append(f"  issued {show_time(table.issued)}, valid until {show_time(table.not_after)}")
     lines += ["", "Routes: where calls may go"]
     for name, target in table.routes.items():
-        lines += _route(name, target)
+        lines += _route(name, target, made=target.secret in table.credentials)
     lines += ["", "Aliases: what programs call"]
     lines += [_alias(alias) for alias in table.aliases.values()] or ["  none"]
     lines += ["", "Keys: who gets which"]
     lines += [f"  {name}  goes to {', '.join(origins)}" for name, origins in _keys(table).items()] or ["  none is needed"]
+    if table.credentials:
+        lines += ["", "Credentials: short-lived, made when a call needs one"]
+        lines += [line for spec in table.credentials.values() for line in _credential(spec)]
     return [*lines, "", "Grant: what callers without a capability may do", *_grant(table.grant)]
 
 
-def _route(name: str, target: Target) -> list[str]:
+def _route(name: str, target: Target, *, made: bool) -> list[str]:
     model = "any model" if target.model == "*" else f"the model {target.model}"
     bound = f", at most {target.max_output} output tokens" if target.max_output else ""
     ceiling = f'data up to "{target.data}"{bound}, {_price(target.prices)}'
     facts = [f"{model} at {target.origin}{target.path}{_reach(target.net)}, {target.dialect}", ceiling]
-    facts += [f'key "{target.secret}" as {target.auth}'] if target.secret else ["no key"]
+    facts += [f'{"credential" if made else "key"} "{target.secret}" as {target.auth}'] if target.secret else ["no key"]
     facts += [f"region {target.region}"] if target.region else []
     facts += [f"header {key}: {value}" for key, value in target.headers]
     return [f"  {name}", *(f"      {fact}" for fact in facts)]
@@ -56,6 +60,8 @@ def _reach(net: NetClass) -> str:
             return " (this machine)"
         case "private":
             return f" (private network {', '.join(net.networks)})"
+        case "metadata":
+            return " (this machine's cloud)"
 
 
 def _price(prices: Prices | None) -> str:
@@ -71,10 +77,21 @@ def _alias(alias: Alias) -> str:
 
 def _keys(table: RoutingTable) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for target in table.routes.values():
-        if target.secret is not None and target.origin not in found.setdefault(target.secret, []):
-            found[target.secret].append(target.origin)
+    uses = [(target.secret, target.origin) for target in table.routes.values() if target.secret not in table.credentials]
+    uses += [(spec.secret, spec.origin) for spec in table.credentials.values()]
+    for secret, origin in uses:
+        if secret is not None and origin not in found.setdefault(secret, []):
+            found[secret].append(origin)
     return found
+
+
+def _credential(spec: CredentialSpec) -> list[str]:
+    source = f'from the key "{spec.secret}"' if spec.secret else "from no key: the place vouches"
+    facts = [f"{spec.kind}, made at {spec.origin}{_reach(spec.net)} {source}"]
+    facts += [f"and then at {origin}" for origin in spec.more_origins]
+    facts += [f"goes to {', '.join(spec.origins)}"]
+    facts += [f"{name}: {value}" for name, value in spec.parameters.items()]
+    return [f"  {spec.name}", *(f"      {fact}" for fact in facts)]
 
 
 def _grant(grant: Grant | None) -> list[str]:
@@ -111,6 +128,7 @@ def as_json(table: RoutingTable, standing: str) -> dict[str, Any]:
         "routes": {name: _route_json(target) for name, target in table.routes.items()},
         "aliases": {alias.name: {"targets": list(alias.targets), "max_attempts": alias.max_attempts} for alias in table.aliases.values()},
         "keys": _keys(table),
+        "credentials": {name: _credential_json(spec) for name, spec in table.credentials.items()},
         "grant": None if table.grant is None else _grant_json(table.grant),
     }
 
@@ -118,6 +136,12 @@ def as_json(table: RoutingTable, standing: str) -> dict[str, Any]:
 def _route_json(target: Target) -> Mapping[str, Any]:
     names = ("provider_name", "dialect", "origin", "path", "model", "secret", "auth", "data", "max_output", "region")
     return {name: getattr(target, name) for name in names} | {"net": target.net.kind, "networks": list(target.net.networks)}
+
+
+def _credential_json(spec: CredentialSpec) -> Mapping[str, Any]:
+    names = ("kind", "origin", "secret")
+    lists = {"networks": list(spec.net.networks), "origins": list(spec.origins), "more_origins": list(spec.more_origins)}
+    return {name: getattr(spec, name) for name in names} | lists | {"net": spec.net.kind, "parameters": dict(spec.parameters)}
 
 
 def _grant_json(grant: Grant) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from saferoute.call.flow import call_flow
 from saferoute.client.core import as_html, open_local, open_production
+from saferoute.client.operations import Operations
 from saferoute.drivers.blocking import BlockingRun, Stream, run
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ __all__ = ["Client"]
 T = TypeVar("T")
 
 
-class Client:
+class Client(Operations):
     """One API for every provider in a signed routing table. Safe to share between threads.
 
     Where a call may go, and with which key, is the table's business: neither this class nor any call has a parameter for it.

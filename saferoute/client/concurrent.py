@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from saferoute.call.flow import call_flow
 from saferoute.client.core import as_html, open_local, open_production
+from saferoute.client.operations_async import AsyncOperations
 from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
 from saferoute.drivers.key_lookup import AsyncKeysFirst
 
@@ -38,7 +39,7 @@ __all__ = ["AsyncClient"]
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(AsyncOperations):
     """`Client`, awaited. Safe to share between tasks; used from a second event loop, it opens that loop's own connections.
 
     Example:

@@ -6,8 +6,9 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
+from saferoute.call.operation_prepare import prepare_operation
 from saferoute.call.prepare import Snapshot, prepare
 from saferoute.drivers.entropy import fraction, unique_id
 from saferoute.drivers.environment import forbid_local
@@ -25,11 +26,13 @@ from saferoute.values.request import DataLabel
 from saferoute.values.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from saferoute.call.flow import Call
+    from saferoute.call.operation import OperationCall
     from saferoute.providers.codec import Codec
+    from saferoute.providers.operations.contract import Operation, OperationRequest
     from saferoute.routing.catalogue import Catalogue
     from saferoute.routing.table import RoutingTable
     from saferoute.secrets.lookup import Sources
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from saferoute.values.target import Dialect
 
 __all__ = ["Core", "RouteInfo", "as_html", "open_local", "open_production"]
+
+R = TypeVar("R")
 
 _log = logging.getLogger("saferoute")
 _MOST_OUTPUTS: Final = 256
@@ -91,6 +96,23 @@ class Observer:
             _log.debug("saferoute: %s ended with %s", self._call.route, type(error).__name__)
 
 
+class OperationObserver:
+    """Hears how an operation ended, and logs one line without content."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: OperationCall[Any]) -> None:
+        self._call = call
+
+    def finish(self, reply: object) -> None:  # noqa: ARG002  what it holds is the caller's
+        """The operation has a result."""
+        _log.debug("saferoute: %s on %s done", self._call.operation, self._call.route)
+
+    def fail(self, error: BaseException) -> None:
+        """The operation ended without one."""
+        _log.debug("saferoute: %s on %s ended with %s", self._call.operation, self._call.route, type(error).__name__)
+
+
 def _check_kinds(data: object, telemetry: object) -> None:
     if data is not None and data not in get_args(DataLabel):
         msg = f"data={data!r} is no data label; they are {', '.join(get_args(DataLabel))}"
@@ -113,7 +135,7 @@ class Core:
         self._outputs: dict[type[Any], Output] = {}
         self._snapshot = Snapshot(table, trust, data, self._codec, fraction, unique_id)
         self.sources = sources
-        self.credentials = Credentials(sources)
+        self.credentials = Credentials(sources, table.credentials)
         self.telemetry = telemetry
 
     @property
@@ -132,7 +154,8 @@ class Core:
             codec = self._codecs[dialect] = codec_for(dialect)
         return codec
 
-    def _output(self, output: type[Any] | JsonSchema | None) -> Output | None:
+    def output(self, output: type[Any] | JsonSchema | None) -> Output | None:
+        """What an answer must fit; of a class, made once."""
         if output is None:
             return None
         if not isinstance(output, type):
@@ -156,18 +179,32 @@ class Core:
     ) -> Call:
         """Prepare one call."""
         return prepare(
-            self._snapshot, route, messages, output=self._output(output), system=system, options=options, stream=stream, now=time.time()
+            self._snapshot, route, messages, output=self.output(output), system=system, options=options, stream=stream, now=time.time()
         )
 
     def observe(self, call: Call) -> Observer:
         """Start watching one call."""
         return Observer(call, start_span(self.telemetry, call.route, call.request, call.targets[0]))
 
+    def operation(
+        self, operation: Operation, route: str, request: OperationRequest, build: Callable[..., R], options: Mapping[str, Any]
+    ) -> OperationCall[R]:
+        """Prepare one operation besides chat."""
+        return prepare_operation(self._snapshot, operation, route, request, build, options=options, now=time.time())
+
+    def observe_operation(self, call: OperationCall[Any]) -> OperationObserver:
+        """Start watching one operation."""
+        return OperationObserver(call)
+
+    def boundary(self) -> str:
+        """A random text to part the fields of a form with."""
+        return self._snapshot.new_id()
+
     def models(self) -> tuple[RouteInfo, ...]:
         """Every name that can be called."""
         table = self.table
         listed = [(name, alias.targets) for name, alias in table.aliases.items()]
-        listed += [(f"{row.provider_name}/*" if row.model == "*" else name, (name,)) for name, row in table.routes.items()]
+        listed += [(f"{name}/*" if row.model == "*" else name, (name,)) for name, row in table.routes.items()]
         return tuple(self._info(name, targets) for name, targets in listed)
 
     def _info(self, name: str, targets: tuple[str, ...]) -> RouteInfo:
@@ -224,7 +261,7 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], data: DataLabel 
     sources = open_sources(secrets, _environment(catalogue))
     found = _providers_with_keys(catalogue, sources, optional=bool(servers), one=secrets == "prompt")
     if not found and not servers:
-        raise sources.missing(*(provider.secret for provider in catalogue.providers))
+        raise sources.missing(*(provider.secret for provider in catalogue.common))
     now = time.time()
     bundle = local_bundle(found, servers, now)
     table = verify_bundle(bundle.root, bundle.sha256, bundle.bundle, now, allow_local=True)
@@ -246,7 +283,7 @@ def _providers_with_keys(catalogue: Catalogue, sources: Sources, *, optional: bo
     by_secret = {provider.secret: provider.name for provider in catalogue.providers}
     try:
         if one:  # nobody wants to be asked for the key of every provider
-            first = sources.first_of(by_secret)
+            first = sources.first_of(provider.secret for provider in catalogue.common)
             return [by_secret[first]] if first is not None else []
         return [name for secret, name in by_secret.items() if sources.find(secret) is not None]
     except SecretStoreLocked:

@@ -73,6 +73,8 @@ _NEVER = _networks(
     "fe80::/10",
     "ff00::/8",
 )
+# What answers a cloud's own machines: instance metadata, and the credential endpoints of containers. Nothing beside them.
+_METADATA = _networks("169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32")
 
 
 class AddressRule:
@@ -118,6 +120,8 @@ class AddressRule:
             return False
         if self._kind == "loopback":
             return address.is_loopback
+        if self._kind == "metadata":
+            return _within(address, _METADATA)
         if self._kind == "private":
             return not _within(address, _NEVER) and _within(address, self._private)
         if address.version == 6 and address not in _IPV6_UNICAST:  # noqa: PLR2004

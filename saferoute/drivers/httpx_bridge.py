@@ -19,7 +19,7 @@ import httpx
 
 from saferoute.drivers.transport_answer import Answer
 from saferoute.drivers.transport_httpx import AsyncHttpxTransport, HttpxTransport
-from saferoute.drivers.transport_request import credential_pair, head_of
+from saferoute.drivers.transport_request import credential_pairs, head_of
 from saferoute.drivers.transport_site import Site, timed_out
 from saferoute.errors import ConnectFailed, ProtocolError, RequestError, SaferouteError, StreamInterrupted, TransportError
 from saferoute.values.http import Head
@@ -105,8 +105,8 @@ class _Attempt:
         """The error for the clock that watches the present step."""
         return timed_out(self._clocks, "idle" if self.answered else "first_byte", total=total, sent=True)
 
-    def keyed(self, request: HttpRequest, credentials: CredentialSource | None) -> httpx.Request:
-        """Make httpx's request, with the key. Only the other transport may see it."""
+    def keyed(self, request: HttpRequest, credentials: CredentialSource | None, wall: Callable[[], float]) -> httpx.Request:
+        """Make httpx's request, with the key or a signature. Only the other transport may see it."""
         headers = [(b"user-agent", b"saferoute"), (b"accept-encoding", b"identity")]
         headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers]
         clocks = self._clocks
@@ -114,7 +114,7 @@ class _Attempt:
         wait, read = min(left, clocks.connect), min(left, max(clocks.first_byte, clocks.idle))
         try:
             if request.secret is not None:
-                headers.append(credential_pair(request, credentials))
+                headers += credential_pairs(request, credentials, wall)
             timeout = {"connect": wait, "read": read, "write": read, "pool": wait}
             return httpx.Request(
                 request.method, request.origin + request.path, headers=headers, content=request.body, extensions={"timeout": timeout}
@@ -206,6 +206,7 @@ class HttpxBridge:
         credentials: where keys come from.
         limits: what an answer may be at most.
         clock: monotonic seconds.
+        wall: seconds since the epoch, for signatures.
     """
 
     def __init__(
@@ -215,16 +216,18 @@ class HttpxBridge:
         *,
         limits: Limits = Limits(),  # noqa: B008  frozen
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._transport = transport
         self._credentials = credentials
         self._limits = limits
         self._clock = clock
+        self._wall = wall
 
     def open(self, request: HttpRequest, clocks: Clocks) -> Exchange:
         """As Transport.open."""
         attempt = _Attempt(request, clocks, self._clock)
-        response = _call(attempt, lambda: self._transport.handle_request(attempt.keyed(request, self._credentials)))
+        response = _call(attempt, lambda: self._transport.handle_request(attempt.keyed(request, self._credentials, self._wall)))
         stream = response.stream
         if not isinstance(stream, httpx.SyncByteStream):
             raise ProtocolError("the transport's answer cannot be read without an event loop")
@@ -304,16 +307,20 @@ class AsyncHttpxBridge:
         *,
         limits: Limits = Limits(),  # noqa: B008  frozen
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._transport = transport
         self._credentials = credentials
         self._limits = limits
         self._clock = clock
+        self._wall = wall
 
     async def open(self, request: HttpRequest, clocks: Clocks) -> AsyncExchange:
         """As AsyncTransport.open."""
         attempt = _Attempt(request, clocks, self._clock)
-        response = await _call_async(attempt, lambda: self._transport.handle_async_request(attempt.keyed(request, self._credentials)))
+        response = await _call_async(
+            attempt, lambda: self._transport.handle_async_request(attempt.keyed(request, self._credentials, self._wall))
+        )
         stream = response.stream
         if not isinstance(stream, httpx.AsyncByteStream):
             raise ProtocolError("the transport's answer cannot be read with an event loop")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, assert_never
 from saferoute.drivers import environment
 from saferoute.drivers.prompt import PromptSource, ask_passphrase
 from saferoute.errors import ConfigurationError, SecretError
+from saferoute.secrets.aws_places import AwsEnvironmentPlace, AwsProfilePlace
+from saferoute.secrets.document import secret_in
 from saferoute.secrets.lookup import AbsentSource, MemorySource, Sources, StoreAbsent
-from saferoute.secrets.secret import Passphrase, SecretRecord, SecretSource, make_secret
-from saferoute.secrets.sources import DefaultPlace, EnvironmentPlace, HeldPlace, KeyringPlace, PromptPlace, Secrets, VaultPlace
+from saferoute.secrets.secret import Passphrase, SecretRecord, SecretSource
+from saferoute.secrets.sources import DefaultPlace, EnvironmentPlace, FilePlace, HeldPlace, KeyringPlace, PromptPlace, Secrets, VaultPlace
 
 if TYPE_CHECKING:
     from saferoute.drivers.keyring_store import KeyringStore
@@ -65,7 +67,7 @@ def open_sources(spec: SecretsSpec, catalogue_env: CatalogueEnv) -> Sources:
         SecretError: a variable that the caller named holds something that is no key.
     """
     places = places_of(spec)
-    notes = [_ENVIRONMENT_NOTE] if any(isinstance(place, EnvironmentPlace) for place in places) else []
+    notes = [_ENVIRONMENT_NOTE] if any(isinstance(place, EnvironmentPlace | AwsEnvironmentPlace) for place in places) else []
     sources = [_open(place, catalogue_env) for place in places]
     return Sources(
         sources, places=places, catalogue=catalogue_env, present=environment.present, vault_with=_default_vault_with, notes=notes
@@ -88,17 +90,29 @@ def _open(place: Place, catalogue_env: CatalogueEnv) -> SecretSource:
         case KeyringPlace():
             return open_keyring()
         case VaultPlace():
-            try:
-                return open_vault(place)
-            except StoreAbsent as error:
-                return AbsentSource(place.label, error.message)
+            return _vault_or_absent(place)
+        case FilePlace():
+            from saferoute.drivers.secret_files import FileSource  # noqa: PLC0415  who names no files does not need it
+
+            return FileSource(place.files, place.label)
         case PromptPlace():
             known = {name: (origin,) for name, (_, origin) in catalogue_env.items()}
             return PromptSource(known | dict(place.origins))
         case HeldPlace():
             return MemorySource(place.records, label=place.label)
+        case AwsEnvironmentPlace() | AwsProfilePlace():
+            from saferoute.drivers.aws_sources import open_aws  # noqa: PLC0415
+
+            return open_aws(place)
         case _:
             assert_never(place)
+
+
+def _vault_or_absent(place: VaultPlace) -> SecretSource:
+    try:
+        return open_vault(place)
+    except StoreAbsent as error:
+        return AbsentSource(place.label, error.message)
 
 
 def _environment(listed: Sequence[tuple[str, str, tuple[str, ...]]], label: str) -> MemorySource:
@@ -108,7 +122,7 @@ def _environment(listed: Sequence[tuple[str, str, tuple[str, ...]]], label: str)
     broken: dict[str, str] = {}
     for name, variable, origins in listed:
         if variable in found and name not in records and name not in broken:
-            secret = make_secret(found[variable])
+            secret = secret_in(found[variable])
             if isinstance(secret, str):
                 broken[name] = f"the variable {variable}: {secret}"
             else:

@@ -184,6 +184,7 @@ class BlockingTransport:
         parser: "own", or "h11" for a second opinion at several times the cost.
         tls: the TLS context; share one among transports, making it is dear.
         clock: monotonic seconds; `Clocks.deadline` is on it.
+        wall: seconds since the epoch, for signatures.
         resolver: from host and port to addresses.
     """
 
@@ -196,6 +197,7 @@ class BlockingTransport:
         parser: Parser = "own",
         tls: ClientTls | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         resolver: Resolver = resolve_with_system,
     ) -> None:
         self._credentials = credentials
@@ -204,6 +206,7 @@ class BlockingTransport:
         self._reader = reader_factory(parser)
         self._tls = tls or ClientTls()
         self._clock = clock
+        self._wall = wall
         self._resolver = resolver
         self._pools: dict[tuple[str, NetClass], _Pool] = {}
         self._pid = os.getpid()
@@ -252,7 +255,7 @@ class BlockingTransport:
         def before_piece() -> None:
             connection.limit(clocks.first_byte, "first_byte", clocks, sent=True)
 
-        failure = write_request(request, head, self._credentials, connection.sock.sendall, before_piece)
+        failure = write_request(request, head, self._credentials, connection.sock.sendall, before_piece, wall=self._wall)
         if failure is None:
             return None
         if isinstance(failure, TimeoutError):

@@ -141,6 +141,7 @@ class AsyncioTransport:
         parser: "own", or "h11" for a second opinion at several times the cost.
         tls: the TLS context; share one among transports, making it is dear.
         clock: monotonic seconds; `Clocks.deadline` is on it.
+        wall: seconds since the epoch, for signatures.
         resolver: from host and port to addresses; called in a thread.
     """
 
@@ -153,6 +154,7 @@ class AsyncioTransport:
         parser: Parser = "own",
         tls: ClientTls | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         resolver: Resolver = resolve_with_system,
     ) -> None:
         self._credentials = credentials
@@ -161,6 +163,7 @@ class AsyncioTransport:
         self._reader = reader_factory(parser)
         self._tls = tls or ClientTls()
         self._clock = clock
+        self._wall = wall
         self._resolver = resolver
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
         self._recent: tuple[asyncio.AbstractEventLoop | None, _Pools] = (None, {})  # spares the weak lookup
@@ -191,7 +194,7 @@ class AsyncioTransport:
         return exchange
 
     def _write(self, connection: Connection, request: HttpRequest, head: bytes) -> None:
-        failure = write_request(request, head, self._credentials, connection.write, _nothing)
+        failure = write_request(request, head, self._credentials, connection.write, _nothing, wall=self._wall)
         if failure is not None:
             raise failure
 

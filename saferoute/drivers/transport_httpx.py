@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 from typing_extensions import override
 
-from saferoute.drivers.transport_request import CREDENTIAL_NAMES, OWN_NAMES
+from saferoute.drivers.transport_request import CREDENTIAL_NAMES, OWN_NAMES, SIGNATURE_NAMES
 from saferoute.errors import AddressRefused, ConnectFailed, ProtocolError, RequestError, TimedOut, TransportError
 from saferoute.values.http import Clocks, Head, HttpRequest, NetClass
 
@@ -54,7 +54,7 @@ class _Terms:
                     raise httpx.LocalProtocolError(
                         f"the header {name!r} carries a credential; this transport sends only those of its own source. Give it `secret`"
                     )
-            elif name not in OWN_NAMES:
+            elif name not in OWN_NAMES and not (self._auth == "sigv4" and name in SIGNATURE_NAMES):
                 headers.append((name, raw_value.decode("latin-1")))
         url = request.url
         origin = f"{url.scheme}://{url.netloc.decode('ascii')}"

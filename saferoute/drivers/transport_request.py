@@ -8,23 +8,29 @@ exception leads to a frame that saw the key.
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from saferoute.errors import RequestError, SaferouteError, SecretError, SecretNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from saferoute.secrets.secret import CredentialSource
     from saferoute.values.http import HttpRequest
 
-__all__ = ["CREDENTIAL_NAMES", "OWN_NAMES", "credential_pair", "head_of", "write_request"]
+__all__ = ["CREDENTIAL_NAMES", "OWN_NAMES", "SIGNATURE_NAMES", "credential_pairs", "head_of", "write_request"]
 
 # RFC 9112 section 3 and RFC 9110 section 5.5; a line break inside any part makes the lines outnumber the headers.
 _HEAD = re.compile(r"[A-Z]{1,16} /[!-~]*+ HTTP/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9a-z]++: [\t -~]*+\r\n)*+")
 _CREDENTIAL_VALUE = re.compile(rb"[\x20-\x7e]+")
 
-CREDENTIAL_NAMES = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"})
+CREDENTIAL_NAMES = frozenset(
+    {
+        "authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token", "cookie",
+        "x-aws-ec2-metadata-token",
+    }
+)  # fmt: skip
 """Header names that carry credentials: only the transport's own source may fill them."""
 
 OWN_NAMES = frozenset(
@@ -35,7 +41,11 @@ OWN_NAMES = frozenset(
 )  # fmt: skip
 """Header names that frame the message or belong to the connection: the transport writes them itself."""
 
+SIGNATURE_NAMES = frozenset({"x-amz-date"})
+"""Header names that a signature makes and that carry no credential: what another program signed is signed anew."""
+
 _REFUSED_NAMES = CREDENTIAL_NAMES | OWN_NAMES
+_SIGNATURE_NAMES = ((b"x-amz-date", b"authorization"), (b"x-amz-date", b"x-amz-security-token", b"authorization"))
 _SMALL_BODY = 65_536
 _PIECE = 262_144
 _OWN_LINES = 4  # request line, host, user-agent, accept-encoding
@@ -51,6 +61,7 @@ def head_of(request: HttpRequest, fixed: str) -> bytes:
     Raises:
         RequestError: a line break, control or non-ASCII character in method, path or header, or a header that the transport writes
             itself. The value is not shown.
+        ConfigurationError: the request is to be signed, and its origin is no AWS address.
     """
     headers = request.headers
     text = f"{request.method} {request.path}{fixed}" + "".join([f"{name}: {value}\r\n" for name, value in headers])
@@ -61,6 +72,10 @@ def head_of(request: HttpRequest, fixed: str) -> bytes:
         count += 1
     if _HEAD.fullmatch(text) is None or text.count("\n") != count or not _REFUSED_NAMES.isdisjoint(dict(headers)):
         raise RequestError(_what_is_wrong(request))
+    if request.auth == "sigv4":
+        from saferoute.secrets.signer import check_signable  # noqa: PLC0415  most programs never sign
+
+        check_signable(request)
     return text.encode("ascii")
 
 
@@ -81,10 +96,13 @@ def write_request(
     credentials: CredentialSource | None,
     sendall: Callable[[bytes], object],
     before_piece: Callable[[], object],
+    *,
+    wall: Callable[[], float] = time.time,
 ) -> BaseException | None:
     """Add the key, if the request names one, and write the request.
 
-    A body of 64 KiB or more follows in pieces, and `before_piece` is called before each, to set a time limit.
+    A body of 64 KiB or more follows in pieces, and `before_piece` is called before each, to set a time limit. `wall` gives seconds since
+    the epoch, which a signature holds.
 
     Returns:
         None, or what went wrong while writing, without its traceback: raise something fresh.
@@ -98,7 +116,7 @@ def write_request(
     body = request.body
     try:
         if request.secret is not None:
-            line = b"%b: %b\r\n\r\n" % credential_pair(request, credentials)
+            line = b"".join([b"%b: %b\r\n" % pair for pair in credential_pairs(request, credentials, wall)]) + b"\r\n"
         if len(body) < _SMALL_BODY:
             sendall(b"".join((head, line, body)))
         else:
@@ -116,19 +134,26 @@ def write_request(
     return failure
 
 
-def credential_pair(request: HttpRequest, credentials: CredentialSource | None) -> tuple[bytes, bytes]:
-    """Ask for the credential header of a request that names a secret, and check that it is one header.
+def credential_pairs(
+    request: HttpRequest, credentials: CredentialSource | None, wall: Callable[[], float] = time.time
+) -> Sequence[tuple[bytes, bytes]]:
+    """Ask for the credential headers of a request that names a secret, and check that they are such: one, or those of a signature.
 
     Raises:
         SecretError: no key, one that is not bound to the origin, or one that cannot be sent.
     """
-    name, value = b"", b""
+    pairs: Sequence[tuple[bytes, bytes]] = ()
     try:
         if credentials is None or request.secret is None:
             raise SecretNotFound("the request names a secret, and the transport was given no source of secrets; nothing was sent")
-        name, value = credentials.header(request.secret, request.auth, request.origin)
-        if name.decode("latin-1") not in CREDENTIAL_NAMES or _CREDENTIAL_VALUE.fullmatch(value) is None:
+        if request.auth == "sigv4":
+            pairs = credentials.signer(request.secret, request.origin).pairs(request, wall())
+            right = tuple([name for name, _ in pairs]) in _SIGNATURE_NAMES
+        else:
+            pairs = (credentials.header(request.secret, request.auth, request.origin),)
+            right = pairs[0][0].decode("latin-1") in CREDENTIAL_NAMES
+        if not right or not all(_CREDENTIAL_VALUE.fullmatch(value) for _, value in pairs):
             raise SecretError(f"the source of the secret {request.secret!r} made a header that cannot be sent; nothing was sent")
-        return name, value
+        return pairs
     finally:
-        value = b""
+        pairs = ()

@@ -9,19 +9,20 @@ A whole body is read as the stream it could have been: every content block begin
 - Thinking, and every kind of block that has no part of its own (a server-side tool's use and result, for example), becomes a reasoning
   part whose opaque state is the block: that is what has to come back in the next turn. Server-side tools are not the caller's tools:
   their blocks also stand in the metadata, under "server_blocks".
+- A citation is of the whole text block that it stands in; as it came, it also stands in the metadata, under "citations".
 - Only `message_stop` ends a stream. A stream that ends without it was cut off, even if a stop reason had come.
 - Counts in `message_delta` are totals so far and replace those of `message_start`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.anthropic_citations import citation_of
+from saferoute.providers.anthropic_complaints import error_of
 from saferoute.providers.anthropic_turns import DIALECT, TOOL_USE_EXTRAS
-from saferoute.providers.statuses import complaint_in, provider_error
-from saferoute.values.events import Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
+from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
 from saferoute.values.http import Head
 from saferoute.values.json import as_list, as_mapping, as_text, decode, encode, integer
 from saferoute.values.messages import OpaqueState, ToolCall
@@ -155,14 +156,7 @@ class AnthropicReader:
 
     def error(self, head: Head, body: Mapping[str, Any]) -> ProviderError:
         """Turn an error answer into one of the tree's errors."""
-        said = complaint_in(body)
-        detail = as_mapping(as_mapping(body.get("error")).get("details")).get("error_code")
-        if said.code is None and isinstance(detail, str):
-            said = replace(said, code=detail)
-        headers = head.headers
-        if isinstance(body.get("request_id"), str) and "request-id" not in headers:
-            headers = {**headers, "request-id": body["request_id"]}
-        return provider_error(Head(head.status, headers), said, provider_name=self._provider)
+        return error_of(head, body, self._provider)
 
     # ------------------------------------------------------------------------------------------------ events of a stream
 
@@ -184,8 +178,7 @@ class AnthropicReader:
         field = _DELTA_FIELDS.get(kind) if isinstance(kind, str) else None
         ours = block.kind in _OWN_KINDS
         if kind == "citations_delta":
-            self._cite(block, delta.get("citation"))
-            return ()
+            return self._cite(block, delta.get("citation"))
         if field is None or not (ours or field == "partial_json"):
             block.readable = False
             return ()
@@ -248,10 +241,9 @@ class AnthropicReader:
         part, self._parts = self._parts, self._parts + 1
         block = self._blocks[index] = _Block(part, kind, start)
         if kind == "text":
-            for citation in as_list(start.get("citations")):
-                self._cite(block, citation)
             text = as_text(start.get("text"))
-            return (TextDelta(text, part),) if text else ()
+            cited = [event for citation in as_list(start.get("citations")) for event in self._cite(block, citation)]
+            return [*cited, TextDelta(text, part)] if text else cited
         if kind == "thinking":
             thinking = as_text(start.get("thinking"))
             block.pieces += [thinking] if thinking else []
@@ -314,9 +306,11 @@ class AnthropicReader:
         except ValueError:
             raise self._broken("a number that JSON does not have") from None
 
-    def _cite(self, block: _Block, citation: object) -> None:
-        if isinstance(citation, dict):
-            self._citations.append({"index": block.part, "citation": citation})
+    def _cite(self, block: _Block, citation: object) -> Sequence[DecodedEvent]:
+        if not isinstance(citation, dict):
+            return ()
+        self._citations.append({"index": block.part, "citation": citation})
+        return (Cited(block.part, citation_of(citation)),) if block.kind == "text" else ()
 
     # ------------------------------------------------------------------------------------------------ the end
 

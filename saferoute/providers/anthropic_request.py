@@ -1,12 +1,13 @@
 """A chat request in the words of the Messages API: version, bounds, sampling, reasoning, tools, structured output, options.
 
 The API version is chosen per call: since 2026-10-21 the API refuses temperature, top_p and top_k even at their defaults, so that a
-call which sets one goes out as 2023-06-01.
+call which sets one goes out as 2023-06-01. A cloud may have doors of its own (`Quirks`): the version in the body, the model in the path.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from saferoute.errors import InvalidMessages, UnknownOption, UnsupportedParameter
 from saferoute.providers.anthropic_turns import DIALECT, encode_conversation, written
@@ -28,6 +29,7 @@ VERSION = "2026-10-21"
 SAMPLING_VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
 MIN_BUDGET = 1024
+MAX_TEMPERATURE = 1
 
 _SAMPLING = ("temperature", "top_p", "top_k")
 # What a reasoning word is worth in tokens, for models that take a budget. The API counts the budget inside max_tokens.
@@ -35,6 +37,7 @@ _BUDGETS: Mapping[str, int] = {"minimal": 1024, "low": 2048, "medium": 8192, "hi
 _EFFORTS: Mapping[str, str] = {word: word for word in ("low", "medium", "high", "xhigh", "max")} | {"minimal": "low"}
 # Fields that provider_options may not set whatever the table allows, and what to use instead.
 _RESERVED: Mapping[str, str] = {
+    "anthropic_version": "it is chosen for each call",
     "model": "the route names the model",
     "messages": "pass messages",
     "system": "pass system",
@@ -52,15 +55,16 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
         UnknownOption: for a provider option that the row does not allow, or that the call sets already.
     """
     noticing = Noticing(request.on_unsupported)
-    fields: dict[str, object] = {"model": target.model, "max_tokens": _max_tokens(request, target, noticing)}
+    quirks = target.quirks
+    fields: dict[str, object] = {} if quirks.model_in_path else {"model": target.model}
+    fields["max_tokens"] = _max_tokens(request, target, noticing)
     if request.stream:
         fields["stream"] = True
     if request.stop:
         fields["stop_sequences"] = request.stop
     if request.cache == "provider":
         fields["cache_control"] = {"type": "ephemeral"}
-    if request.seed is not None:
-        noticing.unsupported("seed", "the Messages API has no seed")
+    _refuse(request, noticing)
     effort = _reasoning(request, target, fields, noticing)
     system, messages = encode_conversation(request.messages, target, noticing)
     spliced = {"system": system, "messages": messages, **_tools(request, target, noticing)}
@@ -72,18 +76,17 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     if options or request.temperature is not None or request.top_p is not None:
         _sampling(request, target, fields, options, noticing)
         fields |= options
-    pieces = [written(fields)[:-1]]
-    for name, raw in spliced.items():
-        if raw is not None:
-            pieces.append(b',"%s":%s' % (name.encode(), raw))
-    pieces.append(b"}")
+    version = _version(quirks.anthropic_version, fields)
+    if quirks.anthropic_version:
+        fields["anthropic_version"] = version
+    ready = b"".join(b',"%s":%s' % (name.encode(), raw) for name, raw in spliced.items() if raw is not None)
     return Encoded(
         HttpRequest(
             method="POST",
             origin=target.origin,
-            path=target.path + "/v1/messages",
-            headers=_headers(request, target, fields),
-            body=b"".join(pieces),
+            path=_path(request, target),
+            headers=_headers(request, target, "" if quirks.anthropic_version else version),
+            body=written(fields)[:-1] + ready + b"}",
             secret=target.secret,
             auth=target.auth,
             net=target.net,
@@ -92,13 +95,39 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     )
 
 
-def _headers(request: ChatRequest, target: Target, fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    version = VERSION if fields.keys().isdisjoint(_SAMPLING) else SAMPLING_VERSION
-    ours = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if request.stream else "application/json",
-        "anthropic-version": version,
-    }
+def _refuse(request: ChatRequest, noticing: Noticing) -> None:
+    """Say no to what the API has nothing for."""
+    if request.seed is not None:
+        noticing.unsupported("seed", "the Messages API has no seed")
+    if request.n != 1:
+        noticing.unsupported("n", "the Messages API gives one answer a call; call several times")
+    if request.logprobs is not None:
+        noticing.unsupported("logprobs", "the Messages API does not tell how likely its tokens were")
+
+
+def _path(request: ChatRequest, target: Target) -> str:
+    """The model is one segment of the path where it is part of it, whatever it holds."""
+    if not target.quirks.model_in_path:
+        return target.path + "/v1/messages"
+    if not target.model:
+        raise InvalidMessages(f"the table row {target.id!r} got no model, which its path has to name")
+    try:
+        return f"{target.path}/{quote(target.model, safe='@')}:{'streamRawPredict' if request.stream else 'rawPredict'}"
+    except UnicodeEncodeError:
+        raise InvalidMessages(f"the model that the table row {target.id!r} got has half a surrogate pair") from None
+
+
+def _version(fixed: str, fields: Mapping[str, object]) -> str:
+    """The API version of the call: a cloud's own word as it is, and of the API's two the one that has what the call asks for."""
+    if fixed not in {"", VERSION}:
+        return fixed
+    return VERSION if fields.keys().isdisjoint(_SAMPLING) else SAMPLING_VERSION
+
+
+def _headers(request: ChatRequest, target: Target, version: str) -> tuple[tuple[str, str], ...]:
+    ours = {"content-type": "application/json", "accept": "text/event-stream" if request.stream else "application/json"}
+    if version:
+        ours["anthropic-version"] = version
     return tuple((ours | dict(target.headers)).items())
 
 
@@ -125,6 +154,9 @@ def _sampling(request: ChatRequest, target: Target, fields: dict[str, object], o
     for name in asked.keys() & options.keys():
         raise _twice(name)
     if target.profile.sampling is not False:
+        if asked.get("temperature", 0) > MAX_TEMPERATURE:
+            noticing.unsupported("temperature", f"the Messages API takes 0 to {MAX_TEMPERATURE}")
+            del asked["temperature"]
         fields |= asked
         return
     for name in _SAMPLING:

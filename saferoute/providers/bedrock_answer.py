@@ -8,6 +8,7 @@ A whole body is read as the stream it could have been, block by block. Rules:
   A stream that ends with `messageStop` alone is whole, without usage; one that ends before it was cut off.
 - Reasoning with a signature, redacted reasoning, and the calls and results of server-side tools have an opaque state, which is the
   content block that has to come back in the next turn. Server-side calls also stand in the metadata, under "server_blocks".
+- A citation is of the whole text block that it stands in; as it came, it also stands in the metadata, under "citations".
 - Blocks that have no part here (a picture that the model made, for example) are left out with a notice.
 - An exception inside the stream, and an error inside a successful body, are errors of the tree. Converse has no id for an answer and
   does not say which model it is.

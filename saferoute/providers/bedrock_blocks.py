@@ -6,8 +6,9 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.bedrock_citations import citation_of
 from saferoute.providers.bedrock_turns import DIALECT, SERVER_TOOL_USE
-from saferoute.values.events import Notice, Noticed, PartEnd, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallReady
+from saferoute.values.events import Cited, Notice, Noticed, PartEnd, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallReady
 from saferoute.values.json import as_list, as_mapping, as_text, decode, encode
 from saferoute.values.messages import OpaqueState, ToolCall
 
@@ -132,10 +133,7 @@ class Blocks:
                 self._begun(index, _RESULTS).items += as_list(value)
                 return []
             case "citation":
-                open_block = self._open.get(index)
-                part = open_block.part if open_block else self._parts
-                self.citations += [{"index": part, "citation": value}] if isinstance(value, dict) else []
-                return []
+                return self._cite(index, value) if isinstance(value, dict) else []
             case _:
                 return self._skip(kind)
 
@@ -166,6 +164,13 @@ class Blocks:
         block = self._of_kind(index, "text", events)
         text = self._piece(value)
         return [*events, TextDelta(text, block.part)] if text else events
+
+    def _cite(self, index: int, value: Mapping[str, Any]) -> list[DecodedEvent]:
+        """Take a citation: of the text that is open, or of one that it begins."""
+        events: list[DecodedEvent] = []
+        block = self._open.get(index) or self._of_kind(index, "text", events)
+        self.citations.append({"index": block.part, "citation": value})
+        return [Cited(block.part, citation_of(value))] if block.kind == "text" else []
 
     def _add_input(self, index: int, value: object) -> list[DecodedEvent]:
         block = self._begun(index, _CALLS)

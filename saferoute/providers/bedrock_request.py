@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["encode_request"]
 
 MIN_BUDGET = 1024
+MAX_SAMPLING = 1
 # What a reasoning word is worth in tokens, for models that take a budget.
 _BUDGETS: Mapping[str, int] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 49152}
 # Converse's own fields that provider_options may set if the table allows them; everything else is a field of the model.
@@ -116,12 +117,18 @@ def _inference(request: ChatRequest, target: Target, bound: int | None, noticing
     for ours, theirs, value in (("temperature", "temperature", request.temperature), ("top_p", "topP", request.top_p)):
         if value is not None and target.profile.sampling is False:
             noticing.unsupported(ours, f"{target.model} takes no sampling parameters")
+        elif value is not None and value > MAX_SAMPLING:
+            noticing.unsupported(ours, f"Converse takes 0 to {MAX_SAMPLING}")
         elif value is not None:
             fields[theirs] = value
     if request.stop:
         fields["stopSequences"] = request.stop
     if request.seed is not None:
         noticing.unsupported("seed", "Converse has no seed")
+    if request.n != 1:
+        noticing.unsupported("n", "Converse gives one answer a call; call several times")
+    if request.logprobs is not None:
+        noticing.unsupported("logprobs", "Converse does not tell how likely its tokens were")
     return written(fields) if fields else None
 
 

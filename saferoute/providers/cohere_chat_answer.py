@@ -7,6 +7,8 @@ end. Rules:
 - The plan before tool calls (`tool_plan`) is a reasoning part, as thinking is; the state of both is what has to come back.
 - Only `message-end` ends a stream: `[DONE]` is not always sent, and says nothing when it comes alone.
 - An error inside a stream stands in `message-end`, or is an object that has a `message` and no type of this API.
+- A citation belongs to the text block that it names, else to the first; those of thinking and plans, and what a citation says beyond our
+  words, stand in the metadata, and so do the ids of tokens whose probabilities were asked for.
 - `usage.tokens` are what the model read and wrote; `billed_units` leaves out the prompt that Cohere adds, and is used only where the
   others are missing.
 """
@@ -16,8 +18,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.cohere_chat_sources import citations_of, token_logprobs
 from saferoute.providers.statuses import Complaint, complaint_in, provider_error
-from saferoute.values.events import Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
+from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
 from saferoute.values.http import Head
 from saferoute.values.json import as_list, as_mapping, as_text, decode, encode, integer
 from saferoute.values.messages import OpaqueState, ToolCall
@@ -44,6 +47,7 @@ _FINISH: Final[Mapping[str, FinishReason]] = {
 _DIALECT: Final = "cohere_chat"
 _PLAN: Final = "tool_plan"
 _THINKING: Final = "thinking"
+_OF_TEXT: Final = "TEXT_CONTENT"
 
 
 class _Block:
@@ -76,7 +80,19 @@ class CohereReader:
         completed: whether the terminal event has come.
     """
 
-    __slots__ = ("_blocks", "_called", "_calls", "_id", "_metadata", "_model", "_parts", "_plan", "_provider", "completed")
+    __slots__ = (
+        "_blocks",
+        "_called",
+        "_calls",
+        "_id",
+        "_metadata",
+        "_model",
+        "_parts",
+        "_plan",
+        "_provider",
+        "_texts",
+        "completed",
+    )
 
     def __init__(self, target: Target) -> None:
         self.completed = False
@@ -86,6 +102,7 @@ class CohereReader:
         self._parts = 0
         self._blocks: dict[int, _Block] = {}  # content blocks that are open, by wire index
         self._calls: dict[int, _Call] = {}  # calls that are open, by wire index
+        self._texts: dict[int, int] = {}  # the parts of all text blocks, by wire index
         self._plan: _Block | None = None
         self._called = False
         self._metadata: dict[str, Any] = {}
@@ -114,7 +131,7 @@ class CohereReader:
         for index, call in enumerate(as_list(message.get("tool_calls"))):
             events += self._begin_call(index, as_mapping(call))
             events += self._end_call(index)
-        self._cite(message)
+        events += self._cite(message)
         self._keep_logprobs(body)
         return [*events, *self._complete(body)]
 
@@ -178,8 +195,7 @@ class CohereReader:
             case "tool-call-end":
                 return self._end_call(index)
             case "citation-start":
-                self._cite(message)
-                return ()
+                return self._cite(message)
             case _:
                 if isinstance(event.get("message"), str) or event.get("error"):
                     raise self.error(Head(200, {}), event)
@@ -196,10 +212,11 @@ class CohereReader:
     def _begin_block(self, index: int, content: Mapping[str, Any]) -> list[DecodedEvent]:
         if index in self._blocks:
             raise self._broken("a content block that had begun already")
-        kind = _THINKING if content.get("type") == _THINKING else "text"
-        if content.get("type") not in {None, "text", _THINKING}:
-            kind = ""  # a block of a later version: nothing of it is shown
-        self._blocks[index] = _Block(kind, self._new_part())
+        said = content.get("type") or "text"
+        kind = said if said in ("text", _THINKING) else ""  # a block of a later version: nothing of it is shown
+        block = self._blocks[index] = _Block(kind, self._new_part())
+        if kind == "text":
+            self._texts[index] = block.part
         return self._add(index, content)
 
     def _add(self, index: int, content: Mapping[str, Any]) -> list[DecodedEvent]:
@@ -286,18 +303,27 @@ class CohereReader:
         elif finish == "tool_call" and not self._called:
             finish = "stop"
         self.completed = True
-        return [*events, Completed(finish, raw, _usage(as_mapping(said.get("usage"))), self._metadata)]
+        logprobs = token_logprobs(self._metadata.get("logprobs"))
+        return [*events, Completed(finish, raw, _usage(as_mapping(said.get("usage"))), self._metadata, logprobs)]
 
     def _new_part(self) -> int:
         self._parts += 1
         return self._parts - 1
 
-    def _cite(self, message: Mapping[str, Any]) -> None:
-        """Keep citations: a list in a body, one object in an event."""
+    def _cite(self, message: Mapping[str, Any]) -> list[DecodedEvent]:
+        """Take citations: a list in a body, one object in an event."""
         given = message.get("citations")
         found = [citation for citation in (given if isinstance(given, list) else [given]) if isinstance(citation, dict)]
         if found:
             self._metadata.setdefault("citations", []).extend(found)
+        first = next(iter(self._texts.values()), None)
+        events: list[DecodedEvent] = []
+        for said in found:
+            place = integer(said.get("content_index"))
+            part = first if place is None else self._texts.get(place)
+            if part is not None and said.get("type", _OF_TEXT) == _OF_TEXT:
+                events += [Cited(part, citation) for citation in citations_of(said)]
+        return events
 
     def _keep_logprobs(self, said: Mapping[str, Any]) -> None:
         given = said.get("logprobs")

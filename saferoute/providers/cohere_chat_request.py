@@ -5,6 +5,8 @@ What the API has its own way of, and is arranged here:
 - A tool choice is REQUIRED, NONE or nothing: one certain tool is asked for by sending only that one, with REQUIRED.
 - `strict_tools` holds for all tools of a call or for none.
 - Thinking has a budget in tokens and no words: a word is turned into a budget, with a notice.
+- A JSON Schema, or JSON at all, can be asked for only where the call has neither tools nor documents.
+- Prompts are cached by the provider on its own; there are no marks to set.
 - Text files are `documents` of the call, which the model cites; in a tool's result they are document blocks.
 - The plan that a model makes before its calls (`tool_plan`) and its thinking come back as they were, to the same model only.
 """
@@ -74,10 +76,9 @@ def encode_cohere(request: ChatRequest, target: Target) -> Encoded:
     _add_sampling(fields, request, target, noticing)
     spliced: dict[str, bytes] = {}
     _add_tools(fields, spliced, request, target, noticing)
-    if request.output is not None and target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
-    elif request.output is not None:
-        spliced["response_format"] = b'{"type":"json_object","json_schema":%s}' % request.output.schema
+    _add_format(spliced, request, target, noticing, alone="tools" not in spliced and not conversation.documents)
+    if request.cache == "provider":
+        noticing.once("noted", "cache", "Cohere has no cache marks: it caches prompts by itself")
     fields |= extra_fields(request, target, _RESERVED, fields.keys() | spliced.keys())
     accept = "text/event-stream" if request.stream else "application/json"
     return Encoded(post(target, "/v2/chat", fields, spliced, accept=accept), tuple(noticing.notices))
@@ -96,6 +97,12 @@ def _add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, 
         fields["stop_sequences"] = list(request.stop)
     if request.seed is not None:
         fields["seed"] = request.seed
+    if request.n > 1:
+        noticing.unsupported("n", "Cohere makes one answer a call; call it several times for several answers")
+    if request.logprobs is not None:
+        fields["logprobs"] = True
+        if request.logprobs:
+            noticing.unsupported("logprobs", "Cohere tells no alternatives to a token; logprobs=0 asks for the tokens' own probabilities")
     if request.reasoning is not None:
         _add_thinking(fields, request.reasoning, target, noticing)
 
@@ -112,6 +119,17 @@ def _add_thinking(fields: dict[str, Any], asked: ReasoningEffort | int, target: 
         budget = _BUDGETS[asked]
         fields["thinking"] = {"type": "enabled"} if budget is None else {"type": "enabled", "token_budget": budget}
         noticing.changed("reasoning", f"Cohere has no word for effort; {asked!r} goes out as {budget or 'an unbounded number of'} tokens")
+
+
+def _add_format(spliced: dict[str, bytes], request: ChatRequest, target: Target, noticing: NoticingOnce, *, alone: bool) -> None:
+    if request.output is not None and target.profile.json_schema is False:
+        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
+    elif request.output is not None and not alone:
+        noticing.unsupported("output", "Cohere enforces a JSON Schema only in a call without tools and text files")
+    elif request.output is not None:
+        spliced["response_format"] = b'{"type":"json_object","json_schema":%s}' % request.output.schema
+    elif request.json_object and alone and target.quirks.json_object:
+        spliced["response_format"] = b'{"type":"json_object"}'
 
 
 def _add_tools(fields: dict[str, Any], spliced: dict[str, bytes], request: ChatRequest, target: Target, noticing: NoticingOnce) -> None:

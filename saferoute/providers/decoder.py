@@ -43,9 +43,14 @@ class _Mode(Enum):
 
 
 class Decoder:
-    """Decodes one answer: `head`, then `feed` for every piece, then `close`."""
+    """Decodes one answer: `head`, then `feed` for every piece, then `close`.
 
-    __slots__ = ("_collected", "_events", "_head", "_max_body", "_mode", "_name", "_reader", "_says_stream", "_streams")
+    Attributes:
+        failure: what went wrong behind the events that the last piece gave: look after every `feed`, and raise it once those events are
+            where they belong. It would be raised by the next `feed`; so it does not matter where an answer was cut into pieces.
+    """
+
+    __slots__ = ("_collected", "_events", "_head", "_max_body", "_mode", "_name", "_reader", "_says_stream", "_streams", "failure")
 
     def __init__(self, reader: Reader, provider_name: str, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._reader = reader
@@ -57,6 +62,7 @@ class Decoder:
         self._head: Head | None = None
         self._collected = bytearray()
         self._events: EventStream | LineStream | FrameStream = EventStream()
+        self.failure: ProviderError | ProtocolError | None = None
 
     @property
     def completed(self) -> bool:
@@ -91,15 +97,20 @@ class Decoder:
             ProtocolError: for data that is not what the dialect says, or too large.
         """
         if self._streams:
+            if self.failure is not None:
+                raise self.failure
             reader = self._reader
             events: list[DecodedEvent] = []
             try:
                 for name, text in self._events.feed(data):
                     if text and not reader.completed:
                         events += reader.on_event(name, text)
-            except ProviderError as error:
-                self._add_request_id(error)
-                raise
+            except (ProviderError, ProtocolError) as error:
+                if isinstance(error, ProviderError):
+                    self._add_request_id(error)
+                if not events:
+                    raise
+                self.failure = error
             return events
         if self._mode is _Mode.UNDECIDED:
             return self._decide(data)
@@ -123,6 +134,8 @@ class Decoder:
             StreamInterrupted: if the stream ended before its terminal event.
             ProtocolError: for an answer that is not JSON.
         """
+        if self.failure is not None:
+            raise self.failure
         if self._mode is _Mode.ERROR and self._head is not None:
             raise self._reader.error(self._head, _error_body(bytes(self._collected)))
         if self._mode is _Mode.STREAM or (self._mode is _Mode.UNDECIDED and self._says_stream):

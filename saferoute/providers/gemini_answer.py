@@ -12,21 +12,22 @@ A stream is a row of fragments of the whole body, so that both are read by the s
 - Parts that have no part of ours (of server-side tools, and media that the model made) become reasoning parts whose state is the
   part. They are not the caller's tools: they also stand in the metadata, under "server_parts" and "media".
 - Calls without an id get one out of a digest of the answer's id, the call's place and what it says: the same for body and stream.
-- Only the first candidate is read: a call asks for one.
+- The candidate with the index 0, which the API leaves out, is the answer; others are its alternatives, which no event shows.
+- Sources of the text are said when the answer is whole: what they point to may come in any fragment.
 - Counts are totals so far: the last record with a total replaces those before it, zeros (which are left out) included.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.gemini_candidate import UNSAID, Candidate
 from saferoute.providers.gemini_complaints import complained
-from saferoute.values.events import Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
+from saferoute.values.events import Completed, Started
+from saferoute.values.fold import Fold
 from saferoute.values.http import Head
-from saferoute.values.json import as_list, as_mapping, as_text, decode, encode, integer
-from saferoute.values.messages import OpaqueState, ToolCall
+from saferoute.values.json import as_list, as_mapping, as_text, decode, integer
 from saferoute.values.usage import usage_from_totals
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from saferoute.errors import ProviderError
     from saferoute.values.events import DecodedEvent, FinishReason
+    from saferoute.values.messages import Content
     from saferoute.values.target import Target
     from saferoute.values.usage import Usage
 
@@ -60,14 +62,8 @@ _FINISH: Final[Mapping[str, FinishReason]] = {
     "MALFORMED_RESPONSE": "error",
     "CONTINUATION": "pause",
 }
-# proto's words for "nothing was said"
-_UNSAID: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
-# What of a candidate besides its content is worth keeping; in streams, lists inside the second row come in pieces.
-_METADATA: Final = ("finishMessage", "safetyRatings", "avgLogprobs")
-_METADATA_IN_PIECES: Final = ("citationMetadata", "groundingMetadata", "urlContextMetadata", "logprobsResult")
 _BODY_METADATA: Final = ("serviceTier", "modelStatus")
-_SERVER_PARTS: Final = frozenset({"executableCode", "codeExecutionResult", "toolCall", "toolResponse"})
-_DIGEST_CHARS: Final = 24
+_MOST_CANDIDATES: Final = 128  # as many as a call may ask for
 
 
 class GeminiReader:
@@ -77,34 +73,17 @@ class GeminiReader:
         completed: whether the answer is whole.
     """
 
-    __slots__ = (
-        "_blocked",
-        "_call_ids",
-        "_finish",
-        "_id",
-        "_media",
-        "_metadata",
-        "_open",
-        "_parts",
-        "_server",
-        "_target",
-        "_usage",
-        "completed",
-    )
+    __slots__ = ("_blocked", "_id", "_main", "_metadata", "_others", "_target", "_usage", "completed")
 
     def __init__(self, target: Target) -> None:
         self.completed = False
         self._target = target
         self._id: str | None = None  # None until the first fragment
-        self._parts = 0
-        self._open: tuple[int, bool] | None = None  # the part that the next piece continues, and whether it is thinking
-        self._call_ids: set[str] = set()
-        self._finish = ""
+        self._main = Candidate(target, 0, "")
+        self._others: dict[int, tuple[Candidate, list[DecodedEvent]]] = {}
         self._blocked = ""
         self._usage: dict[str, Any] = {}
         self._metadata: dict[str, Any] = {}
-        self._server: list[Mapping[str, Any]] = []
-        self._media: list[Mapping[str, Any]] = []
 
     # ------------------------------------------------------------------------------------------------ the reader's contract
 
@@ -142,7 +121,9 @@ class GeminiReader:
 
     def on_end(self) -> Sequence[DecodedEvent]:
         """The stream is over: the answer is whole if it said why it ended."""
-        return self._complete() if self._finish or self._blocked else ()
+        if not (self._main.finish or self._blocked) or not all(other.finish for other, _ in self._others.values()):
+            return ()
+        return self._complete()
 
     def error(self, head: Head, body: Mapping[str, Any]) -> ProviderError:
         """Turn an error answer into one of the tree's errors."""
@@ -156,6 +137,7 @@ class GeminiReader:
         events: list[DecodedEvent] = []
         if self._id is None:
             self._id = as_text(said.get("responseId"))
+            self._main = Candidate(self._target, 0, self._id)
             events.append(Started(self._id, as_text(said.get("modelVersion"))))
         usage = {name: value for name, value in as_mapping(said.get("usageMetadata")).items() if value is not None}
         if "totalTokenCount" in usage:
@@ -165,147 +147,48 @@ class GeminiReader:
         if isinstance(said.get("promptFeedback"), dict):
             self._metadata["promptFeedback"] = said["promptFeedback"]
             blocked = as_text(said["promptFeedback"].get("blockReason"))
-            self._blocked = self._blocked if blocked in _UNSAID else blocked
+            self._blocked = self._blocked if blocked in UNSAID else blocked
         self._metadata |= {name: said[name] for name in _BODY_METADATA if said.get(name) is not None}
-        for candidate in as_list(said.get("candidates")):
-            if isinstance(candidate, dict) and not candidate.get("index"):
-                self._read_candidate(candidate, events)
-                break
+        main = False
+        for place, candidate in enumerate(as_list(said.get("candidates"))):
+            if not isinstance(candidate, dict):
+                continue
+            number = candidate.get("index") or (place if main else 0)
+            if number == 0:
+                main = True
+                self._main.read(candidate, events)
+            elif type(number) is int and 0 < number < _MOST_CANDIDATES:
+                other, its_events = self._others.setdefault(number, (Candidate(self._target, number, self._id), []))
+                other.read(candidate, its_events)
         return events
-
-    def _read_candidate(self, candidate: Mapping[str, Any], events: list[DecodedEvent]) -> None:
-        for part in as_list(as_mapping(candidate.get("content")).get("parts")):
-            if not isinstance(part, dict):
-                raise self._broken("a part that is no object")
-            text = part.get("text")
-            if type(text) is str:
-                self._read_text(part, text, events)
-            else:
-                self._read_other(part, events)
-        finish = as_text(candidate.get("finishReason"))
-        self._finish = self._finish if finish in _UNSAID else finish
-        self._metadata |= {name: candidate[name] for name in _METADATA if candidate.get(name) is not None}
-        for name in _METADATA_IN_PIECES:
-            if isinstance(candidate.get(name), dict):
-                _join(self._metadata.setdefault(name, {}), candidate[name])
-
-    def _read_text(self, part: Mapping[str, Any], text: str, events: list[DecodedEvent]) -> None:
-        thinks = part.get("thought") is True
-        signature = as_text(part.get("thoughtSignature"))
-        if not text and not signature:
-            return
-        if self._open is not None and self._open[1] is not thinks:
-            self._close(events)
-        if text or thinks:
-            if self._open is None:
-                self._open = (self._next_part(), thinks)
-            index = self._open[0]
-            if text:
-                events.append(ReasoningDelta(text, index) if thinks else TextDelta(text, index))
-        if signature:
-            self._close(events, {"thoughtSignature": signature})
-
-    def _close(self, events: list[DecodedEvent], signed: Mapping[str, Any] | None = None) -> None:
-        """End the open text or thinking, with its signature if it has one; a signature without a part before it stands alone."""
-        if self._open is not None:
-            index, thinks = self._open
-            self._open = None
-            if thinks:
-                events.append(PartEnd(index, self._state({"thought": True, **(signed or {})})))
-                return
-            events.append(PartEnd(index))
-        if signed is not None:
-            events.append(PartEnd(self._next_part(), self._state(signed)))
-
-    def _read_other(self, part: Mapping[str, Any], events: list[DecodedEvent]) -> None:
-        """Read a part that is no text: a call, a part of a server-side tool, media, or something new."""
-        if part.get("text") is not None:
-            raise self._broken("a text that is no text")
-        call = part.get("functionCall")
-        if call is not None:
-            self._close(events)
-            events += self._read_call(call, as_text(part.get("thoughtSignature")))
-            return
-        kinds = [name for name, value in part.items() if isinstance(value, dict)]
-        if not kinds:
-            if part.get("thoughtSignature"):
-                self._read_text(part, "", events)
-            return
-        self._close(events)
-        index = self._next_part()
-        if not _SERVER_PARTS.isdisjoint(kinds):
-            self._server.append(part)
-        if isinstance(part.get("inlineData"), dict) and part.get("thought") is not True:
-            self._media.append({"index": index, **part["inlineData"]})
-        events.append(PartEnd(index, self._state(part)))
-
-    def _read_call(self, call: object, signature: str) -> Sequence[DecodedEvent]:
-        name = as_text(call.get("name")) if isinstance(call, dict) else ""
-        if not isinstance(call, dict) or not name:
-            raise self._broken("a tool call without a name")
-        if call.get("partialArgs") or call.get("willContinue"):
-            raise self._broken("a tool call in pieces, which nobody asked for")
-        given = call.get("args")
-        arguments = given if isinstance(given, str) else self._json({} if given is None else given)
-        arguments = arguments if arguments.strip() else "{}"
-        call_id = as_text(call.get("id"))
-        if not call_id or call_id in self._call_ids:
-            call_id = self._made_id(name, arguments, signature)
-        self._call_ids.add(call_id)
-        index = self._next_part()
-        state = self._state({"thoughtSignature": signature}) if signature else None
-        return (ToolCallDelta(index, call_id, name, arguments), ToolCallReady(index, ToolCall(call_id, name, arguments, state)))
-
-    def _made_id(self, *said: str) -> str:
-        seed = self._json([self._id, len(self._call_ids), *said])
-        return "call_" + hashlib.sha256(seed.encode()).hexdigest()[:_DIGEST_CHARS]
-
-    def _next_part(self) -> int:
-        index, self._parts = self._parts, self._parts + 1
-        return index
-
-    def _state(self, value: Mapping[str, Any]) -> OpaqueState:
-        """State for the model that was asked: names such as "-latest" answer under another name, and the state has to find back."""
-        target = self._target
-        return OpaqueState(target.provider_name, target.dialect, target.model, self._json(value))
-
-    def _json(self, value: object) -> str:
-        try:
-            return encode(value).decode()
-        except ValueError:
-            raise self._broken("a number that JSON does not have") from None
 
     # ------------------------------------------------------------------------------------------------ the end
 
     def _complete(self) -> Sequence[DecodedEvent]:
         events: list[DecodedEvent] = []
-        self._close(events)
+        main = self._main
+        logprobs = main.end(events)
         self.completed = True
-        raw = self._finish or self._blocked
+        raw = main.finish or self._blocked
         finish: FinishReason = _FINISH.get(raw, "other")
-        if self._call_ids and raw in {"", "STOP"}:
+        if main.calls and raw in {"", "STOP"}:
             finish = "tool_call"
-        elif self._blocked and not self._finish:
+        elif self._blocked and not main.finish:
             finish = "content_filter"
-        metadata = self._metadata
-        if self._server:
-            metadata["server_parts"] = self._server
-        if self._media:
-            metadata["media"] = self._media
-        return [*events, Completed(finish, raw, _usage(self._usage), metadata)]
+        alternatives = tuple(_content(*self._others[number]) for number in sorted(self._others))
+        metadata = self._metadata | main.metadata
+        return [*events, Completed(finish, raw, _usage(self._usage), metadata, logprobs, alternatives)]
 
     def _broken(self, what: str) -> ProtocolError:
         return ProtocolError(f"{self._target.provider_name or 'the provider'} sent {what}")
 
 
-def _join(known: dict[str, Any], now: Mapping[str, Any]) -> None:
-    """Add metadata that comes in pieces: lists grow, everything else is replaced; a list said again as a whole is not doubled."""
-    for name, value in now.items():
-        old = known.get(name)
-        if isinstance(old, list) and isinstance(value, list) and value[: len(old)] != old:
-            old += value
-        else:
-            known[name] = value.copy() if isinstance(value, list) else value
+def _content(candidate: Candidate, events: list[DecodedEvent]) -> Content:
+    """The parts of an alternative."""
+    candidate.end(events)
+    fold = Fold()
+    fold.add(events)
+    return fold.content()
 
 
 def _usage(raw: Mapping[str, Any]) -> Usage:

@@ -1,4 +1,6 @@
-"""The `gemini_generate` dialect: generateContent of the Gemini Developer API and of Vertex AI, which differ in path and key only.
+"""The `gemini_generate` dialect: generateContent of the Gemini Developer API and of Vertex AI.
+
+The two differ in path and key, in how a stored file is named, and in that neither takes what the other signed.
 
 How a request is written stands in `gemini_request` (parameters) and `gemini_turns` (the conversation); how an answer is read stands in
 `gemini_answer`.

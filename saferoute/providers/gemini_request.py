@@ -51,8 +51,6 @@ _GENERATION: Final = frozenset(
         "topK",
         "presencePenalty",
         "frequencyPenalty",
-        "responseLogprobs",
-        "logprobs",
         "responseMimeType",
         "responseModalities",
         "mediaResolution",
@@ -83,7 +81,9 @@ _RESERVED: Final[Mapping[str, str]] = {
     "seed": "pass seed",
     "responseSchema": "pass output",
     "responseJsonSchema": "pass output",
-    "candidateCount": "one answer per call; use client.chat several times",
+    "candidateCount": "pass n",
+    "responseLogprobs": "pass logprobs",
+    "logprobs": "pass logprobs",
 }
 
 
@@ -104,7 +104,7 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     if schema is not None and target.profile.json_schema is False:
         noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
         schema = None
-    if schema is not None:
+    if schema is not None or (request.json_object and target.quirks.json_object):
         settings["responseMimeType"] = "application/json"
     if request.parallel_tool_calls is False and tools:
         noticing.unsupported("parallel_tool_calls", "generateContent has no switch that keeps a model from calling several tools at once")
@@ -169,6 +169,12 @@ def _generation_config(request: ChatRequest, target: Target, noticing: Noticing)
         settings["stopSequences"] = list(request.stop)
     if request.seed is not None:
         settings["seed"] = request.seed
+    if request.n > 1:
+        settings["candidateCount"] = request.n
+    if request.logprobs is not None:
+        settings["responseLogprobs"] = True
+        if request.logprobs:
+            settings["logprobs"] = request.logprobs
     if request.reasoning is not None:
         thinking = _thinking(request.reasoning, target, noticing)
         if thinking:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from saferoute.errors import InvalidMessages
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from saferoute.providers.writing import NoticingOnce
-    from saferoute.values.messages import Message
+    from saferoute.values.messages import Message, OpaqueState
     from saferoute.values.target import Target
 
-__all__ = ["encode_conversation", "generation"]
+__all__ = ["encode_conversation", "generation", "transport"]
 
 # Base64 of "skip_thought_signature_validator": the field holds bytes.
 _PLACEHOLDER: Final = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
@@ -75,6 +75,11 @@ def generation(model: str) -> int | None:
     if match is not None:
         return int(match[1])
     return _FIRST_WITH_SIGNATURES if _LATEST.match(model) else None
+
+
+def transport(target: Target) -> str:
+    """What a state's dialect is called: Vertex AI refuses what the Developer API signed, and the other way round."""
+    return f"{target.dialect}/vertex" if "/publishers/google" in target.path else target.dialect
 
 
 @dataclass(slots=True)
@@ -208,7 +213,7 @@ class _Conversation:
             msg = f"the arguments of the call to tool {call.name!r} are not a JSON object, and generateContent takes nothing else"
             raise InvalidMessages(msg)
         self._asked[call.id] = (len(self._asked), call.name)
-        state = self._noticing.own_state(call.state, self._target) if call.state is not None else None
+        state = self._own_state(call.state) if call.state is not None else None
         signature = _signature(state)
         if signature is None and first and (generation(self._target.model) or 0) >= _FIRST_WITH_SIGNATURES:
             signature = _PLACEHOLDER
@@ -236,7 +241,7 @@ class _Conversation:
             said = "thinking without the state that came with it cannot go back to generateContent and is left out"
             self._noticing.once("dropped", "messages", said)
             return
-        state = self._noticing.own_state(part.state, self._target)
+        state = self._own_state(part.state)
         if state is None:
             return
         signature = _signature(state)
@@ -252,6 +257,15 @@ class _Conversation:
             parts.append(part.state.payload.encode())
         else:
             self._noticing.once("dropped", "messages", "a reasoning state that is not a part of generateContent's is left out")
+
+    def _own_state(self, state: OpaqueState) -> Mapping[str, Any] | None:
+        """The state's content, if this model made it behind this API's door; else None, and a notice."""
+        here = self._target
+        if state.dialect != transport(here) and state.dialect.partition("/")[0] == here.dialect:
+            said = "thought signatures of the Gemini Developer API and of Vertex AI mean nothing to each other; they are left out"
+            self._noticing.once("dropped", "reasoning", said)
+            return None
+        return self._noticing.own_state(replace(state, dialect=state.dialect.partition("/")[0]), here)
 
     # ------------------------------------------------------------------------------------------------ pictures, sound, documents
 
@@ -274,13 +288,22 @@ class _Conversation:
         if part.data is not None:
             return _inline(kind, part.data)
         address = part.url or self._file_address(part)
+        if address is None:
+            return None
         kind = kind or _ENDINGS.get(address.partition("?")[0].rpartition(".")[2].lower(), "")
         return {"fileData": {"mimeType": kind, "fileUri": address} if kind else {"fileUri": address}}
 
-    def _file_address(self, part: Image | File) -> str:
-        """The address of a file that the provider holds: "files/ID" is one at the target itself."""
+    def _file_address(self, part: Image | File) -> str | None:
+        """The address of a file that the provider holds: "files/ID" is one at the Developer API itself; None for no such place."""
         file_id = (part.file_id if isinstance(part, File) else None) or ""
-        return f"{self._target.origin}{self._target.path}/{file_id}" if file_id.startswith("files/") else file_id
+        if file_id.startswith(("gs://", "https://")):
+            return file_id
+        vertex = transport(self._target) != self._target.dialect
+        if file_id.startswith("files/") and not vertex:
+            return f"{self._target.origin}{self._target.path}/{file_id}"
+        want = '"gs://BUCKET/NAME" or an https address' if vertex else '"files/ID", "gs://BUCKET/NAME" or an https address'
+        self._noticing.unsupported("messages", f"a file that the provider holds is given to generateContent as file_id={want}")
+        return None
 
 
 def _inline(kind: str, data: bytes) -> dict[str, Any]:

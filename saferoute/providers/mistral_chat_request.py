@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any, Final
 from saferoute.errors import InvalidMessages
 from saferoute.providers.codec import Encoded
 from saferoute.providers.writing import (
-    CHOICE_WORDS,
     NoticingOnce,
+    add_sampling,
     checked_choice,
+    choice_written,
     data_uri,
     extra_fields,
     misplaced,
-    output_bound,
     post,
+    schema_raw,
     tools_raw,
-    written,
 )
 from saferoute.values.json import as_list, as_mapping, as_text
 from saferoute.values.messages import Audio, File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
@@ -50,6 +50,7 @@ _RESERVED: Final[Mapping[str, str]] = {
     "tools": "pass tools",
     "tool_choice": "pass tool_choice",
     "max_tokens": "pass max_output_tokens",
+    "n": "pass n",
 }
 _CALL_ID: Final = re.compile(r"[A-Za-z0-9]{9}")
 _CALL_ID_LENGTH: Final = 9
@@ -71,42 +72,32 @@ def encode_mistral(request: ChatRequest, target: Target) -> Encoded:
     fields: dict[str, Any] = {"model": target.model, "messages": conversation.messages(request.messages)}
     if request.stream:
         fields["stream"] = True
-    _add_sampling(fields, request, target, noticing)
+    add_sampling(fields, request, target, noticing, bound="max_tokens", seed="random_seed")
+    if request.reasoning is not None:
+        _add_reasoning(fields, request.reasoning, target, noticing)
     spliced: dict[str, bytes] = {}
     tools, choice = checked_choice(request, target, noticing)
     if tools:
         spliced["tools"] = tools_raw(tools, strict=True)
         if choice is not None:
-            fields["tool_choice"] = choice if choice in CHOICE_WORDS else {"type": "function", "function": {"name": choice}}
+            fields["tool_choice"] = choice_written(choice)
         if request.parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = request.parallel_tool_calls
     if request.output is not None and target.profile.json_schema is False:
         noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
     elif request.output is not None:
-        words = written({"name": request.output.name, "strict": request.output.strict})
-        schema = b'%s,"schema":%s}' % (words[:-1], request.output.schema)
-        spliced["response_format"] = b'{"type":"json_schema","json_schema":%s}' % schema
+        spliced["response_format"] = schema_raw(request.output)
+    elif request.json_object and target.quirks.json_object:
+        fields["response_format"] = {"type": "json_object"}
+    if request.cache == "provider":
+        noticing.once("noted", "cache", "Mistral has no cache marks: it caches prompts by itself")
     fields |= extra_fields(request, target, _RESERVED, fields.keys() | spliced.keys())
     accept = "text/event-stream" if request.stream else "application/json"
     return Encoded(post(target, "/chat/completions", fields, spliced, accept=accept), tuple(noticing.notices))
 
 
-def _add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, noticing: NoticingOnce) -> None:
-    bound = output_bound(request, target)
-    if bound is not None:
-        fields["max_tokens"] = bound
-    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
-        if value is not None and target.profile.sampling is False:
-            noticing.unsupported(name, f"{target.model} takes no sampling parameters")
-        elif value is not None:
-            fields[name] = value
-    if request.stop:
-        fields["stop"] = list(request.stop)
-    if request.seed is not None:
-        fields["random_seed"] = request.seed
-    asked, form = request.reasoning, target.profile.reasoning
-    if asked is None:
-        return
+def _add_reasoning(fields: dict[str, Any], reasoning: str | int, target: Target, noticing: NoticingOnce) -> None:
+    asked, form = "none" if reasoning == 0 else reasoning, target.profile.reasoning
     if isinstance(asked, int):
         noticing.unsupported("reasoning", "Mistral has no reasoning budget in tokens, only the words none to max")
     elif form in {None, "effort"}:

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.logprobs import token_logprobs
 from saferoute.providers.statuses import complaint_in, provider_error
 from saferoute.values.events import Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
 from saferoute.values.http import Head
@@ -51,6 +52,7 @@ class OllamaReader:
     __slots__ = (
         "_calls",
         "_created",
+        "_logprobs",
         "_metadata",
         "_model",
         "_parts",
@@ -72,6 +74,7 @@ class OllamaReader:
         self._text = self._thinking = -1  # indexes of these parts, once they exist
         self._thoughts: list[str] = []
         self._calls: list[ToolCallReady] = []
+        self._logprobs: list[Any] = []
         self._metadata: dict[str, Any] = {}
 
     def on_body(self, body: Mapping[str, Any]) -> Sequence[DecodedEvent]:
@@ -107,7 +110,8 @@ class OllamaReader:
 
     def error(self, head: Head, body: Mapping[str, Any]) -> ProviderError:
         """Read an error answer."""
-        return provider_error(head, complaint_in(body), provider_name=self._provider)
+        said = {name: value for name, value in body.items() if name != "message" or isinstance(value, str)}  # or it is a chat's
+        return provider_error(head, complaint_in(said), provider_name=self._provider)
 
     # ------------------------------------------------------------------------------------------------ one object
 
@@ -123,8 +127,7 @@ class OllamaReader:
             self._created = as_text(line.get("created_at"))
             events.append(Started("", as_text(line.get("model"))))
         self._read_message(as_mapping(message), events)
-        if line.get("logprobs"):
-            self._metadata.setdefault("logprobs", []).extend(as_list(line["logprobs"]))
+        self._logprobs += as_list(line.get("logprobs"))
         if line.get("done") is True:
             self._end(line, events)
         return events
@@ -166,7 +169,7 @@ class OllamaReader:
             finish = "tool_call"
         self._metadata |= {name: line[name] for name in _DURATIONS if line.get(name) is not None}
         self.completed = True
-        events.append(Completed(finish, raw, _usage(line), self._metadata))
+        events.append(Completed(finish, raw, _usage(line), self._metadata, token_logprobs(self._logprobs)))
 
     def _new_part(self) -> int:
         self._parts += 1

@@ -7,6 +7,7 @@ What the API has its own way of, and is arranged here:
 - A message has one text, and pictures beside it as bare base64; several texts are joined by line ends.
 - Arguments of calls are objects. Results name their tool, and stand in the order of their calls, because older servers match them by
   name and order; newer ones read the ids too.
+- The server keeps what it read of earlier prompts by itself; there are no cache marks to set.
 - There is no tool choice: "none" sends no tools, a name sends only that tool, and "required" is not to be had.
 - The server cuts a prompt that does not fit into `num_ctx`, and does not say so: the row's context window is sent as `num_ctx`. Where
   neither row nor call says one, a long prompt is pointed out with a notice.
@@ -86,6 +87,14 @@ def encode_ollama(request: ChatRequest, target: Target) -> Encoded:
         noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
     elif request.output is not None:
         spliced["format"] = request.output.schema
+    elif request.json_object and target.quirks.json_object:
+        fields["format"] = "json"
+    if request.logprobs is not None:
+        fields["logprobs"] = True
+        if request.logprobs:
+            fields["top_logprobs"] = request.logprobs
+    if request.cache == "provider":
+        noticing.once("noted", "cache", "Ollama has no cache marks: it keeps what it read of a prompt by itself")
     taken = fields.keys() | options.keys() | spliced.keys()
     for name, value in extra_fields(request, target, _RESERVED, taken).items():
         (fields if name in _FIELDS else options)[name] = value
@@ -116,6 +125,8 @@ def _options(request: ChatRequest, target: Target, noticing: NoticingOnce) -> di
         options["stop"] = list(request.stop)
     if request.seed is not None:
         options["seed"] = request.seed
+    if request.n > 1:
+        noticing.unsupported("n", "Ollama makes one answer a call; call it several times for several answers")
     return options
 
 
@@ -195,7 +206,7 @@ class _Conversation:
         if role not in {"user", "tool"} or not isinstance(part, Image | File | Audio):
             raise misplaced(part, role)
         if isinstance(part, Audio) or not (isinstance(part, Image) or (part.media_type or "").startswith("image/")):
-            self._noticing.unsupported("messages", f"Ollama takes text and pictures, no {part.type}")
+            self._noticing.unsupported("messages", f"Ollama takes text and pictures, no {part.type}; what is text can go as Text")
         elif part.data is None:
             self._noticing.unsupported("messages", "Ollama takes pictures as bytes only; pass data= instead of a URL or an id")
         elif self._target.profile.vision is False:

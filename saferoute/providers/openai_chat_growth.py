@@ -62,6 +62,8 @@ def gathered(old: object, new: object) -> object:
 
 def settled(value: Any) -> Any:  # noqa: ANN401  any JSON
     """The value with every text that grew joined."""
+    if value.__class__ is str:
+        return value
     if isinstance(value, _Grown):
         return "".join(value)
     if isinstance(value, dict):

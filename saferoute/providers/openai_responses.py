@@ -21,7 +21,7 @@ class OpenAIResponses:
     __slots__ = ()
 
     def encode(self, request: ChatRequest, target: Target) -> Encoded:
-        """Write the request as `POST {path}/responses`.
+        """Write the request as `POST {path}/responses`, with `?api-version=` where the row says a version.
 
         Raises:
             UnsupportedParameter: for what the dialect or the row's profile cannot carry (unless the request says drop).

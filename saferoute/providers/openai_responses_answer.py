@@ -11,20 +11,24 @@ A whole body is read as a stream that gave every item at once, so that both give
 - A piece finds its item by the item's id, else by output index (llama.cpp sends none), else it belongs to the last item of its kind.
 - An item's last word repeats its text: what had not been streamed of it is delivered then. Items that only the terminal event has are
   read from there.
+- Sources of a text come while it is streamed or with the item's last word, each once; how likely the tokens were stands in Completed.
 - Only a terminal event (completed, incomplete, failed, error) ends a stream; `[DONE]` means nothing here.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.logprobs import token_logprobs
+from saferoute.providers.openai_responses_annotations import citation_of
+from saferoute.providers.openai_responses_arrivals import Arrivals, Item
 from saferoute.providers.openai_responses_items import CALL_EXTRAS, DIALECT
 from saferoute.providers.openai_responses_outcome import finish_of, judged, usage_of, waits_for_caller
 from saferoute.providers.statuses import complaint_in, provider_error
 from saferoute.values.events import (
+    Cited,
     Completed,
     Notice,
     Noticed,
@@ -44,7 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from saferoute.errors import ProviderError
-    from saferoute.values.events import DecodedEvent
+    from saferoute.values.events import DecodedEvent, TokenLogprob
+    from saferoute.values.messages import Citation
     from saferoute.values.target import Target
 
 __all__ = ["ResponsesReader"]
@@ -62,32 +67,6 @@ _NO_TOOLS: Final = frozenset({"compaction"})
 _KEPT_OF_ANSWER: Final = ("service_tier", "incomplete_details", "moderation", "conversation", "citations", "search_results")
 
 
-class _Item:
-    """An item that is arriving.
-
-    Attributes:
-        kind: the wire's type.
-        first: the item as it began.
-        part: number of its part; -1 for a message, whose texts have parts of their own.
-        parts: parts of a message, by which text.
-        said: what was delivered of each text, in pieces.
-        open: whether its last word has not come.
-        matched: whether the terminal event named it.
-    """
-
-    __slots__ = ("call_id", "first", "kind", "matched", "open", "part", "parts", "said")
-
-    def __init__(self, kind: str, first: Mapping[str, Any], part: int) -> None:
-        self.kind = kind
-        self.first = first
-        self.part = part
-        self.call_id = ""
-        self.parts: dict[tuple[str, int], int] = {}
-        self.said: dict[tuple[str, int], list[str]] = {}
-        self.open = True
-        self.matched = False
-
-
 class ResponsesReader:
     """Reads one answer. See the module's docstring for the rules.
 
@@ -96,7 +75,7 @@ class ResponsesReader:
     """
 
     __slots__ = (
-        "_by_id", "_by_index", "_calls", "_created", "_id", "_items", "_last", "_marks", "_metadata",
+        "_arrivals", "_calls", "_cited", "_created", "_id", "_likely", "_marks", "_metadata",
         "_parts", "_refused", "_started", "_target", "_thought", "_waiting", "completed",
     )  # fmt: skip
 
@@ -105,15 +84,14 @@ class ResponsesReader:
         self._target = target
         self._started = False
         self._id = self._created = ""
-        self._items: list[_Item] = []
-        self._by_id: dict[str, _Item] = {}
-        self._by_index: dict[int, _Item] = {}
-        self._last: dict[str, _Item] = {}  # the last item of each kind
+        self._arrivals = Arrivals()
         self._parts = 0
         self._calls = 0
         self._refused = False
         self._thought = False  # a reasoning item with state has come: ids matter from here on
         self._marks = False  # messages are announced from here on
+        self._cited: dict[int, set[Citation]] = {}  # by part: the sources that were delivered
+        self._likely: dict[int, list[TokenLogprob]] = {}  # by part: how likely its tokens were
         self._waiting: dict[str, None] = {}
         self._metadata: dict[str, Any] = {}
 
@@ -166,15 +144,17 @@ class ResponsesReader:
     def _delta(self, event: Mapping[str, Any], kind: str, field: str, index_name: str) -> Sequence[DecodedEvent]:
         events: list[DecodedEvent] = []
         piece = event.get("delta")
-        item = self._find(event.get("item_id"), event.get("output_index"))
+        item = self._arrivals.find(event.get("item_id"), event.get("output_index"))
         if item is None or item.kind != kind:
-            item = self._last.get(kind)
+            item = self._arrivals.last(kind)
             if item is None or not item.open:
                 item = self._begin(event.get("output_index"), {"type": kind, "id": event.get("item_id")}, events)
         if not isinstance(piece, str) or not item.open:
             raise self._broken(f"a piece of {field} out of place")
-        index = event.get(index_name, 0)
-        self._say(item, (field, index if type(index) is int else 0), piece, events)
+        key = (field, _place(event, index_name))
+        self._say(item, key, piece, events)
+        if event.get("logprobs") and key in item.parts:
+            self._likely.setdefault(item.parts[key], []).extend(token_logprobs(event["logprobs"]))
         return events
 
     def _rare(self, kind: object, event: Mapping[str, Any]) -> Sequence[DecodedEvent]:
@@ -184,6 +164,11 @@ class ResponsesReader:
                 self._begin(event.get("output_index"), event["item"], events)
             case "response.output_item.done" if isinstance(event.get("item"), dict):
                 self._done(event.get("output_index"), event["item"], events)
+            case "response.output_text.annotation.added":
+                item = self._arrivals.find(event.get("item_id"), event.get("output_index")) or self._arrivals.last("message")
+                part = item.parts.get(("text", _place(event, "content_index"))) if item is not None and item.open else None
+                if part is not None:  # else of a text that has not begun; if it is real, the item's end says it again
+                    self._cite(part, (event.get("annotation"),), events)
             case "response.created" | "response.in_progress" | "response.queued":
                 return self._start(as_mapping(event.get("response")))
             case "response.completed" | "response.incomplete":
@@ -209,33 +194,22 @@ class ResponsesReader:
 
     # ------------------------------------------------------------------------------------------------ items
 
-    def _find(self, item_id: object, index: object) -> _Item | None:
-        item = self._by_id.get(item_id) if isinstance(item_id, str) else None
-        return item or (self._by_index.get(index) if type(index) is int else None)
-
-    def _begin(self, index: object, first: Mapping[str, Any], events: list[DecodedEvent]) -> _Item:
+    def _begin(self, index: object, first: Mapping[str, Any], events: list[DecodedEvent]) -> Item:
         events += self._start({})
         kind = first.get("type", "message" if "role" in first else None)
         if not isinstance(kind, str) or not kind:
             raise self._broken("an item without a type")
-        item_id = as_text(first.get("id"))
         if kind == "message" and (self._marks or self._thought or isinstance(first.get("phase"), str)):
             self._marks = True
             mark = {"type": "message"} | {name: first[name] for name in ("id", "phase") if isinstance(first.get(name), str)}
             events.append(PartEnd(self._new_part(), self._state(mark)))
-        item = _Item(kind, first, -1 if kind == "message" else self._new_part())
-        self._items.append(item)
-        self._last[kind] = item
-        if type(index) is int:
-            self._by_index[index] = item
+        item = Item(kind, first, -1 if kind == "message" else self._new_part())
         if kind == "function_call":
             self._begin_call(item, events)
-        for name in (item_id, item.call_id):
-            if name:
-                self._by_id[name] = item
+        self._arrivals.add(item, index)
         return item
 
-    def _begin_call(self, item: _Item, events: list[DecodedEvent]) -> None:
+    def _begin_call(self, item: Item, events: list[DecodedEvent]) -> None:
         self._calls += 1
         item.call_id = as_text(item.first.get("call_id"))
         if not item.call_id:
@@ -245,7 +219,7 @@ class ResponsesReader:
         item.said["arguments", 0] = [arguments]
         events.append(ToolCallDelta(item.part, item.call_id, as_text(item.first.get("name")), arguments))
 
-    def _say(self, item: _Item, key: tuple[str, int], text: str, events: list[DecodedEvent]) -> None:
+    def _say(self, item: Item, key: tuple[str, int], text: str, events: list[DecodedEvent]) -> None:
         """Deliver a piece of one of an item's texts."""
         if not text:
             return
@@ -266,21 +240,21 @@ class ResponsesReader:
                 self._refused = self._refused or key[0] == "refusal"
                 events.append((RefusalDelta if key[0] == "refusal" else TextDelta)(text, item.parts[key]))
 
-    def _say_rest(self, item: _Item, key: tuple[str, int], whole: object, events: list[DecodedEvent]) -> None:
+    def _say_rest(self, item: Item, key: tuple[str, int], whole: object, events: list[DecodedEvent]) -> None:
         """Deliver what was not streamed of a text; where the two differ, what was shown stays."""
         said = "".join(item.said.get(key, ()))
         if isinstance(whole, str) and whole.startswith(said):
             self._say(item, key, whole[len(said) :], events)
 
     def _done(self, index: object, last: Mapping[str, Any], events: list[DecodedEvent]) -> None:
-        item = self._find(last.get("id") or last.get("call_id"), index)
+        item = self._arrivals.find(last.get("id") or last.get("call_id"), index)
         if item is not None and not item.open and last.get("id") == item.first.get("id"):
             return  # said twice
         if item is None or not item.open or last.get("type", item.kind) != item.kind:
             item = self._begin(index, last, events)
         self._end(item, last, events)
 
-    def _end(self, item: _Item, last: Mapping[str, Any], events: list[DecodedEvent]) -> None:
+    def _end(self, item: Item, last: Mapping[str, Any], events: list[DecodedEvent]) -> None:
         """Take an item's last word; {} where it has none."""
         item.open = False
         match item.kind:
@@ -301,20 +275,32 @@ class ResponsesReader:
                     self._keep_item(item.kind, last)
                 events.append(PartEnd(item.part, self._state(last) if last else None))
 
-    def _end_message(self, item: _Item, last: Mapping[str, Any], events: list[DecodedEvent]) -> None:
+    def _end_message(self, item: Item, last: Mapping[str, Any], events: list[DecodedEvent]) -> None:
         content = last.get("content")
         for index, piece in enumerate([{"type": "output_text", "text": content}] if isinstance(content, str) else as_list(content)):
             words = as_mapping(piece)
             field = "refusal" if words.get("type") == "refusal" else "text"
             self._say_rest(item, (field, index), words.get(field), events)
             part = item.parts.get((field, index))
-            for name, word, kept in (("annotations", "citation", "citations"), ("logprobs", "logprob", "logprobs")):
-                found = [{"index": part, word: value} for value in as_list(words.get(name))]
-                if found and part is not None:
-                    self._metadata.setdefault(kept, []).extend(found)
+            if part is None:
+                continue
+            annotations, likely = as_list(words.get("annotations")), token_logprobs(words.get("logprobs"))
+            if annotations:
+                self._cite(part, annotations, events)
+                self._metadata.setdefault("citations", []).extend({"index": part, "citation": value} for value in annotations)
+            if likely:
+                self._likely[part] = list(likely)  # the same as the pieces had
         events += [PartEnd(part) for part in item.parts.values()]
 
-    def _call(self, item: _Item, last: Mapping[str, Any], events: list[DecodedEvent]) -> ToolCall:
+    def _cite(self, part: int, annotations: Sequence[object], events: list[DecodedEvent]) -> None:
+        """Deliver the sources of a text, each once: the item's end repeats what was streamed."""
+        known = self._cited.setdefault(part, set())
+        for citation in map(citation_of, annotations):
+            if citation is not None and citation not in known:
+                known.add(citation)
+                events.append(Cited(part, citation))
+
+    def _call(self, item: Item, last: Mapping[str, Any], events: list[DecodedEvent]) -> ToolCall:
         whole = self._arguments(last)
         self._say_rest(item, ("arguments", 0), whole, events)
         name = as_text(last.get("name")) or as_text(item.first.get("name"))
@@ -367,28 +353,22 @@ class ResponsesReader:
             why = f"the answer waits for the output of a {kind}, which saferoute has no part for; see client_items in the metadata"
             events.append(Noticed(Notice("noted", "tools", why)))
         self.completed = True
-        events.append(Completed(finish, raw, usage_of(response.get("usage")), self._metadata))
+        likely = tuple(token for part in sorted(self._likely) for token in self._likely[part])
+        events.append(Completed(finish, raw, usage_of(response.get("usage")), self._metadata, likely))
         return events
 
     def _end_items(self, output: list[Any], events: list[DecodedEvent]) -> None:
-        """Match the final list with what was streamed: by id, else in order within a kind, as some servers give new ids there."""
-        waiting: dict[str, deque[_Item]] = {}
-        for item in self._items:
-            waiting.setdefault(item.kind, deque()).append(item)
+        """Match the final list with what was streamed, and end what is open."""
+        waiting = self._arrivals.waiting()
         for last in output:
             if not isinstance(last, dict):
                 raise self._broken("an item that is no object")
             kind = last.get("type", "message" if "role" in last else None)
-            match = self._by_id.get(as_text(last.get("id")))
-            if match is None or match.matched or match.kind != kind:
-                queue = waiting.get(kind, deque()) if isinstance(kind, str) else deque()
-                while queue and queue[0].matched:
-                    queue.popleft()
-                match = queue[0] if queue else self._begin(None, last, events)
-            match.matched = True
-            if match.open:
-                self._end(match, last, events)
-        for item in self._items:
+            item = self._arrivals.match(kind, last.get("id"), waiting) or self._begin(None, last, events)
+            item.matched = True
+            if item.open:
+                self._end(item, last, events)
+        for item in self._arrivals.items:
             if item.open:
                 self._end(item, {}, events)
 
@@ -397,3 +377,9 @@ class ResponsesReader:
 
     def _broken(self, what: str) -> ProtocolError:
         return ProtocolError(f"{self._target.provider_name or 'the provider'} sent {what}")
+
+
+def _place(event: Mapping[str, Any], name: str) -> int:
+    """An index of an event; 0 where it says none."""
+    index = event.get(name, 0)
+    return index if type(index) is int else 0

@@ -6,6 +6,7 @@ could imitate. What has to come back in the next turn comes as the state of reas
 - A reasoning item, a server-side tool's item and the like are their own JSON.
 - A message item that has a phase, or follows reasoning, is announced by a state that holds its id and phase and nothing else: its
   words stay in the text parts that follow, where whoever guards a conversation sees and may change them.
+- A message without an id goes back as plain text: the API wants parts of an answer together with its id.
 - Ids of messages and calls go back only beside the reasoning that they came with: the API refuses the one without the other.
 """
 
@@ -195,6 +196,10 @@ class _Conversation:
         del part
         self._note("dropped", "messages", "shown reasoning without the provider's own state cannot go back and is left out")
 
+    def plain_refusal(self) -> None:
+        """Say that words of refusal lose their mark."""
+        self._note("changed", "messages", "words of refusal without the id of their answer go back as plain text")
+
     def misplaced(self, part: Part) -> None:
         """Refuse or drop a part that an assistant message cannot have."""
         self._noticing.unsupported("messages", f"Responses has no {part.type} in an assistant message")
@@ -255,15 +260,15 @@ class _Turn:
         if not content:
             return
         words: dict[str, Any] = {"type": "message", "role": "assistant"}  # llama.cpp wants the type
-        if self._thinks and isinstance(head.get("id"), str):
-            words |= {"id": head["id"], "status": "completed", "content": content}
-        elif len(content) == 1 and "text" in content[0]:
-            words["content"] = content[0]["text"]
-        else:
-            words["content"] = content
         if isinstance(head.get("phase"), str):
             words["phase"] = head["phase"]
-        self._items.append(written(words))
+        if self._thinks and isinstance(head.get("id"), str):
+            self._items.append(written(words | {"id": head["id"], "status": "completed", "content": content}))
+            return
+        for part in content:  # parts of an answer need the answer's id; without it each goes as a message of its own
+            if "refusal" in part:
+                self._conversation.plain_refusal()
+            self._items.append(written(words | {"content": part.get("text", part.get("refusal"))}))
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["encode_responses"]
 
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
+_LOGPROBS = "message.output_text.logprobs"
 _CHOICE_WORDS = frozenset({"auto", "none", "required"})
 # Fields that have an option of ours, or that would have the provider keep, find or steer a conversation that nobody here sees; no
 # signed row can open them to provider_options.
@@ -68,11 +69,12 @@ def encode_responses(request: ChatRequest, target: Target) -> Encoded:
         raw["text"] = words + (b"," if text and output else b"") + output + b"}"
     pieces = [written(fields)[:-1], *(b',"%s":%s' % (name.encode(), value) for name, value in raw.items() if value), b"}"]
     accept = "text/event-stream" if request.stream else "application/json"
+    version = target.quirks.api_version
     return Encoded(
         HttpRequest(
             method="POST",
             origin=target.origin,
-            path=target.path + "/responses",
+            path=f"{target.path}/responses" + (f"?api-version={version}" if version else ""),
             headers=(("content-type", "application/json"), ("accept", accept), *target.headers),
             body=b"".join(pieces),
             secret=target.secret,
@@ -104,6 +106,12 @@ def _add_options(fields: dict[str, Any], request: ChatRequest, target: Target, n
         noticing.unsupported("stop", "Responses has no stop sequences")
     if request.seed is not None:
         noticing.unsupported("seed", "Responses has no seed")
+    if request.n > 1:
+        noticing.unsupported("n", "Responses gives one answer per call; call it several times")
+    if request.logprobs is not None:
+        fields.setdefault("include", []).append(_LOGPROBS)
+        if request.logprobs:
+            fields["top_logprobs"] = request.logprobs
     if request.reasoning is not None:
         _add_reasoning(fields, request.reasoning, target, noticing)
 
@@ -150,7 +158,7 @@ def _format(request: ChatRequest, target: Target, noticing: Noticing) -> bytes:
     """The field `format` of `text`; b"" for none."""
     output = request.output
     if output is None:
-        return b""
+        return b'"format":{"type":"json_object"}' if request.json_object and target.quirks.json_object else b""
     if target.profile.json_schema is False:
         noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
         return b""

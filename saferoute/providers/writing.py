@@ -15,19 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from saferoute.values.messages import File, Image, OpaqueState, Part
-    from saferoute.values.request import ChatRequest, OnUnsupported
+    from saferoute.values.request import ChatRequest, OutputSchema
     from saferoute.values.target import Target
     from saferoute.values.tools import Tool
 
 __all__ = [
     "CHOICE_WORDS",
     "NoticingOnce",
+    "add_sampling",
     "checked_choice",
+    "choice_written",
     "data_uri",
     "extra_fields",
     "misplaced",
     "output_bound",
     "post",
+    "schema_raw",
     "tools_raw",
     "written",
 ]
@@ -39,9 +42,6 @@ class NoticingOnce(Noticing):
     """Collects notices, each once per request: a long conversation says the same thing many times."""
 
     __slots__ = ()
-
-    def __init__(self, policy: OnUnsupported) -> None:
-        super().__init__(policy)
 
     def once(self, kind: Literal["dropped", "changed", "filled", "noted"], parameter: str, message: str) -> None:
         """Record something that needs no leave of the caller's, whatever `on_unsupported` says."""
@@ -143,7 +143,11 @@ def checked_choice(request: ChatRequest, target: Target, noticing: Noticing) -> 
 
 
 def tools_raw(tools: Collection[Tool], *, strict: bool) -> bytes:
-    """Write tools in the form that OpenAI began and most took over; `strict` where the dialect has it."""
+    """Write tools in the form that OpenAI began and most took over; `strict` where the dialect has it.
+
+    Raises:
+        InvalidMessages: for a description that JSON cannot hold.
+    """
     written_tools = []
     for tool in tools:
         words: dict[str, Any] = {"name": tool.name}
@@ -151,8 +155,49 @@ def tools_raw(tools: Collection[Tool], *, strict: bool) -> bytes:
             words["description"] = tool.description
         if strict and tool.strict is not None:
             words["strict"] = tool.strict
-        written_tools.append(b'{"type":"function","function":%s,"parameters":%s}}' % (written(words)[:-1], tool.parameters))
+        try:
+            written_tools.append(b'{"type":"function","function":%s,"parameters":%s}}' % (encode(words)[:-1], tool.parameters))
+        except ValueError as error:
+            msg = f"tool {tool.name!r}: its description is not JSON: {error}"
+            raise InvalidMessages(msg) from None
     return b"[%s]" % b",".join(written_tools)
+
+
+def choice_written(choice: str) -> str | dict[str, Any]:
+    """Write what `checked_choice` gave in that form."""
+    return choice if choice in CHOICE_WORDS else {"type": "function", "function": {"name": choice}}
+
+
+def schema_raw(output: OutputSchema) -> bytes:
+    """Write the schema that an answer must fit in that form, as the value of `response_format`."""
+    words = written({"name": output.name, "strict": output.strict})
+    return b'{"type":"json_schema","json_schema":%s,"schema":%s}}' % (words[:-1], output.schema)
+
+
+def add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, noticing: Noticing, *, bound: str, seed: str) -> None:
+    """Write bounds, sampling and what is told of it in that form; `bound` and `seed` are the fields that have several names.
+
+    Raises:
+        UnsupportedParameter: for a bound over the table's, and for what the model does not take (unless the request says drop).
+    """
+    most = output_bound(request, target)
+    if most is not None:
+        fields[bound] = most
+    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
+        if value is not None and target.profile.sampling is False:
+            noticing.unsupported(name, f"{target.model} takes no sampling parameters")
+        elif value is not None:
+            fields[name] = value
+    if request.stop:
+        fields["stop"] = list(request.stop)
+    if request.seed is not None:
+        fields[seed] = request.seed
+    if request.n > 1:
+        fields["n"] = request.n
+    if request.logprobs is not None:
+        fields["logprobs"] = True
+        if request.logprobs:
+            fields["top_logprobs"] = request.logprobs
 
 
 def extra_fields(request: ChatRequest, target: Target, reserved: Mapping[str, str], taken: Collection[str]) -> dict[str, Any]:

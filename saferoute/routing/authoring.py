@@ -9,8 +9,9 @@
     [grant]                       # what callers without a capability may do; without it production refuses
     data = "internal"
 
-Sections: defaults (for every row), providers (out of the catalogue, with changes), routes (rows of your own; `extends` takes over another
-row, a catalogue provider or a catalogue server), aliases, grant, annotations. Errors name the place in the file.
+Sections: defaults (for every row), providers (out of the catalogue, with changes, and with what its row leaves to you, such as
+`resource = "acme"` for azure_openai), routes (rows of your own; `extends` takes over another row, a catalogue provider or a catalogue
+server), credentials (short-lived ones, and how they are made), aliases, grant, annotations. Errors name the place in the file.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from saferoute.errors import ConfigurationError
 from saferoute.routing.catalogue import load_catalogue
+from saferoute.routing.credentials import written_credential
+from saferoute.routing.parameters import filled
 from saferoute.routing.release import Release
 from saferoute.routing.rows import compile_row
 from saferoute.routing.schema import check
@@ -31,14 +34,14 @@ from saferoute.signing.strict_json import canonical
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from saferoute.routing.catalogue import Catalogue
+    from saferoute.routing.catalogue import Catalogue, CatalogueProvider
 
 __all__ = ["DEFAULT_ATTEMPTS", "build", "build_payload"]
 
 DEFAULT_ATTEMPTS = 3
 """How many requests one call of an alias may send, unless the alias says otherwise."""
 
-_SECTIONS = ("aliases", "annotations", "defaults", "grant", "providers", "routes", "schema")
+_SECTIONS = ("aliases", "annotations", "credentials", "defaults", "grant", "providers", "routes", "schema")
 _DEFAULTABLE = ("data", "deadlines", "default_max_output", "headers", "max_output", "region")
 _NESTED = ("deadlines", "headers", "profile", "quirks")  # what `extends` merges field by field
 _MAX_EXTENDS = 8
@@ -77,14 +80,15 @@ def build_payload(
     aliases: Mapping[str, Any],
     grant: Mapping[str, Any] | None = None,
     annotations: Mapping[str, Any] | None = None,
+    credentials: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Write rows, aliases and grant, already in the signed table's own words, as canonical bytes.
+    """Write rows, aliases, grant and credentials, already in the signed table's own words, as canonical bytes.
 
     Raises:
         ConfigurationError: if a client would refuse the table.
     """
     try:
-        return _payload(rows, aliases, grant, annotations)
+        return _payload(rows, aliases, grant, annotations, credentials)
     except Refused as refusal:
         raise ConfigurationError(f"this makes no routing table: {refusal}") from None
 
@@ -94,8 +98,11 @@ def _payload(
     aliases: Mapping[str, Any],
     grant: Mapping[str, Any] | None,
     annotations: Mapping[str, Any] | None,
+    credentials: Mapping[str, Any] | None,
 ) -> bytes:
     payload: dict[str, Any] = {"schema": SCHEMA, "routes": list(rows), "aliases": dict(aliases)}
+    if credentials:
+        payload["credentials"] = dict(credentials)
     if grant is not None:
         payload["grant"] = grant
     if annotations:
@@ -117,7 +124,10 @@ def _build(source: Mapping[str, Any], catalogue: Catalogue) -> bytes:
         raise Refused("there is no route: add a [providers.NAME] or a [routes.NAME]")
     aliases = {name: _alias(raw, f"aliases.{name}") for name, raw in _table(source, "aliases").items()}
     grant = _grant(source["grant"], rows, aliases) if "grant" in source else None
-    return _payload(rows, aliases, grant, _table(source, "annotations"))
+    sections = _table(source, "credentials")
+    paths = {name: f"credentials.{name}" for name in sections}
+    made = {name: written_credential(name, _table(sections, name, path), rows, path) for name, path in paths.items()}
+    return _payload(rows, aliases, grant, _table(source, "annotations"), made)
 
 
 def _table(source: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
@@ -141,7 +151,7 @@ class _Rows:
         self._own: dict[str, tuple[str, Mapping[str, Any]]] = {}
         for name in _table(source, "providers"):
             if catalogue.provider(name) is None:
-                known = ", ".join(provider.name for provider in catalogue.providers)
+                known = ", ".join(provider.name for provider in catalogue.entries)
                 raise Refused(f"providers.{name} is not in the catalogue ({known}); write a row of your own: [routes.{name}]")
             path = f"providers.{name}"
             changes = _table(source["providers"], name, path)
@@ -158,38 +168,40 @@ class _Rows:
         """Every row in the signed table's own words, checked one by one so that errors name the file's place."""
         rows = []
         for name, (path, _) in self._own.items():
-            row = _spelled({"data": "public", **_merged(self._defaults, self._extended(name, ()))}, path)
+            fields, base = self._extended(name, ())
+            if base is not None:
+                fields = filled(fields, base.parameters, base.origins, path)
+            row = _spelled({"data": "public", **_merged(self._defaults, fields)}, path)
             row["id"] = name
             check(row, ROW, path)
             compile_row(row, path)
             rows.append(row)
         return rows
 
-    def _extended(self, name: str, above: tuple[str, ...]) -> dict[str, Any]:
+    def _extended(self, name: str, above: tuple[str, ...]) -> tuple[dict[str, Any], CatalogueProvider | None]:
+        """The fields of a row, those that it takes over among them, and the provider of the catalogue that it comes from."""
         path, own = self._own[name]
         base = own.get("extends")
         fields = {key: value for key, value in own.items() if key != "extends"}
         if "id" in fields:
             raise Refused(f"{path}.id: the name of the section is the id")
         if base is None:
-            return fields
+            return fields, None
         if not isinstance(base, str):
             raise Refused(f"{path}.extends must be a name")
         if base in above or len(above) == _MAX_EXTENDS:
             raise Refused(f"{path}.extends leads to itself or too far: {' -> '.join([*above, name, base])}")
         if base != name and base in self._own:
-            return _merged(self._extended(base, (*above, name)), fields)
-        return _merged(self._from_catalogue(name, base, path), fields)
-
-    def _from_catalogue(self, name: str, base: str, path: str) -> Mapping[str, Any]:
+            taken, origin = self._extended(base, (*above, name))
+            return _merged(taken, fields), origin
         provider = self._catalogue.provider(base)
         if provider is not None:
-            return provider.row
-        preset = self._catalogue.presets.get(base)
+            return _merged(provider.row, fields), provider
+        preset = self._catalogue.preset_row(base)
         if preset is None:
-            known = [*self._own, *(one.name for one in self._catalogue.providers), *self._catalogue.presets]
+            known = [*self._own, *(one.name for one in self._catalogue.entries), *self._catalogue.kinds]
             raise Refused(f"{path}.extends is {base!r}; it can be {', '.join(one for one in known if one != name)}")
-        return self._catalogue.server_row(preset)
+        return _merged(preset, fields), None
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

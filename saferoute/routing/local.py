@@ -51,8 +51,9 @@ def local_bundle(
 ) -> LocalBundle:
     """Make and sign a table for these providers and servers.
 
-    The aliases `fast` and `smart` go to the first of the providers in the catalogue's order; without a provider, to the first server
-    whose model is given. Rows take data of every label: nobody has set ceilings.
+    The aliases `fast` and `smart` go to the first of the providers, in the catalogue's order, that has models of these names; without
+    one, to the first server whose model is given. A provider's other doors that take the same key come with it. Rows take data of every
+    label: nobody has set ceilings.
 
     Args:
         providers: names out of the catalogue, of those whose key was found.
@@ -65,13 +66,13 @@ def local_bundle(
         ConfigurationError: if there is neither a provider nor a server, one is not in the catalogue, or two have one name.
     """
     known = load_catalogue() if catalogue is None else catalogue
-    unknown = [name for name in providers if known.provider(name) is None]
+    unknown = [name for name in providers if all(one.name != name for one in known.complete)]
     if unknown:
-        raise ConfigurationError(f"the catalogue has no provider {unknown[0]!r}; it has {', '.join(one.name for one in known.providers)}")
-    chosen = [provider for provider in known.providers if provider.name in providers]
+        raise ConfigurationError(_why_unknown(known, unknown[0]))
+    chosen = [provider for provider in known.complete if provider.name in providers]
     if not chosen and not servers:
         raise ConfigurationError("a local table needs a provider whose key is found, or a server on this machine (servers=[...])")
-    rows: dict[str, dict[str, Any]] = {provider.name: dict(provider.row) for provider in chosen}
+    rows: dict[str, dict[str, Any]] = {door.name: dict(door.row) for provider in chosen for door in known.with_key_of(provider)}
     for server in servers:
         if server.name in rows:
             raise ConfigurationError(f"two servers or providers are called {server.name!r}")
@@ -89,8 +90,17 @@ def local_bundle(
     return LocalBundle(root, pin(root), bundle)
 
 
+def _why_unknown(known: Catalogue, name: str) -> str:
+    provider = known.provider(name)
+    if provider is None:
+        return f"the catalogue has no provider {name!r}; it has {', '.join(one.name for one in known.complete)}"
+    asked = " and ".join(provider.parameters)
+    return f"{name} needs its {asked}, which a local table cannot have: write [providers.{name}] in routes.toml (saferoute init makes one)"
+
+
 def _aliases(chosen: Sequence[CatalogueProvider], servers: Sequence[Server]) -> list[tuple[str, str]]:
-    if chosen:
-        return [(alias, f"{chosen[0].name}/{model}") for alias, model in chosen[0].aliases.items()]
+    provider = next((provider for provider in chosen if provider.aliases), None)
+    if provider is not None:
+        return [(alias, f"{provider.name}/{model}") for alias, model in provider.aliases.items()]
     first = next((server.name for server in servers if server.model != "*"), None)
     return [] if first is None else [("fast", first), ("smart", first)]

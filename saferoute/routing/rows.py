@@ -11,7 +11,9 @@ from saferoute.routing.places import check_place
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import write_parsed
 from saferoute.values.http import NetClass
+from saferoute.values.origin import parse_origin
 from saferoute.values.target import Deadlines, Prices, Profile, Quirks, Target
+from saferoute.wire.sigv4 import scope_of_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +83,10 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
     secret, auth = row.get("secret"), row["auth"]
     if (secret is None) != (auth == "none"):
         raise Refused(f'{path}.auth: a row names a secret and how it is presented, or has neither (auth = "none")')
+    if auth == "sigv4" and scope_of_host(parse_origin(row["origin"]).host) is None:
+        raise Refused(
+            f'{path}.auth: "sigv4" is for hosts of AWS that name service and region, such as bedrock-runtime.us-east-1.amazonaws.com'
+        )
     wildcard = row["model"] == "*"
     if "families" in row and not wildcard:
         raise Refused(f'{path}.families: only a row with model = "*" has families')
@@ -89,7 +95,7 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         if not is_passable(name):
             why = "it is, or looks like, an address, a credential, a file or a bound"
             raise Refused(f"{path}.extra_params: callers must not choose {name!r}: {why}")
-    profile = Profile(**row.get("profile", {}))
+    profile = replace(Profile(), **_profile(row.get("profile", {})))
     target = Target(
         id=row["id"],
         provider_name=row["provider"],
@@ -112,8 +118,12 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         region=row.get("region", ""),
         digest=hashlib.sha256(write_parsed(row)).hexdigest(),
     )
-    families = tuple((family["prefix"], replace(profile, **family["profile"])) for family in row.get("families", ()))
+    families = tuple((family["prefix"], replace(profile, **_profile(family["profile"]))) for family in row.get("families", ()))
     return Row(target, families, hash(target))
+
+
+def _profile(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {**raw, "efforts": tuple(raw["efforts"])} if "efforts" in raw else dict(raw)
 
 
 def _check_bounds(row: Mapping[str, Any], path: str, *, wildcard: bool) -> None:

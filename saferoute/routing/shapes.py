@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import get_args
 
+from saferoute.routing.credentials import CREDENTIAL, CREDENTIAL_NAME
 from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
 from saferoute.values.http import AuthScheme
 from saferoute.values.request import ReasoningEffort
@@ -21,6 +22,7 @@ MAX_TABLE_BYTES = 7_000_000
 MAX_BUNDLE_BYTES = 10_000_000
 MAX_ROUTES = 2000
 MAX_ALIASES = 500
+MAX_CREDENTIALS = 200
 MAX_ALIAS_TARGETS = 32
 
 # Words of letters and digits, joined by single dots, dashes or underscores: no "..", nothing that a path or a URL could read.
@@ -33,6 +35,9 @@ MODEL = re.compile(_MODEL_NAME)
 """A model's name, without the wildcard; at most 200 characters."""
 
 MAX_MODEL = 200
+
+OPERATIONS = ("chat", "embed", "count_tokens", "models", "rerank", "transcribe", "speak", "image", "moderate")
+"""What a grant can allow."""
 
 HEADERS = ("anthropic-beta", "http-referer", "openai-organization", "openai-project", "x-title")
 """The static headers that a row may set."""
@@ -169,7 +174,7 @@ ALIAS = Record(
 )
 GRANT = Record(
     {
-        "operations": ListOf(Text(choices=("chat", "embed")), 8, 1, distinct=True),
+        "operations": ListOf(Text(choices=OPERATIONS), 16, 1, distinct=True),
         "routes": ListOf(_reference, 500, 1, distinct=True),
     },
     {
@@ -193,5 +198,5 @@ TABLE = Record(
         "routes": ListOf(ROW, MAX_ROUTES, 1),
         "aliases": MapOf(_name, ALIAS, MAX_ALIASES),
     },
-    {"grant": GRANT, "annotations": ANNOTATIONS},
+    {"credentials": MapOf(CREDENTIAL_NAME, CREDENTIAL, MAX_CREDENTIALS), "grant": GRANT, "annotations": ANNOTATIONS},
 )

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from saferoute.errors import NoRoute, TableExpired, UntrustedTable
+from saferoute.routing.credentials import check_users, compile_credential, mark_of
 from saferoute.routing.grants import compile_grant
 from saferoute.routing.resolve import build_index, lookup, resolve
 from saferoute.routing.rows import compile_deadlines, compile_row
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from saferoute.routing.release import Release
     from saferoute.routing.resolve import Index
     from saferoute.routing.rows import Row
+    from saferoute.values.credential import CredentialSpec
     from saferoute.values.grant import Grant
     from saferoute.values.target import Target
 
@@ -87,6 +89,7 @@ class RoutingTable:
         digest: SHA-256 of the table's bytes, in hex.
         routes: the rows by id.
         aliases: the aliases by name.
+        credentials: short-lived credentials by name: a row whose secret has such a name is given what is made under it.
         grant: what callers without a capability may do; None for nothing, in production.
         index: what names stand for.
         named: looks up a name that the index does not hold as it is; remembers the last 256 answers.
@@ -100,10 +103,12 @@ class RoutingTable:
     digest: str
     routes: Mapping[str, Target]
     aliases: Mapping[str, Alias]
+    credentials: Mapping[str, CredentialSpec]
     grant: Grant | None
     index: Index = field(repr=False)
     named: Callable[[str], tuple[Target, ...]] = field(repr=False)
     _rows: Mapping[str, Row] = field(repr=False)
+    _marks: Mapping[str, int] = field(repr=False)
 
     @property
     def is_local(self) -> bool:
@@ -145,6 +150,16 @@ class RoutingTable:
                 f"the route {target.id!r} in memory is not what was signed: something in this process changed it. Nothing was sent; "
                 "restart the process and look for code that writes to saferoute's objects"
             )
+        if target.secret in self.credentials:
+            self._recheck_credential(str(target.secret))
+
+    def _recheck_credential(self, name: str) -> None:
+        spec = self.credentials[name]
+        if mark_of(spec) != self._marks.get(name):
+            raise UntrustedTable(
+                f"the credential {name!r} in memory is not what was signed: something in this process changed it. Nothing was sent; "
+                "restart the process and look for code that writes to saferoute's objects"
+            )
 
 
 def compile_table(body: bytes, release: Release) -> RoutingTable:
@@ -166,6 +181,9 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
         if row.target.id in rows:
             raise Refused(f"table.routes[{position}].id: {row.target.id!r} stands twice")
         rows[row.target.id] = row
+    raw_specs: dict[str, dict[str, object]] = payload.get("credentials", {})  # type: ignore[assignment]  # the shape says so
+    specs = {name: compile_credential(name, raw, f"table.credentials.{name}") for name, raw in raw_specs.items()}
+    check_users(specs, [row.target for row in rows.values()])
     raw_aliases: dict[str, dict[str, object]] = payload["aliases"]  # type: ignore[assignment]  # the shape says so
     index = build_index(rows, raw_aliases)
     raw_grant: dict[str, object] | None = payload.get("grant")  # type: ignore[assignment]  # the shape says so
@@ -178,10 +196,12 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
         digest=hashlib.sha256(body).hexdigest(),
         routes=MappingProxyType({name: row.target for name, row in rows.items()}),
         aliases=MappingProxyType({name: _alias(name, raw) for name, raw in raw_aliases.items()}),
+        credentials=MappingProxyType(specs),
         grant=compile_grant(raw_grant) if raw_grant is not None else None,
         index=index,
         named=lru_cache(maxsize=_REMEMBERED)(partial(lookup, index)),
         _rows=MappingProxyType(rows),
+        _marks=MappingProxyType({name: mark_of(spec) for name, spec in specs.items()}),
     )
     _check_grant(table)
     return table

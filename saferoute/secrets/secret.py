@@ -16,6 +16,7 @@ from saferoute.values.origin import parse_origin
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from saferoute.secrets.signer import Signer
     from saferoute.values.http import AuthScheme
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "SecretSource",
     "Uncopied",
     "bound_origins",
+    "check_bound",
     "check_name",
     "credential_header",
     "key_to_store",
@@ -118,7 +120,8 @@ class Hidden(Uncopied):
 class Secret(Hidden):
     """A key. Not a str: it cannot be printed, formatted, copied or pickled by accident.
 
-    Two functions read its bytes: `credential_header`, for the origin that it is bound to, and `key_to_store`, for a store.
+    Three functions read its bytes: `credential_header` and `signer.make_signer`, for the origin that it is bound to, and `key_to_store`,
+    for a store.
     """
 
     __slots__ = ()
@@ -222,6 +225,15 @@ class CredentialSource(Protocol):
             OriginMismatch: it is not bound to this origin.
         """
 
+    def signer(self, name: str, origin: str) -> Signer:
+        """What signs requests to exactly this origin with an AWS key, for the scheme "sigv4"; the key itself stays inside.
+
+        Raises:
+            SecretNotFound: no source holds it.
+            OriginMismatch: it is not bound to this origin.
+            SecretError: it is not an AWS key.
+        """
+
 
 _HEADERS: dict[str, tuple[bytes, bytes]] = {
     "bearer": (b"authorization", b"Bearer "),
@@ -231,12 +243,11 @@ _HEADERS: dict[str, tuple[bytes, bytes]] = {
 }
 
 
-def credential_header(record: SecretRecord, auth: AuthScheme, origin: str) -> tuple[bytes, bytes]:
-    """Make the header that presents a secret to its own origin: the only function that reads a Secret's bytes for sending.
+def check_bound(record: SecretRecord, origin: str) -> None:
+    """Refuse an origin that a secret is not bound to.
 
     Raises:
-        OriginMismatch: if the secret is not bound to the origin.
-        ConfigurationError: if the scheme presents no secret.
+        OriginMismatch: it is not.
     """
     if origin not in record.origins:
         msg = (
@@ -245,6 +256,16 @@ def credential_header(record: SecretRecord, auth: AuthScheme, origin: str) -> tu
             f"saferoute keys add {record.name} --origin {origin}"
         )
         raise OriginMismatch(msg)
+
+
+def credential_header(record: SecretRecord, auth: AuthScheme, origin: str) -> tuple[bytes, bytes]:
+    """Make the header that presents a secret to its own origin: the only function that reads a Secret's bytes for sending them.
+
+    Raises:
+        OriginMismatch: if the secret is not bound to the origin.
+        ConfigurationError: if the scheme presents no secret, or signs with it instead ("sigv4").
+    """
+    check_bound(record, origin)
     if auth not in _HEADERS:
         msg = f"the authentication scheme {auth!r} presents no secret"
         raise ConfigurationError(msg)

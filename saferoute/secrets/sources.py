@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from saferoute.errors import ConfigurationError, SaferouteError, SecretError
+from saferoute.secrets.aws_places import AwsEnvironmentPlace, AwsProfilePlace, aws_environment, aws_profile
 from saferoute.secrets.secret import Passphrase, Secret, SecretRecord, bound_origins, check_name
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = [
     "CatalogueEnv",
     "DefaultPlace",
     "EnvironmentPlace",
+    "FilePlace",
     "HeldPlace",
     "KeyringPlace",
     "Place",
@@ -66,6 +68,14 @@ class VaultPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePlace:
+    """Files, one for each secret, read anew whenever a secret is looked for; `files` is (name, path, origins) of each."""
+
+    files: tuple[tuple[str, str, tuple[str, ...]], ...]
+    label: str = "the files that were named"
+
+
+@dataclass(frozen=True, slots=True)
 class PromptPlace:
     """The person at the terminal or notebook; `origins` is (name, origins) of names that the catalogue does not know."""
 
@@ -81,7 +91,17 @@ class HeldPlace:
     label: str = "memory"
 
 
-Place: TypeAlias = EnvironmentPlace | DefaultPlace | KeyringPlace | VaultPlace | PromptPlace | HeldPlace
+Place: TypeAlias = (
+    EnvironmentPlace
+    | DefaultPlace
+    | KeyringPlace
+    | VaultPlace
+    | FilePlace
+    | PromptPlace
+    | HeldPlace
+    | AwsEnvironmentPlace
+    | AwsProfilePlace
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +132,79 @@ class Secrets:
                 raise ConfigurationError(msg)
             rows.append((check_name(name), variable, bound_origins(origins)))
         return cls((EnvironmentPlace(tuple(rows)),))
+
+    @classmethod
+    def from_aws_env(
+        cls,
+        *,
+        origins: Origins,
+        name: str = "aws",
+        access_key: str = "AWS_ACCESS_KEY_ID",
+        secret_key: str = "AWS_SECRET_ACCESS_KEY",  # noqa: S107  a variable's name
+        session_token: str = "AWS_SESSION_TOKEN",  # noqa: S107  a variable's name
+    ) -> Secrets:
+        """Take an AWS key, for rows with auth = "sigv4", from the environment variables that AWS' own tools use, or others that you name.
+
+        They are read once, when the client is made; the session token is optional.
+
+        Args:
+            origins: the origin (or origins) that requests may be signed for, such as "https://bedrock-runtime.us-east-1.amazonaws.com".
+            name: what the routing table calls the secret.
+            access_key: the variable with the access key id.
+            secret_key: the variable with the secret access key.
+            session_token: the variable with the session token of temporary keys.
+
+        Raises:
+            ConfigurationError: a malformed name, variable or origin.
+        """
+        return cls((aws_environment(name, origins, (access_key, secret_key, session_token)),))
+
+    @classmethod
+    def from_aws_profile(
+        cls, profile: str = "default", *, origins: Origins, path: str | PurePath | None = None, name: str = "aws"
+    ) -> Secrets:
+        """Take an AWS key, for rows with auth = "sigv4", from a profile of the shared credentials file, read once when the client is made.
+
+        Only aws_access_key_id, aws_secret_access_key and aws_session_token are taken. A profile that starts a program, assumes a role or
+        names an address is refused, as nothing in the file is followed. The file must be the user's own and closed to others.
+
+        Args:
+            profile: what stands between [ and ].
+            origins: the origin (or origins) that requests may be signed for.
+            path: the file; None for `~/.aws/credentials`.
+            name: what the routing table calls the secret.
+
+        Raises:
+            ConfigurationError: a malformed name, profile or origin.
+        """
+        return cls((aws_profile(name, origins, profile, path),))
+
+    @classmethod
+    def from_file(cls, files: Mapping[str, tuple[str | PurePath, Origins]]) -> Secrets:
+        """Take secrets from files that you name, such as a workload's token or a service account's key.
+
+        A file is read when its secret is looked for, and again for every short-lived credential that is made from it, so that a token
+        that the platform rotates stays right. It must be a regular file of yours or of root's that others cannot write; a symbolic link
+        may lead no further than into the file's own directory. A line end is cut off; a JSON document is taken as a whole.
+
+        Args:
+            files: for each secret's name, the file and the origin (or origins) that the secret may go to, as in
+                `{"vertex-key": ("/etc/acme/vertex.json", "https://oauth2.googleapis.com")}`.
+
+        Raises:
+            ConfigurationError: a malformed name, path or origin.
+        """
+        rows = []
+        for name, pair in files.items():
+            if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004  a pair
+                msg = f'write {check_name(name)!r} as a pair with the origin, such as ("/etc/acme/key", "https://api.example.com")'
+                raise ConfigurationError(msg)
+            path, origins = str(pair[0]), pair[1]
+            if not path or not path.isprintable():
+                msg = f"the file for {name!r} is not a path"
+                raise ConfigurationError(msg)
+            rows.append((check_name(name), path, bound_origins(origins)))
+        return cls((FilePlace(tuple(rows)),))
 
     @classmethod
     def keyring(cls) -> Secrets:

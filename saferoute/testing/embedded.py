@@ -15,6 +15,7 @@ from saferoute.testing.anthropic_answers import AnthropicDialect
 from saferoute.testing.anthropic_requests import check_anthropic, check_count, read_anthropic
 from saferoute.testing.checks import Refused, invalid
 from saferoute.testing.counts import dump
+from saferoute.testing.embeddings import answer_embeddings
 from saferoute.testing.improvise import improvise
 from saferoute.testing.openai_answers import OpenAiDialect
 from saferoute.testing.openai_requests import check_openai, read_openai
@@ -37,7 +38,7 @@ _ANTHROPIC = AnthropicDialect()
 
 
 class EmbeddedProvider:
-    """Serves POST /v1/chat/completions, POST /v1/messages, POST /v1/messages/count_tokens and GET /v1/models on 127.0.0.1.
+    """Serves POST /v1/chat/completions, /v1/messages, /v1/messages/count_tokens and /v1/embeddings, and GET /v1/models on 127.0.0.1.
 
     It is no model and says so: its answers name the model "embedded-1". Without a script it answers from the request alone, always
     the same; with one, it answers what the script says. It refuses what a strict provider refuses. It listens from `with` to the end
@@ -231,7 +232,7 @@ class EmbeddedProvider:
         raise Refused("invalid", (), why, status=401, code="" if dialect is _ANTHROPIC else "invalid_api_key")
 
     def _route(self, request: RecordedRequest, path: str, dialect: OpenAiDialect | AnthropicDialect, *, readable: bool) -> RawAnswer:
-        posts = {"/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"}
+        posts = {"/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1/messages/count_tokens"}
         if path in posts:
             if request.method != "POST":
                 raise Refused("invalid", (), f"{request.method} is not allowed here", status=405)
@@ -239,6 +240,8 @@ class EmbeddedProvider:
                 raise invalid((), "the body is not JSON")
             if path.endswith("count_tokens"):
                 return self._count_tokens(request)
+            if path == "/v1/embeddings":
+                return RawAnswer(pieces=(answer_embeddings(request.body, self._extra_fields, strict=self._strict),))
             return self._chat(request, dialect)
         name = path.removeprefix("/v1/models").removeprefix("/")
         served = self._models or ("embedded-1",)

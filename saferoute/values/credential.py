@@ -41,6 +41,7 @@ class CredentialSpec:
             to `origin`; None where the place itself vouches (instance metadata).
         origins: canonical origins that the made credential may be sent to.
         parameters: what the kind needs besides, such as "scope", "tenant", "client_id", "role" or "region".
+        more_origins: other origins that the exchange itself may ask (a second step that the table declares); never the made credential's.
     """
 
     name: str
@@ -50,3 +51,4 @@ class CredentialSpec:
     secret: str | None
     origins: tuple[str, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)
+    more_origins: tuple[str, ...] = ()

@@ -21,11 +21,12 @@ class NetClass:
     """Which addresses a host may resolve to.
 
     Attributes:
-        kind: "public", "loopback" or "private".
+        kind: "public", "loopback" or "private"; "metadata" for the fixed addresses at which clouds answer their own machines, which only
+            what makes a credential may ask, and no route.
         networks: CIDR blocks, for "private" only.
     """
 
-    kind: Literal["public", "loopback", "private"] = "public"
+    kind: Literal["public", "loopback", "private", "metadata"] = "public"
     networks: tuple[str, ...] = ()
 
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from saferoute.errors import InvalidMessages
 from saferoute.values.json import decode
-from saferoute.values.media import audio_format_of, media_type_of
+from saferoute.values.media_types import audio_format_of, media_type_of
 
 if TYPE_CHECKING:
     from typing import Self

@@ -12,7 +12,7 @@ from saferoute.errors import RequestError, UnknownOption
 from saferoute.values.request import DataLabel, OnUnsupported, ReasoningEffort
 from saferoute.values.tools import ToolLike, tools_from
 
-__all__ = ["CallOptions", "Money", "check_options", "money"]
+__all__ = ["CallOptions", "Money", "OperationOptions", "check_operation_options", "check_options", "money"]
 
 Money: TypeAlias = Decimal | str
 """An amount in the table's currency: a Decimal, or a text such as "$0.05". A float is refused: it cannot hold 0.1."""
@@ -63,6 +63,26 @@ class CallOptions(TypedDict, total=False):
     provider_options: Mapping[str, Mapping[str, Any]]
 
 
+class OperationOptions(TypedDict, total=False):
+    """Options of every operation besides chat, all by keyword, all optional; they mean what they mean for `chat`.
+
+    Attributes:
+        timeout: the whole call's allowance, in seconds or as a timedelta: all its requests, retries and fallbacks included.
+        max_attempts: how many attempts may fail before the call does; a call that needs one request sends at most so many.
+        max_cost: in US dollars: refuse the call before it is sent if its worst case costs more, or is not known.
+        data: label of what is sent; rows whose ceiling is lower drop out.
+        on_unsupported: what to do with a parameter that the provider does not have.
+        provider_options: wire fields for one provider, under its name; only those that the row lists.
+    """
+
+    timeout: float | timedelta
+    max_attempts: int
+    max_cost: Money
+    data: DataLabel
+    on_unsupported: OnUnsupported
+    provider_options: Mapping[str, Mapping[str, Any]]
+
+
 _FOREIGN: Final[Mapping[str, str]] = {
     "max_tokens": "use max_output_tokens",
     "max_completion_tokens": "use max_output_tokens",
@@ -88,6 +108,19 @@ _FOREIGN: Final[Mapping[str, str]] = {
 )
 
 
+_FOREIGN_TO_OPERATIONS: Final[Mapping[str, str]] = {
+    "input": "pass what to work on as the second argument",
+    "task_type": "use input_type",
+    "task": "use input_type",
+    "output_dimension": "use dimensions",
+    "output_dimensionality": "use dimensions",
+    "encoding_format": "vectors come as 32-bit floats, whatever the wire says",
+    "top_k": "use top_n",
+    "response_format": "use format",
+    "file": "pass saferoute.Audio(data=..., format=...) as the second argument",
+}
+
+
 def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Check every option and bring it into its one form.
 
@@ -104,6 +137,22 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
             raise UnknownOption(msg)
         checked[name] = check(value, name)
     return checked
+
+
+def check_operation_options(options: Mapping[str, Any], operation: str) -> dict[str, Any]:
+    """Check the options of an operation besides chat.
+
+    Raises:
+        UnknownOption: for a name that the operation does not have; the message names ours.
+        RequestError: for a value of the wrong type or out of range.
+    """
+    known = OperationOptions.__annotations__
+    for name in options.keys() - known.keys():
+        hint = _FOREIGN_TO_OPERATIONS.get(name) or _FOREIGN.get(name)
+        why = f": {hint}" if hint else f"; besides its own arguments it takes {', '.join(sorted(known))}"
+        msg = f"{name!r} is no option of {operation}{why}"
+        raise UnknownOption(msg)
+    return check_options(options)
 
 
 def _wrong(name: str, want: str, value: object) -> RequestError:

@@ -32,16 +32,29 @@ class Output:
     schema: OutputSchema
     read: Callable[[str], object]
 
-    def parse(self, text: str) -> object:
+    def parse(self, text: str, *, fenced: bool = False) -> object:
         """Read the answer.
+
+        Args:
+            text: the answer.
+            fenced: whether it may stand in a Markdown fence, as models write JSON that they were asked for in words.
 
         Raises:
             OutputInvalid: if it does not fit; the message names fields and reasons, never content.
         """
         try:
-            return self.read(text)
+            return self.read(_unfenced(text) if fenced else text)
         except ValueError as error:
             raise OutputInvalid(_reason(error, _names(decode(self.schema.schema)))) from None
+
+
+def _unfenced(text: str) -> str:
+    """What stands in the fence, if the whole text is one."""
+    inner = text.strip()
+    if not inner.startswith("```") or not inner.endswith("```") or len(inner) < 2 * len("```"):
+        return text
+    word, _, rest = inner[3:-3].partition("\n")
+    return rest if word.strip().lower() in {"", "json"} else text
 
 
 def _names(node: object) -> frozenset[str]:

@@ -26,12 +26,14 @@ from urllib.parse import quote
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["AwsKeys", "Scope", "canonical_request", "scope_of_host", "sign"]
+__all__ = ["OWN_NAMES", "AwsKeys", "Scope", "canonical_request", "derived_key", "scope_of_host", "sign"]
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-_OWN = frozenset({"host", "authorization", "x-amz-date", "x-amz-security-token"})
+OWN_NAMES = frozenset({"host", "authorization", "x-amz-date", "x-amz-security-token"})
+"""Header names that the signature makes itself: a request that is to be signed cannot bring them."""
+
 # What a connection, a proxy or a tracer may add or change between signing and arrival; AWS' own SDKs leave out the same.
 _UNSIGNED = frozenset(
     {
@@ -129,6 +131,14 @@ def scope_of_host(host: str) -> Scope | None:
     return Scope(service, match[2]) if match and service else None
 
 
+def derived_key(keys: AwsKeys, scope: Scope, day: str) -> bytes:
+    """The key that signs: good for one day (YYYYMMDD), one region and one service, and as secret as what it comes from."""
+    key = f"AWS4{keys.secret_key}".encode()
+    for word in (day, scope.region, scope.service, "aws4_request"):
+        key = hmac.digest(key, word.encode(), "sha256")
+    return key
+
+
 def sign(
     method: str,
     target: str,
@@ -139,6 +149,7 @@ def sign(
     keys: AwsKeys,
     scope: Scope,
     now: float,
+    derive: Callable[[AwsKeys, Scope, str], bytes] = derived_key,
 ) -> tuple[tuple[str, str], ...]:
     """Sign one request.
 
@@ -151,6 +162,7 @@ def sign(
         keys: whose signature it is.
         scope: service and region.
         now: seconds since the epoch; AWS allows five minutes of difference.
+        derive: gives the key that signs, for a caller that remembers it.
 
     Returns:
         The headers to add, lower-case: x-amz-date, x-amz-security-token for temporary keys, authorization.
@@ -164,16 +176,13 @@ def sign(
         added.append(("x-amz-security-token", keys.session_token))
     given = list(headers)
     for name, _ in given:
-        if name.lower() in _OWN:
+        if name.lower() in OWN_NAMES:
             raise ValueError(f"the header {name.lower()!r} is the signature's own and cannot be given")
     text, names = canonical_request(method, target, headers=[("host", host), *given, *added], body=body)
     day = stamp[:8]
     place = f"{day}/{scope.region}/{scope.service}/aws4_request"
     to_sign = "\n".join((ALGORITHM, stamp, place, sha256(text.encode()).hexdigest()))
-    key = f"AWS4{keys.secret_key}".encode()
-    for word in (day, scope.region, scope.service, "aws4_request"):
-        key = hmac.digest(key, word.encode(), "sha256")
-    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    signature = hmac.digest(derive(keys, scope, day), to_sign.encode(), "sha256").hex()
     proof = f"{ALGORITHM} Credential={keys.access_key}/{place}, SignedHeaders={names}, Signature={signature}"
     return (*added, ("authorization", proof))
 

@@ -105,9 +105,9 @@ def _feed(data: bytes) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
 def test_ten_megabytes_of_hostile_bytes_take_bounded_time_and_memory(unit: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     _feed(unit * (10_000_000 // len(unit)))
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
     size = 1_000_000
     data = unit * (size // len(unit))
     tracemalloc.start()
@@ -126,12 +126,12 @@ def test_a_message_has_so_many_headers_and_no_more() -> None:
 
 def test_a_message_in_single_bytes_takes_time_in_proportion_to_its_size() -> None:
     data = frame("a", bytes(200_000))
-    began = time.perf_counter()
+    began = time.process_time()
     stream, events = FrameStream(), []
     for at in range(len(data)):
         events += stream.feed(data[at : at + 1])
     assert len(events) == 1
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 _BITS = st.sampled_from(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +20,24 @@ from saferoute.errors import InvalidMessages, SaferouteError, UnsupportedParamet
 from saferoute.providers.gemini_generate import GeminiGenerate
 from saferoute.values.events import Completed, Started
 from saferoute.values.messages import OpaqueState, Reasoning, ToolCall
-from tests.unit.gemini_cases import MODEL, TARGET, answer, assistant, call, decoded, decoded_whole, encode, folded, sse, target, text, user
+from tests.unit.gemini_cases import (
+    ANSWERS,
+    MODEL,
+    TARGET,
+    VERTEX,
+    answer,
+    assistant,
+    call,
+    decoded,
+    decoded_whole,
+    encode,
+    folded,
+    sse,
+    stream_of,
+    target,
+    text,
+    user,
+)
 
 FIELDS = (
     "candidates",
@@ -177,9 +196,9 @@ def test_time_grows_with_the_size_of_the_answer_only(fragment: dict[str, Any]) -
         data = sse([fragment]) * count + sse([answer()])
         best = 9e9
         for _ in range(2):
-            began = time.perf_counter()
+            began = time.process_time()
             decoded(data)
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.process_time() - began)
         return best
 
     assert took(8000) < 10 * took(2000) + 0.2
@@ -211,6 +230,29 @@ def test_a_state_cannot_smuggle_content_past_the_parts(payload: str) -> None:
     encoded = encode(user("a"), assistant(part, "b"))
     assert json.loads(encoded.request.body)["contents"][1:] == [{"role": "model", "parts": [text("b")]}]
     assert [notice.kind for notice in encoded.notices] == ["dropped"]
+
+
+SIGNED = ("signed text", "one call", "signed thinking", "code", "picture")
+
+
+@pytest.mark.parametrize("name", SIGNED)
+@pytest.mark.parametrize("vertex_first", [False, True])
+def test_what_one_door_signed_does_not_go_through_the_other_even_under_one_providers_name(name: str, vertex_first: bool) -> None:
+    developer, vertex = target(provider_name="google"), replace(VERTEX, provider_name="google")
+    made_by, sent_to = (vertex, developer) if vertex_first else (developer, vertex)
+    content = folded(decoded_whole(ANSWERS[name], to=made_by)).content()
+    there, back = encode(user("a"), assistant(*content), to=sent_to), encode(user("a"), assistant(*content), to=made_by)
+    assert b"U0lH" not in there.request.body
+    assert b"c2ln" not in there.request.body
+    assert ("dropped", "reasoning") in {(notice.kind, notice.parameter) for notice in there.notices}
+    assert b"U0lH" in back.request.body or b"c2ln" in back.request.body
+    assert not back.notices
+
+
+@pytest.mark.parametrize("path", ["/v1beta1/publishers/google", "/v1/projects/p/locations/eu/publishers/google"])
+def test_every_door_of_vertex_takes_what_another_of_its_doors_signed(path: str) -> None:
+    content = folded(decoded_whole(ANSWERS["signed text"], to=VERTEX)).content()
+    assert b"U0lH" in encode(user("a"), assistant(*content), to=replace(VERTEX, path=path)).request.body
 
 
 def test_text_of_thinking_is_the_parts_own() -> None:
@@ -292,3 +334,47 @@ def test_whatever_the_models_name_the_path_keeps_its_shape(model: str) -> None:
     assert path.isascii()
     assert not set("?#%\\; \t\r\n") & set(path)
     assert path.split("/")[3].partition(":")[0].strip(".") != ""
+
+
+# ---------------------------------------------------------------------------------------------------- bytes
+
+RECORDED = [stream_of(body) for body in ANSWERS.values()] + [json.dumps(body).encode() for body in ANSWERS.values()]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    data=st.binary(max_size=200) | st.sampled_from(RECORDED),
+    noise=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=6)), max_size=4),
+    kind=st.sampled_from(["text/event-stream", "application/json", ""]),
+    status=st.sampled_from([200, 400, 429, 500]),
+)
+def test_any_bytes_give_events_or_an_error_of_ours(data: bytes, noise: list[tuple[int, bytes]], kind: str, status: int) -> None:
+    for at, piece in noise:
+        data = data[:at] + piece + data[at + len(piece) :]
+    try:
+        events = decoded(data, content_type=kind, status=status)
+    except SaferouteError as error:
+        assert len(str(error)) < 600
+    else:
+        assert isinstance(events[-1], Completed)
+
+
+HOSTILE = {
+    "fragments": b'data: {"candidates":[{"content":{"parts":[{"text":"a"}]}}]}\n\n' * 170_000,
+    "candidates": b'{"candidates":[' + b",".join(b'{"index":%d}' % (n % 1000) for n in range(700_000)) + b"]}",
+    "sources": b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"groundingMetadata":{"groundingChunks":[{"web":{"uri":"u"}}],'
+    b'"groundingSupports":[' + b",".join([b'{"segment":{"endIndex":1,"text":"a"},"groundingChunkIndices":[0]}'] * 170_000) + b"]}}]}",
+    "one text": b'{"candidates":[{"content":{"parts":[{"text":"' + b"\\u0041" * 1_700_000 + b'"}]},"finishReason":"STOP"}]}',
+    "one line": b"data: " + b"x" * 10_000_000,
+    "comments": b": x\n" * 2_500_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_ten_megabytes_of_hostile_bytes_are_refused_or_read_in_linear_time(name: str) -> None:
+    data = HOSTILE[name]
+    assert len(data) > 9_000_000
+    began = time.process_time()
+    with suppress(SaferouteError):
+        decoded(*(data[at : at + 65_536] for at in range(0, len(data), 65_536)), content_type="")
+    assert time.process_time() - began < 20

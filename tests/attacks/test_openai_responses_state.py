@@ -7,6 +7,8 @@ only the provider understands, in its place, or nothing; and no option has the p
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +22,7 @@ from saferoute.values.messages import Message, Text, ToolCall
 from saferoute.values.request import ChatRequest
 from tests.unit.openai_responses_cases import (
     TARGET,
+    as_events,
     assistant,
     body_of,
     decoded,
@@ -332,3 +335,51 @@ def test_many_items_are_read_in_linear_time() -> None:
     output = [{"type": f"k{n}"} for n in range(count)] + [message()] * count + [reasoning("a")] * count
     events = decoded(sse([*added, *call, *deltas, {"type": "response.completed", "response": response(*output)}]))
     assert isinstance(events[-1], Completed)  # read quadratically, this would run into the timeout
+
+
+# ---------------------------------------------------------------------------------------------------- bytes
+
+ANSWER = response(reasoning("a", encrypted_content="e"), message("Hello"), function_call())
+RECORDED = [json.dumps(ANSWER).encode(), sse(as_events(ANSWER))]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    data=st.binary(max_size=200) | st.sampled_from(RECORDED),
+    noise=st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=6)), max_size=4),
+    kind=st.sampled_from(["text/event-stream", "application/json", ""]),
+    status=st.sampled_from([200, 400, 429, 500]),
+)
+def test_any_bytes_give_events_or_an_error_of_ours(data: bytes, noise: list[tuple[int, bytes]], kind: str, status: int) -> None:
+    for at, piece in noise:
+        data = data[:at] + piece + data[at + len(piece) :]
+    try:
+        events = decoded(data, content_type=kind, status=status)
+    except SaferouteError as error:
+        assert len(str(error)) < 600
+    else:
+        assert isinstance(events[-1], Completed)
+
+
+_DELTA = b'data: {"type":"response.output_text.delta","delta":"a"}\n\n'
+_ADDED = b'data: {"type":"response.output_text.annotation.added","annotation":{"url":"%d"}}\n\n'
+HOSTILE = {
+    "deltas": _DELTA * 170_000,
+    "items": b'{"output":[' + b",".join([b'{"type":"message","id":"%s"}' % (b"x" * 20)] * 200_000) + b"]}",
+    "sources": _DELTA + b"".join(_ADDED % n for n in range(110_000)),
+    "logprobs": b'{"output":[{"type":"message","content":[{"type":"output_text","text":"a","logprobs":['
+    + b",".join([b'{"token":"a","logprob":-1}'] * 350_000)
+    + b"]}]}]}",
+    "one line": b"data: " + b"x" * 10_000_000,
+    "comments": b": x\n" * 2_500_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_ten_megabytes_of_hostile_bytes_are_refused_or_read_in_linear_time(name: str) -> None:
+    data = HOSTILE[name]
+    assert len(data) > 8_000_000
+    began = time.process_time()
+    with suppress(SaferouteError):
+        decoded(data, content_type="", step=65_536)
+    assert time.process_time() - began < 20

@@ -12,9 +12,10 @@ import json
 import lzma
 import os
 from collections import Counter
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from saferoute.errors import ProviderError, SaferouteError
 from saferoute.providers.decoder import Decoder
@@ -22,10 +23,10 @@ from saferoute.providers.registry import codec_for
 from saferoute.values.fold import Fold
 from saferoute.values.http import Head, NetClass
 from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
-from saferoute.values.target import Target
+from saferoute.values.target import Dialect, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
     from saferoute.values.events import DecodedEvent
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 
     ClientUnderTest = Callable[[dict[str, Any], str], dict[str, Any]]
 
-DIALECTS = ("openai_chat", "anthropic_messages")
+DIALECTS = get_args(Dialect)
+# The corpus' names of dialects, where they are not ours.
+_DIALECTS = {"cohere_v2_chat": "cohere_chat"}
 CORE = ("text", "tools", "finish", "error")
 # The corpus' words for finish reasons.
 FINISH = {"tool_call": "tool_calls", "refusal": "content_filter", "stop_sequence": "stop", "context_overflow": "length"}
@@ -62,12 +65,28 @@ def replay() -> ModuleType:
 
 
 @cache
-def records(dialect: str) -> tuple[dict[str, Any], ...]:
-    """The records of one dialect."""
+def _everything() -> tuple[dict[str, Any], ...]:
     folder = shared_corpus()
     assert folder is not None
     with lzma.open(folder / "dev.jsonl.xz", "rt") as lines:
-        return tuple(record for line in lines if (record := json.loads(line))["endpoint"] == dialect)
+        return tuple(map(json.loads, lines))
+
+
+@cache
+def records(dialect: str) -> tuple[dict[str, Any], ...]:
+    """The records that saferoute reads in a dialect, each with that dialect; Mistral's are in two."""
+    if dialect == "mistral_chat":
+        chosen = [record for record in _everything() if record["provider"] == "mistral"]
+    else:
+        chosen = [record for record in _everything() if _DIALECTS.get(record["endpoint"], record["endpoint"]) == dialect]
+    return tuple({**record, "dialect": dialect} for record in chosen)
+
+
+def every_record_once() -> tuple[dict[str, Any], ...]:
+    """The whole corpus; Mistral's in the dialect of their own."""
+    found = [record for dialect in DIALECTS for record in records(dialect) if dialect != "openai_chat" or record["provider"] != "mistral"]
+    assert len(found) == len(_everything())
+    return tuple(found)
 
 
 def body_of(record: dict[str, Any]) -> bytes:
@@ -75,60 +94,9 @@ def body_of(record: dict[str, Any]) -> bytes:
     return base64.b64decode(response["body"]) if response.get("base64") else response["body"].encode("utf-8", "surrogateescape")
 
 
-def is_one_answer(record: dict[str, Any]) -> bool:
-    """Whether the record is one answer: two fixtures of the corpus are several recorded streams written one after the other."""
-    return body_of(record).count(b'"type":"message_start"') <= 1
-
-
 def is_answered(record: dict[str, Any]) -> bool:
     """Whether the record is an answer, and no error."""
     return record["response"]["status"] < 400 and not record["expected"]["error"]
-
-
-def terminal_at(dialect: str, data: bytes) -> int:
-    """Where the event that ends the answer begins: the finish reason, or Anthropic's message_stop."""
-    at = 0
-    for line in data.replace(b"\r\n", b"\n\n").replace(b"\r", b"\n").split(b"\n"):  # every line end stays as long as it was
-        text = line.partition(b":")[2].strip() if line.startswith(b"data:") else b""
-        chunk = json.loads(text) if text.startswith(b"{") else {}
-        if dialect == "anthropic_messages":
-            ends = chunk.get("type") == "message_stop"
-        else:
-            ends = any(c.get("finish_reason") and not c.get("index") for c in chunk.get("choices") or [])
-        if ends:
-            return at
-        at += len(line) + 1
-    return len(data)
-
-
-def text_before(dialect: str, data: bytes) -> str:
-    """The text in the events that are whole, read from the wire format and not by our decoders."""
-    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    texts: list[str] = []
-    for line in lines[: max(0, lines.rfind(b"\n\n"))].split(b"\n"):
-        payload = line.removeprefix(b"data:").strip()
-        if not line.startswith(b"data:") or not payload.startswith(b"{"):
-            continue
-        chunk = json.loads(payload)
-        texts += _anthropic_text(chunk) if dialect == "anthropic_messages" else _openai_text(chunk)
-    return "".join(texts)
-
-
-def _anthropic_text(event: dict[str, Any]) -> list[str]:
-    part = {"content_block_start": event.get("content_block"), "content_block_delta": event.get("delta")}.get(event["type"]) or {}
-    return [part["text"]] if part.get("type") in {"text", "text_delta"} else []
-
-
-def _openai_text(chunk: dict[str, Any]) -> list[str]:
-    contents = [(c.get("delta") or {}).get("content") or "" for c in chunk.get("choices") or [] if not c.get("index")]
-    blocks = [block for content in contents for block in ([{"type": "text", "text": content}] if isinstance(content, str) else content)]
-    return [block["text"] for block in blocks if block["type"] == "text"]
-
-
-def cut_places(dialect: str, data: bytes, count: int) -> list[int]:
-    """Where to cut a stream: at `count` places, evenly, the last one right before the event that ends the answer."""
-    terminal = terminal_at(dialect, data)
-    return sorted({max(1, terminal * n // count) for n in range(1, count + 1)})
 
 
 def head_of(record: dict[str, Any]) -> Head:
@@ -145,7 +113,7 @@ def target_for(record: dict[str, Any]) -> Target:
     return Target(
         id=record["id"],
         provider_name=record["provider"],
-        dialect=record["endpoint"],
+        dialect=record["dialect"],
         origin="https://api.example.com",
         path="/v1",
         net=NetClass(),
@@ -184,12 +152,18 @@ def result_of_reply(reply: Reply[Any]) -> dict[str, Any]:
     return _result(reply.message.content, reply.finish_reason, reply.raw_finish_reason, reply.usage)
 
 
-def score_over_http(chosen: Sequence[dict[str, Any]], client_under_test: ClientUnderTest) -> tuple[float, float, str]:
+def answers_over_http(chosen: Sequence[dict[str, Any]], client_under_test: ClientUnderTest) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The second runner: every record over a real socket, from the corpus' replay server to `client_under_test(view, base_url)`."""
     rows = replay().score(chosen, client_under_test, plain=True)  # one address, so that one client serves all
     by_id = {record["id"]: record for record in chosen}
-    unasked = {"error": {"status": -1, "message": "the server was never asked"}}
-    return score([(by_id[row["id"]], row["got"] if row["asked"] else unasked) for row in rows])
+    answers = []
+    for row in rows:
+        if len(row["asked"]) == 1 and not row["kind_mismatch"]:
+            answers.append((by_id[row["id"]], row["got"]))
+        else:
+            message = f"asked for {row['asked']}, not once for the right kind of answer; {row['got'].get('error')}"
+            answers.append((by_id[row["id"]], {"error": {"status": -1, "message": message}}))
+    return answers
 
 
 def _result(content: Content, finish: str, raw_finish: str, usage: Usage) -> dict[str, Any]:
@@ -217,25 +191,46 @@ def decode_record(record: dict[str, Any], cuts: Sequence[int] = ()) -> dict[str,
         return {"error": {"status": status, "type": type(error).__name__, "message": str(error)}}
 
 
-def score(rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> tuple[float, float, str]:
-    """Compare (record, result) pairs: percentages of core and of all fields, and a table with every miss."""
-    right: dict[str, Counter[tuple[str, str, str]]] = {"n": Counter(), "core": Counter(), "all": Counter()}
-    misses = []
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How much of the traffic is read as the official SDK reads it.
+
+    Attributes:
+        count: how many records.
+        core: share of the records whose text, tools, finish reason and error are right.
+        everything: share of those where ids and counts are right, too.
+        missed: the ids of the others.
+        providers: records, and share where everything is right, by provider.
+        table: all of it, to be read.
+    """
+
+    count: int
+    core: float
+    everything: float
+    missed: frozenset[str]
+    providers: Mapping[str, tuple[int, float]]
+    table: str
+
+
+def score(rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> Score:
+    """Compare (record, result) pairs."""
+    total, core, everything = (Counter[tuple[str, str, str]]() for _ in range(3))
+    misses: dict[str, str] = {}
     for record, got in rows:
         verdict = replay().compare(record["expected"], got)
-        core, everything = all(verdict[f] is not False for f in CORE), all(v is not False for v in verdict.values())
-        key = (record["provider"], record["endpoint"], "stream" if record["stream"] else "whole")
-        right["n"][key] += 1
-        right["core"][key] += core
-        right["all"][key] += everything
-        if not everything:
-            wrong = [name for name, value in verdict.items() if value is False]
-            misses.append(f"  miss {record['id']} {' '.join(key)}: {', '.join(wrong)}; {got.get('error') or got.get('finish_raw')}")
-    lines = [
-        f"{' '.join(key):48} n={n:4} core={right['core'][key] / n:7.2%} all={right['all'][key] / n:7.2%}"
-        for key, n in right["n"].most_common()
-    ]
-    total = max(1, sum(right["n"].values()))
-    core_share, all_share = sum(right["core"].values()) / total, sum(right["all"].values()) / total
-    lines.append(f"{'together':48} n={total:4} core={core_share:7.2%} all={all_share:7.2%}")
-    return core_share, all_share, "\n".join(lines + misses)
+        key = (record["provider"], record["dialect"], "stream" if record["stream"] else "whole")
+        wrong = [name for name, right in verdict.items() if right is False]
+        total[key] += 1
+        core[key] += not set(CORE) & set(wrong)
+        everything[key] += not wrong
+        if wrong:
+            misses[record["id"]] = f"{' '.join(key)}: {', '.join(wrong)}; {got.get('error') or got.get('finish_raw')}"
+    lines = [f"{' '.join(key):48} n={n:4} core={core[key] / n:7.2%} all={everything[key] / n:7.2%}" for key, n in total.most_common()]
+    lines += [f"  miss {name} {what}" for name, what in misses.items()]
+    by_provider = {
+        name: (n, sum(everything[key] for key in total if key[0] == name) / n)
+        for name in {key[0] for key in total}
+        if (n := sum(total[key] for key in total if key[0] == name))
+    }
+    count = max(1, total.total())
+    return Score(count, core.total() / count, everything.total() / count, frozenset(misses), by_provider, "\n".join(lines))

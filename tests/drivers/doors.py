@@ -12,6 +12,7 @@ from saferoute.drivers.tls import ClientTls
 from saferoute.drivers.transport import BlockingTransport
 from saferoute.drivers.transport_async import AsyncioTransport
 from saferoute.secrets.secret import CredentialSource, Secret, SecretRecord, credential_header
+from saferoute.secrets.signer import Signer, make_signer
 from saferoute.values.http import AuthScheme, Clocks, Head, HttpRequest, NetClass
 
 LOOPBACK = NetClass("loopback")
@@ -40,6 +41,11 @@ class OneKey:
         self.asked += 1
         assert name == "main"
         return credential_header(self._record, auth, origin)
+
+    def signer(self, name: str, origin: str) -> Signer:
+        self.asked += 1
+        assert name == "main"
+        return make_signer(self._record, origin)
 
 
 class OpenAnswer:

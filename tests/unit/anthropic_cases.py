@@ -103,7 +103,7 @@ SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "
 FOUND = {
     "type": "web_search_tool_result",
     "tool_use_id": "srvtoolu_1",
-    "content": [{"type": "web_search_result", "url": "https://x", "encrypted_content": "E="}],
+    "content": [{"type": "web_search_result", "title": "X", "url": "https://x", "encrypted_content": "E="}],
 }
 CITATION = {"type": "web_search_result_location", "cited_text": "rain", "url": "https://x", "encrypted_index": "I="}
 REDACTED = {"type": "redacted_thinking", "data": "EmwKAhgB=="}

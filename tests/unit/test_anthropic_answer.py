@@ -9,8 +9,8 @@ import pytest
 
 from saferoute.errors import ProtocolError, StreamInterrupted
 from saferoute.providers.anthropic_messages import AnthropicMessages
-from saferoute.values.events import Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
-from saferoute.values.messages import OpaqueState, Reasoning, Text, ToolCall
+from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
+from saferoute.values.messages import Citation, OpaqueState, Reasoning, Text, ToolCall
 from saferoute.values.usage import Buckets
 from tests.unit.anthropic_cases import (
     ANSWERS,
@@ -64,6 +64,8 @@ FINISHES = {
     "a word of tomorrow": "other",
     None: "other",
 }
+
+CITED = (Citation(url="https://x", quote="rain"),)
 
 
 def state(block: object) -> OpaqueState:
@@ -153,7 +155,7 @@ def test_state_that_has_to_come_back(streamed: bool) -> None:
     assert parts("thinking") == (Reasoning("Let me\nsee.", state(thinking("Let me\nsee."))), Text("Yes."))
     assert parts("thinking that is not shown") == (Reasoning("", state(thinking(""))), Text("Yes."))
     assert parts("redacted thinking before a call")[:2] == (Reasoning("", state(REDACTED)), Reasoning("hm", state(thinking("hm"))))
-    assert parts("server tool") == (Text("Searching."), Reasoning("", state(SEARCH)), Reasoning("", state(FOUND)), Text("Rain."))
+    assert parts("server tool") == (Text("Searching."), Reasoning("", state(SEARCH)), Reasoning("", state(FOUND)), Text("Rain.", CITED))
     caller = {"type": "code_execution_20250825", "tool_id": "srvtoolu_1"}
     assert parts("call from server code")[1] == ToolCall("toolu_1", "weather", ARGUMENTS, state({"caller": caller}))
 
@@ -195,6 +197,88 @@ def test_metadata() -> None:
     refused = completed(decoded(stream_of(ANSWERS["refused"]))).metadata
     assert refused == {"stop_details": {"type": "refusal", "category": "cyber", "explanation": "no"}}
     assert completed(decoded(stream_of(ANSWERS["stop sequence"]))).metadata == {"stop_sequence": "END"}
+
+
+# what the API says of a source, and what a citation of ours says
+CITATIONS: dict[str, tuple[dict[str, Any], Citation]] = {
+    "a place in a document": (
+        {
+            "type": "char_location",
+            "cited_text": "It rains.",
+            "document_index": 0,
+            "document_title": "Weather",
+            "file_id": None,
+            "start_char_index": 3,
+            "end_char_index": 12,
+        },
+        Citation(title="Weather", source="0", quote="It rains."),
+    ),
+    "pages of a file": (
+        {
+            "type": "page_location",
+            "cited_text": "a",
+            "document_index": 2,
+            "document_title": None,
+            "file_id": "file_1",
+            "start_page_number": 1,
+            "end_page_number": 2,
+        },
+        Citation(source="file_1", quote="a"),
+    ),
+    "blocks": (
+        {"type": "content_block_location", "cited_text": "a", "document_index": 1, "start_block_index": 0, "end_block_index": 1},
+        Citation(source="1", quote="a"),
+    ),
+    "a search result": (
+        {
+            "type": "search_result_location",
+            "cited_text": "a",
+            "search_result_index": 4,
+            "source": "https://in.example/doc",
+            "title": "Doc",
+            "start_block_index": 0,
+            "end_block_index": 1,
+        },
+        Citation(title="Doc", source="https://in.example/doc", quote="a"),
+    ),
+    "the web": (
+        {"type": "web_search_result_location", "cited_text": "a", "url": "https://x", "title": "X", "encrypted_index": "I="},
+        Citation(title="X", url="https://x", quote="a"),
+    ),
+    "nothing": ({"type": "one of tomorrow"}, Citation()),
+    "nonsense": ({"cited_text": 7, "document_index": -1, "document_title": "", "file_id": [], "url": {}, "title": None}, Citation()),
+}
+
+
+@pytest.mark.parametrize("name", CITATIONS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_citations(name: str, streamed: bool) -> None:
+    said, ours = CITATIONS[name]
+    answer = message(text("So."), text("It rains.", citations=[said, CITATION]))
+    events = decoded(stream_of(answer)) if streamed else decoded_whole(answer)
+    assert [event for event in events if isinstance(event, Cited)] == [Cited(1, ours), Cited(1, CITED[0])]
+    assert folded(events).content() == (Text("So."), Text("It rains.", (ours, CITED[0])))
+    assert completed(events).metadata == {"citations": [{"index": 1, "citation": said}, {"index": 1, "citation": CITATION}]}
+
+
+def test_a_citation_of_anything_but_text_stands_in_the_metadata_alone() -> None:
+    fold = folded(
+        decoded(
+            sse(
+                [
+                    START,
+                    block_start(0, thinking("hm")),
+                    delta(0, type="citations_delta", citation=CITATION),
+                    block_stop(0),
+                    *END,
+                ]
+            )
+        )
+    )
+    assert fold.content() == (
+        Reasoning("hm", OpaqueState("anthropic", "anthropic_messages", "m", json.dumps(thinking("hm"), separators=(",", ":")))),
+    )
+    assert fold.completed.metadata == {"citations": [{"index": 0, "citation": CITATION}]}
 
 
 # ---------------------------------------------------------------------------------------------------- tokens

@@ -14,7 +14,6 @@ from saferoute.values.request import OutputSchema
 from saferoute.values.target import Profile, Target
 from saferoute.values.tools import Tool
 from tests.unit.anthropic_cases import MODEL, TARGET, body_of, encode, system, target, user
-from tests.unit.test_anthropic_encode import CONVERSATIONS, MEDIA
 
 WEATHER = Tool("weather", "Tells the weather.", b'{"type":"object","properties":{"city":{"type":"string"}}}')
 CLOCK = Tool("clock", "", b'{"properties":{},"type":"object"}', strict=True)
@@ -39,6 +38,8 @@ OPTIONS: dict[str, tuple[dict[str, Any], Target, dict[str, Any]]] = {
     "our cache": ({"cache": "exact"}, TARGET, {}),
     "no cache": ({"cache": "off"}, TARGET, {}),
     "temperature": ({"temperature": 0.0}, TARGET, {"temperature": 0.0}),
+    "highest temperature": ({"temperature": 1.0}, TARGET, {"temperature": 1.0}),
+    "one answer of any object": ({"n": 1, "json_object": True}, TARGET, {}),
     "top_p": ({"top_p": 0.5}, TARGET, {"top_p": 0.5}),
     "schema": ({"output": SCHEMA}, TARGET, {"output_config": {"format": FORMAT}}),
     "schema and effort": (
@@ -152,6 +153,9 @@ def test_the_output_bound(asked: int | None, default: int | None, most: int | No
 # fields of the call, the row, the parameter that is named, and what of the body is gone when the caller says drop
 REFUSED: dict[str, tuple[dict[str, Any], Target, str, dict[str, Any]]] = {
     "seed": ({"seed": 1}, TARGET, "seed", {}),
+    "several answers": ({"n": 2}, TARGET, "n", {}),
+    "logprobs": ({"logprobs": 0}, TARGET, "logprobs", {}),
+    "too warm": ({"temperature": 1.1}, TARGET, "temperature", {}),
     "temperature": ({"temperature": 0.5}, target(profile=Profile(sampling=False)), "temperature", {}),
     "top_p": ({"top_p": 0.5}, target(profile=Profile(sampling=False)), "top_p", {}),
     "top_k": (
@@ -277,31 +281,3 @@ def test_no_text_can_leave_its_place(words: str, name: str) -> None:
     assert body["messages"][0]["content"] == [{"type": "text", "text": words}]
     assert body["stop_sequences"] == [name]
     assert body.keys() == {"model", "max_tokens", "messages", "stop_sequences"}
-
-
-# ---------------------------------------------------------------------------------------------------- against the official SDK's types
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value if isinstance(value, str | int | float | None) else [_plain(item) for item in value]
-
-
-def test_bodies_are_what_the_official_sdk_would_send() -> None:
-    types = pytest.importorskip("anthropic.types.message_create_params", reason="the official SDK is not installed")
-    if int(pytest.importorskip("anthropic").__version__.partition(".")[0]) < 2:
-        pytest.skip("the installed official SDK is older than API version 2026-10-21")
-    pydantic = pytest.importorskip("pydantic")
-    whole = pydantic.TypeAdapter(types.MessageCreateParamsNonStreaming)
-    streamed = pydantic.TypeAdapter(types.MessageCreateParamsStreaming)
-    bodies = [body_of(*messages) for messages, _ in CONVERSATIONS.values()]
-    bodies += [body_of(user(part, "x")) for part, _ in MEDIA.values()]
-    bodies += [body_of(to=row, **fields) for fields, row, _ in OPTIONS.values()]
-    for body in bodies:
-        adapter = streamed if body.get("stream") else whole
-        known = _plain(adapter.validate_python(body))  # leaves out what the types do not have
-        sampling = {
-            name: body[name] for name in ("temperature", "top_p", "top_k") if name in body
-        }  # gone from the types, not from 2023-06-01
-        assert known | sampling == body

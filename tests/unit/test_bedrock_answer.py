@@ -10,8 +10,8 @@ import pytest
 
 from saferoute.errors import ProtocolError, StreamInterrupted
 from saferoute.providers.bedrock_answer import BedrockReader
-from saferoute.values.events import Completed, Noticed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
-from saferoute.values.messages import OpaqueState, Reasoning, Text, ToolCall
+from saferoute.values.events import Cited, Completed, Noticed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
+from saferoute.values.messages import Citation, OpaqueState, Reasoning, Text, ToolCall
 from tests.unit.bedrock_cases import (
     ANSWERS,
     CITATION,
@@ -187,6 +187,57 @@ def test_metadata() -> None:
     server = completed(stream_of(ANSWERS["server tool"])).metadata
     assert server["citations"] == [{"index": 3, "citation": CITATION}]
     assert [next(iter(block)) for block in server["server_blocks"]] == ["toolUse", "toolResult"]
+
+
+def _place(kind: str, index: object) -> dict[str, Any]:
+    return {"location": {kind: {"documentIndex": index, "start": 1, "end": 2}}}
+
+
+# what Converse says of a source, and what a citation of ours says
+CITATIONS: dict[str, tuple[dict[str, Any], Citation]] = {
+    "the web": (CITATION, Citation(title="Weather", url="https://x", quote="rain")),
+    "a document": ({"title": "T", **_place("documentChar", 0)}, Citation(title="T", source="0")),
+    "pages": ({"sourceContent": [{"text": "a"}, {"text": "b"}], **_place("documentPage", 3)}, Citation(source="3", quote="ab")),
+    "chunks": (_place("documentChunk", 1), Citation(source="1")),
+    "a search result": (
+        {"source": "kb-1", "location": {"searchResultLocation": {"searchResultIndex": 5, "start": 0, "end": 1}}},
+        Citation(source="kb-1"),
+    ),
+    "nothing": ({}, Citation()),
+    "nonsense": ({"title": 1, "source": [], "sourceContent": ["?", {"text": 2}], **_place("documentChar", "0")}, Citation()),
+}
+
+
+@pytest.mark.parametrize("name", CITATIONS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_citations(name: str, streamed: bool) -> None:
+    said, ours = CITATIONS[name]
+    answer = message(text("So."), {"citationsContent": {"content": [{"text": "It "}, {"text": "rains."}], "citations": [said, CITATION]}})
+    events = decoded(stream_of(answer)) if streamed else decoded_whole(answer)
+    other = CITATIONS["the web"][1]
+    assert [event for event in events if isinstance(event, Cited)] == [Cited(1, ours), Cited(1, other)]
+    fold = folded(events)
+    assert fold.content() == (Text("So."), Text("It rains.", (ours, other)))
+    assert fold.completed is not None
+    assert fold.completed.metadata["citations"] == [{"index": 1, "citation": said}, {"index": 1, "citation": CITATION}]
+
+
+def test_a_citation_begins_a_text_and_one_of_anything_else_stands_in_the_metadata_alone() -> None:
+    events = [
+        delta(0, citation=CITATION),
+        delta(0, text="a"),
+        stop(0),
+        delta(1, reasoningContent={"text": "h"}),
+        delta(1, citation=CITATION),
+    ]
+    fold = folded(decoded(frames([*events, *END])))
+    assert fold.content() == (Text("a", (CITATIONS["the web"][1],)), Reasoning("h"))
+    assert fold.completed is not None
+    assert [where["index"] for where in fold.completed.metadata["citations"]] == [0, 1]
+    alone = folded(decoded(frames([delta(0, citation=CITATION), delta(1, citation="?"), *END])))
+    assert alone.content() == ()
+    assert alone.completed is not None
+    assert len(alone.completed.metadata["citations"]) == 1
 
 
 # ---------------------------------------------------------------------------------------------------- odd streams

@@ -19,7 +19,8 @@ from saferoute.errors import (
     RequestTooLarge,
     ServerError,
 )
-from tests.unit.bedrock_cases import decoded, frame, framed, frames, header
+from saferoute.values.events import Completed
+from tests.unit.bedrock_cases import decoded, decoded_whole, frame, framed, frames, header, message, text
 
 TAIL = ":http://internal.amazon.com/coral/com.amazon.bedrock/"
 HTTP: list[tuple[int, str, str, type[ProviderError]]] = [
@@ -142,3 +143,40 @@ def test_an_error_of_the_framing() -> None:
         decoded(frames(BEFORE) + framed(block, b""))
     assert raised.value.code == "InternalFailure"
     assert "sorry" in raised.value.diagnostics()
+
+
+# ---------------------------------------------------------------------------------------------------- vectors for what recordings lack
+
+DATES = {"date": "Sun, 22 Nov 2026 12:00:00 GMT", "retry-after": "Sun, 22 Nov 2026 12:00:20 GMT"}
+# status, name, headers; the error, whether it may be tried again, after how many seconds
+VECTORS: dict[str, tuple[int, str, dict[str, str], type[ProviderError], bool, float | None]] = {
+    "413": (413, "RequestEntityTooLargeException", {}, RequestTooLarge, False, None),
+    "429 plain": (429, "ThrottlingException", {}, RateLimited, True, None),
+    "429 in seconds": (429, "ThrottlingException", {"retry-after": "12"}, RateLimited, True, 12.0),
+    "429 by date": (429, "ThrottlingException", DATES, RateLimited, True, 20.0),
+    "429 in milliseconds": (429, "TooManyRequestsException", {"retry-after-ms": "250", "retry-after": "9"}, RateLimited, True, 0.25),
+    "429 of a quota": (429, "ServiceQuotaExceededException", {}, QuotaExceeded, False, None),
+    "429 not ready": (429, "ModelNotReadyException", {"retry-after": "3"}, RateLimited, True, 3.0),
+    "500": (500, "InternalServerException", {"retry-after": "1"}, ServerError, True, 1.0),
+    "503": (503, "ServiceUnavailableException", {}, Overloaded, True, None),
+    "529": (529, "", {}, Overloaded, True, None),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vectors(name: str) -> None:
+    status, word, headers, expected, retryable, after = VECTORS[name]
+    given = {"x-amzn-requestid": "r-1", "x-amzn-errortype": word + TAIL, **headers}
+    with pytest.raises(ProviderError) as caught:
+        decoded(b'{"message":"words of theirs"}', status=status, content_type="application/json", headers=given)
+    error = caught.value
+    assert type(error) is expected
+    assert (error.status, error.request_id, error.retryable, error.retry_after) == (status, "r-1", retryable, after)
+    assert "words of theirs" not in str(error)
+    assert "words of theirs" in error.diagnostics()
+
+
+def test_a_filtered_answer_is_an_answer_and_says_so() -> None:
+    last = decoded_whole(message(text("no"), stop="content_filtered"))[-1]
+    assert isinstance(last, Completed)
+    assert last.finish_reason == "content_filter"

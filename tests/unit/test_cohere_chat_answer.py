@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from saferoute import errors
-from saferoute.values.events import Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
-from saferoute.values.messages import Content, OpaqueState, Reasoning, Text, ToolCall
+from saferoute.values.events import Completed, PartEnd, ReasoningDelta, Started, TextDelta, TokenLogprob, ToolCallDelta, ToolCallReady
+from saferoute.values.messages import Citation, Content, OpaqueState, Reasoning, Text, ToolCall
 from saferoute.values.usage import Buckets
 from tests.unit.dialect_cases import (
     COHERE,
@@ -172,12 +172,59 @@ def test_usage_counts_what_the_model_read_and_falls_back_to_what_was_billed() ->
     assert (nothing.input_tokens, nothing.output_tokens) == (None, None)
 
 
-def test_citations_and_logprobs_are_kept() -> None:
-    piece = {"text": "a", "token_ids": [1], "logprobs": [-0.5]}
-    body = BODIES["citations"] | {"logprobs": [piece]}
-    assert fold_of(decoded_whole(COHERE, body))[1].metadata == {"citations": [CITATION, CITATION], "logprobs": [piece]}
-    events = [event | {"logprobs": piece} if event["type"] == "content-delta" else event for event in _events(_body(content=[_text("ab")]))]
-    assert fold_of(decoded(COHERE, sse(events), kind=SSE))[1].metadata == {"logprobs": [piece]}
+def test_logprobs_are_those_of_the_pieces_of_text() -> None:
+    one, two = {"text": "a", "token_ids": [1], "logprobs": [-0.5]}, {"text": "bc", "token_ids": [2, 3], "logprobs": [-0.25, -1]}
+    whole = fold_of(decoded_whole(COHERE, BODIES["text"] | {"logprobs": [one, two]}))[1]
+    assert whole.logprobs == (TokenLogprob("a", -0.5), TokenLogprob("bc", -1.25))
+    assert whole.metadata == {"logprobs": [one, two]}
+    pieces = iter((one, two))
+    body = _body(content=[_text("abcdef")])
+    events = [event | {"logprobs": next(pieces)} if event["type"] == "content-delta" else event for event in _events(body)]
+    assert fold_of(decoded(COHERE, sse(events), kind=SSE))[1].logprobs == whole.logprobs
+    odd = [{"text": "a"}, {"text": "a", "logprobs": []}, {"text": "a", "logprobs": [True]}, {"logprobs": [-1]}, 7]
+    assert fold_of(decoded_whole(COHERE, BODIES["text"] | {"logprobs": [*odd, {"text": "a", "logprobs": [10**400]}]}))[1].logprobs == ()
+
+
+def _cited(*sources: object, **more: object) -> dict[str, Any]:
+    return {"start": 3, "end": 8, "text": "words", "sources": list(sources), "type": "TEXT_CONTENT"} | more
+
+
+DOCUMENT = {"type": "document", "id": "doc:0", "document": {"title": "A", "url": "https://x.example/a", "text": "all of it"}}
+TOOL = {"type": "tool", "id": "w:0", "tool_output": {"content": "rain"}}
+CITED: list[tuple[str, dict[str, Any], tuple[tuple[Citation, ...], ...]]] = [
+    ("a tool's output", _cited(TOOL), ((Citation(3, 8, source="w:0"),), ())),
+    ("a document", _cited(DOCUMENT), ((Citation(3, 8, "A", "https://x.example/a", "doc:0"),), ())),
+    ("two sources", _cited(TOOL, TOOL | {"id": "w:1"}), ((Citation(3, 8, source="w:0"), Citation(3, 8, source="w:1")), ())),
+    ("no source", _cited(), ((Citation(3, 8),), ())),
+    ("the second block", _cited(TOOL, content_index=1), ((), (Citation(3, 8, source="w:0"),))),
+    ("a block that is not there", _cited(TOOL, content_index=9), ((), ())),
+    ("thinking", _cited(TOOL, type="THINKING_CONTENT"), ((), ())),
+    ("a plan", _cited(TOOL, type="PLAN"), ((), ())),
+    ("no type", {"start": 3.0, "end": 8, "sources": [TOOL]}, ((Citation(3, 8, source="w:0"),), ())),
+    ("nonsense", _cited(7, start=-1, end="x"), ((Citation(),), ())),
+]
+
+
+@pytest.mark.parametrize(("said", "citations"), [case[1:] for case in CITED], ids=[case[0] for case in CITED])
+def test_citations_belong_to_their_text(said: dict[str, Any], citations: tuple[tuple[Citation, ...], ...]) -> None:
+    body = _body(content=[_text("see words"), _text("and words")], citations=[said])
+    for events in (decoded_whole(COHERE, body), decoded(COHERE, _stream(body), kind=SSE)):
+        content, completed = fold_of(events)
+        assert content == (Text("see words", citations[0]), Text("and words", citations[1]))
+        assert completed.metadata == {"citations": [said]}  # whole, with what the sources say
+
+
+def test_citations_without_a_text_stand_in_the_metadata_alone() -> None:
+    body = _body("TOOL_CALL", tool_plan="I look.", tool_calls=[_call()], citations=[_cited(TOOL), "odd"])
+    content, completed = fold_of(decoded_whole(COHERE, body))
+    assert [type(part) for part in content] == [Reasoning, ToolCall]
+    assert completed.metadata == {"citations": [_cited(TOOL)]}
+
+
+def test_citations_of_earlier_turns_are_not_sent() -> None:
+    content = fold_of(decoded_whole(COHERE, BODIES["citations"]))[0]
+    assert content == (Text("rain", (Citation(0, 4, source="w:0"),) * 2),)
+    assert messages_of(COHERE, user("a"), assistant(*content))[1] == {"role": "assistant", "content": "rain"}
 
 
 @pytest.mark.parametrize("name", ["thinking", "a call with a plan"])
@@ -194,6 +241,8 @@ SHAPES: list[tuple[str, dict[str, Any], Content]] = [
     ("content as a text", _body(content="a"), (Text("a"),)),
     ("null content", _body(content=None), ()),
     ("a block of a later version", _body(content=[{"type": "picture", "url": "x"}, _text("a")]), (Text("a"),)),
+    ("a block whose type is no text", _body(content=[{"type": {"a": 1}, "text": "b"}, _text("a")]), (Text("a"),)),
+    ("a block whose type is null", _body(content=[{"type": None, "text": "a"}]), (Text("a"),)),
     ("a block without a type", _body(content=[{"text": "a"}]), (Text("a"),)),
     (
         "arguments as an object",

@@ -1,4 +1,4 @@
-"""What Cohere's chat API is asked: tables of requests, each also read by the official SDK's own types where it is installed."""
+"""What Cohere's chat API is asked: tables of requests; test_cohere_chat_official has them read by the official types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from saferoute.errors import InvalidMessages, UnknownOption, UnsupportedParameter
 from saferoute.values.messages import Audio, File, Image, Message, OpaqueState, Reasoning, Refusal, Text, ToolCall, ToolResult
 from saferoute.values.request import OutputSchema
-from saferoute.values.target import Profile
+from saferoute.values.target import Profile, Quirks
 from saferoute.values.tools import Tool
 from tests.unit.dialect_cases import (
     CLOCK,
@@ -30,6 +30,7 @@ from tests.unit.dialect_cases import (
 )
 
 PNG = Image(data=b"\x89PNG", media_type="image/png")
+CITY = OutputSchema("city", b'{"type":"object"}', strict=True)
 NOTE = File(data="héllo".encode(), media_type="text/plain", filename="note.txt")
 PDF = File(data=b"%PDF", media_type="application/pdf")
 CALL = ToolCall("weather_1", "weather", '{"city": "Kiel"}')
@@ -270,45 +271,43 @@ def test_what_makes_no_call_is_refused() -> None:
     assert asked(target(COHERE, default_max_output=5)) == {"max_tokens": 5}
 
 
-def test_the_official_types_read_what_goes_out() -> None:
-    types = pytest.importorskip("cohere.types", reason="the official Cohere package is not installed")
-    from pydantic import TypeAdapter
-
-    encoded = encode(
-        COHERE,
-        system("be kind"),
-        user("look", PNG),
-        assistant(THOUGHT, "b", PLAN, CALL),
-        tool(ToolResult("weather_1", (Text("rain"), NOTE))),
-        user("and?", NOTE),
-        tools=(WEATHER, CLOCK),
-        tool_choice="required",
-        reasoning=100,
-        output=OutputSchema("a", b'{"type":"object"}', strict=True),
-    )
-    body = body_of(encoded)
-    messages = TypeAdapter(types.ChatMessages).validate_python(body["messages"])
-    assert [type(message).__name__ for message in messages] == [
-        "SystemChatMessageV2",
-        "UserChatMessageV2",
-        "AssistantChatMessageV2",
-        "ToolChatMessageV2",
-        "UserChatMessageV2",
-    ]
-    parsed = [*messages, *TypeAdapter(list[types.ToolV2]).validate_python(body["tools"])]
-    parsed += [types.Thinking(**body["thinking"]), TypeAdapter(types.ResponseFormatV2).validate_python(body["response_format"])]
-    parsed += [types.Document(**document) for document in body["documents"]]
-    assert [_unknown(value) for value in parsed] == [[]] * len(parsed)
+def test_several_answers_are_refused_or_dropped() -> None:
+    with pytest.raises(UnsupportedParameter, match="several times"):
+        encode(COHERE, n=2)
+    encoded = encode(COHERE, n=2, on_unsupported="drop")
+    assert (body_of(encoded).keys(), said(encoded)) == ({"model", "messages"}, [("dropped", "n")])
 
 
-def _unknown(value: Any) -> list[str]:
-    """Fields that the official types do not know, at any depth."""
-    if isinstance(value, list):
-        return [name for item in value for name in _unknown(item)]
-    if not hasattr(value, "model_extra"):
-        return []
-    inner = [name for field in type(value).model_fields for name in _unknown(getattr(value, field))]
-    return [*(value.model_extra or {}), *inner]
+def test_probabilities_are_told_of_the_tokens_themselves_alone() -> None:
+    assert asked(COHERE, logprobs=0) == {"logprobs": True}
+    with pytest.raises(UnsupportedParameter, match="logprobs=0"):
+        encode(COHERE, logprobs=3)
+    encoded = encode(COHERE, logprobs=3, on_unsupported="drop")  # the alternatives are dropped
+    assert (body_of(encoded)["logprobs"], said(encoded)) == (True, [("dropped", "logprobs")])
+
+
+def test_a_schema_goes_neither_with_tools_nor_with_documents() -> None:
+    for options in ({"tools": (CLOCK,)}, {"messages": (user("read", NOTE),)}):
+        messages = options.get("messages", ())
+        more = {name: value for name, value in options.items() if name != "messages"}
+        with pytest.raises(UnsupportedParameter, match="without tools and text files"):
+            encode(COHERE, *messages, **more, output=CITY)
+        encoded = encode(COHERE, *messages, **more, output=CITY, on_unsupported="drop")
+        assert ("dropped", "output") in said(encoded)
+        assert "response_format" not in body_of(encoded)
+        assert "response_format" not in body_of(encode(COHERE, *messages, **more, json_object=True))
+    assert asked(COHERE, output=CITY, tools=(), json_object=True)["response_format"].keys() == {"type", "json_schema"}
+
+
+def test_plain_json_is_asked_for_where_the_row_has_it() -> None:
+    assert asked(COHERE, json_object=True) == {"response_format": {"type": "json_object"}}
+    assert asked(replace(COHERE, quirks=Quirks(json_object=False)), json_object=True) == {}
+
+
+def test_a_cache_mark_is_not_needed() -> None:
+    encoded = encode(COHERE, cache="provider")
+    assert (encoded.request.body, said(encoded)) == (encode(COHERE).request.body, [("noted", "cache")])
+    assert said(encode(COHERE, cache="off")) == []
 
 
 def test_a_tool_with_a_broken_description_is_refused() -> None:

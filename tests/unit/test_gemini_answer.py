@@ -216,15 +216,6 @@ def test_an_answer_without_candidates_is_whole_only_as_a_body() -> None:
         decoded_whole({"hello": "world"})
 
 
-def test_only_the_first_candidate_is_read() -> None:
-    other = {"index": 1, "content": {"parts": [text("no")]}, "finishReason": "SAFETY"}
-    body = answer(text("yes"))
-    body["candidates"].insert(0, other)
-    events = decoded_whole(body)
-    assert folded(events).content() == (Text("yes"),)
-    assert completed(events).finish_reason == "stop"
-
-
 # ---------------------------------------------------------------------------------------------------- usage and metadata
 
 

@@ -148,3 +148,59 @@ def test_an_error_as_a_stream() -> None:
     body = json.dumps(complaint(429, "RESOURCE_EXHAUSTED", "x")).encode()
     with pytest.raises(errors.RateLimited):
         decoded(b"data: " + body + b"\n\n", status=429)
+
+
+# ---------------------------------------------------------------------------------------------------- what may be tried again
+
+SECRET = "my secret prompt"
+DATE = {"date": "Sun, 22 Nov 2026 10:00:00 GMT"}
+PER_DAY = [{"violations": [{"quotaId": "GenerateRequestsPerDayPerProject", "quotaValue": "250"}]}, RETRY]
+# status, the API's word, details, headers; the error, retryable, retry_after
+VECTORS: dict[str, tuple[int, str, list[Any], dict[str, str], type[ProviderError], bool, float | None]] = {
+    "400": (400, "INVALID_ARGUMENT", [], {}, errors.BadRequest, False, None),
+    "400 location": (400, "FAILED_PRECONDITION", [], {}, errors.QuotaExceeded, False, None),
+    "401": (401, "UNAUTHENTICATED", [], {}, errors.AuthenticationRejected, False, None),
+    "403": (403, "PERMISSION_DENIED", [], {}, errors.PermissionDenied, False, None),
+    "404": (404, "NOT_FOUND", [], {}, errors.ModelNotFound, False, None),
+    "408": (408, "", [], {}, errors.ServerError, True, None),
+    "409": (409, "ABORTED", [], {}, errors.Conflict, True, None),
+    "413": (413, "INVALID_ARGUMENT", [], {}, errors.RequestTooLarge, False, None),
+    "429": (429, "RESOURCE_EXHAUSTED", [], {}, errors.RateLimited, True, None),
+    "429 with a detail": (429, "RESOURCE_EXHAUSTED", [RETRY], {}, errors.RateLimited, True, 17.5),
+    "429 with seconds": (429, "RESOURCE_EXHAUSTED", [], {"retry-after": "7"}, errors.RateLimited, True, 7.0),
+    "429 with a date": (429, "RESOURCE_EXHAUSTED", [], DATE | {"retry-after": "Sun, 22 Nov 2026 10:00:30 GMT"}, errors.RateLimited, True, 30.0),
+    "429 with milliseconds": (429, "RESOURCE_EXHAUSTED", [RETRY], {"retry-after-ms": "1500"}, errors.RateLimited, True, 1.5),
+    "429 quota": (429, "RESOURCE_EXHAUSTED", PER_DAY, {}, errors.QuotaExceeded, False, 17.5),
+    "500": (500, "INTERNAL", [], {}, errors.ServerError, True, None),
+    "503": (503, "UNAVAILABLE", [], {}, errors.Overloaded, True, None),
+    "504": (504, "DEADLINE_EXCEEDED", [], {}, errors.ServerError, True, None),
+    "529": (529, "", [], {}, errors.Overloaded, True, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("place", ["status", "right after the start", "after text"])
+def test_vectors(name: str, place: str) -> None:
+    status, word, details, headers, kind, retryable, wait = VECTORS[name]
+    body = complaint(status, word, SECRET, details)
+    headers = headers | {"x-request-id": "r1"}
+    with pytest.raises(ProviderError) as caught:
+        if place == "status":
+            decoded_whole(body, status=status, headers=headers)
+        elif place == "right after the start":
+            decoded(sse([answer(finish=None), body]), headers=headers)
+        else:
+            decoded(sse([answer(text("Hello"), finish=None), body]), headers=headers)
+    error = caught.value
+    assert type(error) is kind
+    assert (error.status, error.retryable, error.request_id) == (status if place == "status" else 200, retryable, "r1")
+    assert place != "status" or error.retry_after == wait
+    assert SECRET not in str(error) + repr(error)
+    assert SECRET in error.diagnostics()
+
+
+def test_a_deprecated_model_is_not_found() -> None:
+    said = "models/gemini-1.0-pro is not found for API version v1beta, or is not supported for generateContent."
+    with pytest.raises(errors.ModelNotFound) as caught:
+        decoded_whole(complaint(404, "NOT_FOUND", said), status=404)
+    assert not caught.value.retryable

@@ -9,8 +9,18 @@ from typing import Any
 import pytest
 
 from saferoute import errors
-from saferoute.values.events import Noticed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
-from saferoute.values.messages import Content, OpaqueState, Reasoning, Text, ToolCall
+from saferoute.values.events import (
+    Cited,
+    Noticed,
+    PartEnd,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    ToolCallReady,
+)
+from saferoute.values.messages import Citation, Content, OpaqueState, Reasoning, Text, ToolCall
 from saferoute.values.usage import Buckets
 from tests.unit.dialect_cases import (
     MISTRAL,
@@ -342,3 +352,80 @@ def test_thinking_as_plain_text_and_odd_pieces() -> None:
     content = fold_of(decoded_whole(MISTRAL, body))[0]
     state = OpaqueState("mistral_ai", "mistral_chat", "magistral", json.dumps(_thinking("hm"), separators=(",", ":")))
     assert content == (Reasoning("hm", state), Text("a"))
+
+
+# ---------------------------------------------------------------------------------- sources, probabilities, other answers
+
+
+@pytest.mark.parametrize(
+    ("chunk", "sources"),
+    [
+        ({"type": "reference", "reference_ids": [1, "doc", None, True]}, [Citation(source="1"), Citation(source="doc")]),
+        ({"type": "reference", "reference_ids": "doc"}, []),
+        (
+            {"type": "tool_reference", "tool": "web_search", "title": "T", "url": "https://a.example"},
+            [Citation(title="T", url="https://a.example")],
+        ),
+        ({"type": "tool_reference", "tool": "web_search", "title": 7}, []),
+        ({"type": "a_later_kind", "title": "T"}, []),
+    ],
+)
+def test_references_are_citations_of_the_text_before_them(chunk: dict[str, Any], sources: list[Citation]) -> None:
+    body = _body([_text("It rains."), chunk, _text(" So it goes.")])
+    deltas = [{"content": [_text("It rains.")]}, {"content": [chunk]}, {"content": " So it goes."}]
+    pieces = [{"id": "r1", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    last = {"id": "r1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    for events in (decoded_whole(MISTRAL, body), decoded(MISTRAL, sse([*pieces, last, "[DONE]"]), kind=SSE)):
+        assert [event for event in events if isinstance(event, Cited)] == [Cited(0, source) for source in sources]
+        content, completed = fold_of(events)
+        assert content == (Text("It rains. So it goes.", tuple(sources)),)
+        assert completed.metadata == {"chunks": [chunk]}
+
+
+def test_references_without_a_text_before_them_are_metadata_alone() -> None:
+    chunk = {"type": "reference", "reference_ids": [1]}
+    content, completed = fold_of(decoded_whole(MISTRAL, _body([_thinking("hm"), chunk, _text("a")])))
+    assert content[1] == Text("a")
+    assert completed.metadata == {"chunks": [chunk]}
+
+
+def test_logprobs_are_read_streamed_and_whole() -> None:
+    said = [
+        {"token": "a", "logprob": -0.5, "bytes": [97], "token_id": 1, "top_logprobs": [{"token": "b", "logprob": -1, "token_id": 2}]},
+        {"token": "b", "logprob": -0.25, "bytes": [98], "token_id": 2, "top_logprobs": None},
+    ]
+    body = _body("ab")
+    body["choices"][0]["logprobs"] = {"content": said}
+    pieces = [
+        {"id": "r1", "choices": [{"index": 0, "delta": {"content": item["token"]}, "logprobs": {"content": [item]}}]} for item in said
+    ]
+    last = {"id": "r1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": None}]}
+    for events in (decoded_whole(MISTRAL, body), decoded(MISTRAL, sse([*pieces, last, "[DONE]"]), kind=SSE)):
+        completed = fold_of(events)[1]
+        assert completed.logprobs == (TokenLogprob("a", -0.5, (("b", -1.0),)), TokenLogprob("b", -0.25))
+        assert completed.metadata == {"logprobs": {"content": said}}
+
+
+def test_the_other_answers_are_alternatives_streamed_and_whole() -> None:
+    messages = [{"content": "a"}, {"content": [_thinking("hm"), _text("b")]}, {"content": "", "tool_calls": [_call("null")]}]
+    body = _body()
+    body["choices"] = [{"index": n, "message": message, "finish_reason": "stop"} for n, message in enumerate(messages)][::-1]
+    pieces = [{"id": "r1", "choices": [{"index": n, "delta": message, "finish_reason": None}]} for n, message in enumerate(messages)]
+    last = {"id": "r1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    found = []
+    for events in (decoded_whole(MISTRAL, body), decoded(MISTRAL, sse([*pieces, last, "[DONE]"]), kind=SSE)):
+        content, completed = fold_of(events)
+        assert content == (Text("a"),)
+        assert completed.finish_reason == "stop"
+        thought, called = completed.alternatives
+        assert [type(part) for part in thought] == [Reasoning, Text]
+        assert [type(part) for part in called] == [ToolCall]
+        found.append(completed.alternatives)
+    assert found[0] == found[1]
+
+
+def test_choices_far_out_are_left_out() -> None:
+    body = _body("a")
+    body["choices"] += [{"index": index, "message": {"content": "z"}} for index in (128, 10**30, -1, "1", 1.5, [1])]
+    content, completed = fold_of(decoded_whole(MISTRAL, body))
+    assert (content, completed.alternatives) == ((Text("a"),), ())

@@ -70,7 +70,13 @@ def test_a_stream_asks_for_events() -> None:
         ({"stop": ("a", "b"), "seed": 0}, {"stop": ["a", "b"], "random_seed": 0}),
         ({"reasoning": "xhigh"}, {"reasoning_effort": "xhigh"}),
         ({"reasoning": "none"}, {"reasoning_effort": "none"}),
-        ({"cache": "provider", "data": "internal", "parallel_tool_calls": False}, {}),
+        ({"reasoning": 0}, {"reasoning_effort": "none"}),
+        ({"cache": "off", "data": "internal", "parallel_tool_calls": False}, {}),
+        ({"n": 1}, {}),
+        ({"n": 2}, {"n": 2}),
+        ({"logprobs": 0}, {"logprobs": True}),
+        ({"logprobs": 3}, {"logprobs": True, "top_logprobs": 3}),
+        ({"json_object": True}, {"response_format": {"type": "json_object"}}),
         (
             {"output": OutputSchema("city", b'{"type":"object"}', strict=True)},
             {"response_format": {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": {"type": "object"}}}},
@@ -98,6 +104,12 @@ def test_tools(choice: str, wire: object) -> None:
             {"type": "function", "function": {"name": "clock", "strict": True, "parameters": json.loads(CLOCK.parameters)}},
         ],
     }
+
+
+def test_caching_goes_by_itself_and_says_so() -> None:
+    encoded = encode(MISTRAL, cache="provider")
+    assert said(encoded) == [("noted", "cache")]
+    assert body_of(encoded).keys() == {"model", "messages"}
 
 
 def test_a_model_that_only_reasons_or_does_not() -> None:

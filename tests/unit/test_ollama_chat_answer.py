@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from saferoute import errors
-from saferoute.values.events import PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
+from saferoute.values.events import PartEnd, ReasoningDelta, Started, TextDelta, TokenLogprob, ToolCallDelta, ToolCallReady
 from saferoute.values.messages import Content, OpaqueState, Reasoning, Text, ToolCall
 from saferoute.values.usage import Buckets
 from tests.unit.dialect_cases import (
@@ -168,10 +168,15 @@ def test_usage_and_durations() -> None:
     assert (usage.input_tokens, usage.output_tokens, usage.buckets) == (None, 9, None)
 
 
-def test_logprobs_are_kept() -> None:
-    given = [line | {"logprobs": [{"token": "a", "logprob": -0.5}]} for line in _lines(_body("abcdef"))]
+def test_logprobs_come_with_their_alternatives() -> None:
+    said = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -2}]}
+    given = [line | {"logprobs": [said]} for line in _lines(_body("abcdef"))]
     completed = fold_of(decoded(OLLAMA, lines(given), kind=LINES))[1]
-    assert completed.metadata["logprobs"] == [{"token": "a", "logprob": -0.5}] * 3
+    assert completed.logprobs == (TokenLogprob("a", -0.5, (("a", -0.5), ("b", -2.0))),) * 3
+    assert "logprobs" not in completed.metadata
+    whole = fold_of(decoded_whole(OLLAMA, _body("abcdef") | {"logprobs": [said, {"token": 1}]}))[1]
+    assert whole.logprobs == completed.logprobs[:1]
+    assert fold_of(decoded_whole(OLLAMA, _body("a") | {"logprobs": None}))[1].logprobs == ()
 
 
 def test_thinking_and_calls_go_back_as_they_came() -> None:

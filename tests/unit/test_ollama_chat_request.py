@@ -1,4 +1,4 @@
-"""What Ollama's native chat API is asked: tables of requests, each also read by the official package's own types where it is installed."""
+"""What Ollama's native chat API is asked: tables of requests; test_ollama_chat_official has them read by the official types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from saferoute.errors import InvalidMessages, UnknownOption, UnsupportedParameter
 from saferoute.values.messages import Audio, File, Image, Message, OpaqueState, Reasoning, Refusal, Text, ToolCall, ToolResult
 from saferoute.values.request import OutputSchema
-from saferoute.values.target import Profile
+from saferoute.values.target import Profile, Quirks
 from tests.unit.dialect_cases import (
     CLOCK,
     OLLAMA,
@@ -234,34 +234,36 @@ def test_what_makes_no_call_is_refused() -> None:
             encode(OLLAMA, *messages)
 
 
-def test_the_official_types_read_what_goes_out() -> None:
-    package = pytest.importorskip("ollama", reason="the official Ollama package is not installed")
-    to = target(
-        OLLAMA,
-        extra_params=frozenset({"keep_alive", "num_keep", "top_logprobs", "logprobs"}),
-        profile=Profile(context_window=4096, reasoning="effort"),
-    )
-    body = body_of(
-        encode(
-            to,
-            system("be kind"),
-            user("look", PNG),
-            assistant(THOUGHT, "b", CALL),
-            tool(ToolResult("c1", (Text("rain"),))),
-            tools=(WEATHER, CLOCK),
-            reasoning="low",
-            seed=3,
-            stop=("x",),
-            max_output_tokens=5,
-            temperature=0.5,
-            output=OutputSchema("a", b'{"type":"object"}', strict=True),
-            provider_options={"ollama": {"keep_alive": "5m", "num_keep": 3, "logprobs": True, "top_logprobs": 2}},
-        )
-    )
-    request = package._types.ChatRequest.model_validate(body)
-    assert body.keys() <= type(request).model_fields.keys()
-    assert body["options"].keys() <= package.Options.model_fields.keys()
-    for written in body["messages"]:
-        images = {"images": [{"value": image} for image in written["images"]]} if "images" in written else {}
-        message = package.Message.model_validate(written | images)
-        assert written.keys() - {"tool_call_id"} <= type(message).model_fields.keys()  # newer servers read the ids
+def test_several_answers_are_refused_or_dropped() -> None:
+    with pytest.raises(UnsupportedParameter, match="several times"):
+        encode(OLLAMA, n=2)
+    encoded = encode(OLLAMA, n=2, on_unsupported="drop")
+    assert (body_of(encoded).keys(), said(encoded)) == ({"model", "messages", "stream"}, [("dropped", "n")])
+
+
+def test_probabilities_with_and_without_alternatives() -> None:
+    assert asked(OLLAMA, logprobs=0) == {"stream": False, "logprobs": True}
+    assert asked(OLLAMA, logprobs=3) == {"stream": False, "logprobs": True, "top_logprobs": 3}
+    to = target(OLLAMA, extra_params=frozenset({"logprobs", "top_logprobs"}))
+    for said_twice in ({"logprobs": False}, {"top_logprobs": 1}):
+        with pytest.raises(UnknownOption, match="says already"):
+            encode(to, logprobs=3, provider_options={"ollama": said_twice})
+
+
+def test_plain_json_is_asked_for_where_the_row_has_it() -> None:
+    assert asked(OLLAMA, json_object=True) == {"stream": False, "format": "json"}
+    assert asked(replace(OLLAMA, quirks=Quirks(json_object=False)), json_object=True) == {"stream": False}
+    output = OutputSchema("city", b'{"type":"object"}', strict=True)
+    assert asked(OLLAMA, json_object=True, output=output) == {"stream": False, "format": {"type": "object"}}
+
+
+def test_a_cache_mark_is_not_needed() -> None:
+    encoded = encode(OLLAMA, cache="provider")
+    assert (encoded.request.body, said(encoded)) == (encode(OLLAMA).request.body, [("noted", "cache")])
+    assert said(encode(OLLAMA, cache="off")) == []
+
+
+@pytest.mark.parametrize("part", [File(b"a", media_type="text/plain"), Audio(b"1", "wav")])
+def test_the_refusal_of_a_document_says_what_to_do(part: Any) -> None:
+    with pytest.raises(UnsupportedParameter, match="what is text can go as Text"):
+        encode(OLLAMA, user("a", part))

@@ -12,6 +12,7 @@ from saferoute import errors
 from saferoute.providers.decoder import Decoder
 from saferoute.providers.openai_chat import OpenAIChat
 from saferoute.values.events import (
+    Cited,
     Completed,
     Noticed,
     PartEnd,
@@ -19,13 +20,14 @@ from saferoute.values.events import (
     RefusalDelta,
     Started,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     ToolCallReady,
 )
 from saferoute.values.fold import Fold
 from saferoute.values.http import Head, NetClass
 from saferoute.values.json import encode
-from saferoute.values.messages import OpaqueState, Reasoning, Refusal, Text, ToolCall
+from saferoute.values.messages import Citation, OpaqueState, Reasoning, Refusal, Text, ToolCall
 from saferoute.values.target import Target
 from saferoute.values.usage import Buckets, Usage
 
@@ -75,7 +77,7 @@ def _body(message: dict[str, Any], finish: str | None = "stop", **more: object) 
 
 def _fold(events: list[DecodedEvent]) -> tuple[Content, Completed]:
     """The parts and the end; and that the events came in their order."""
-    order = [Started, (TextDelta, RefusalDelta, ReasoningDelta, ToolCallDelta), (PartEnd, ToolCallReady), Noticed, Completed]
+    order = [Started, (TextDelta, RefusalDelta, ReasoningDelta, ToolCallDelta), Cited, (PartEnd, ToolCallReady), Noticed, Completed]
     stages = [next(n for n, kinds in enumerate(order) if isinstance(event, kinds)) for event in events]
     assert all(a <= b for a, b in pairwise(stages)), events
     fold = Fold()
@@ -553,3 +555,164 @@ def test_the_first_chunk_may_come_before_the_answer() -> None:
     assert events[0] == Started("r1", "m-1-0611")
     assert isinstance(events[-1], Completed)
     assert events[-1].metadata == {"prompt_filter_results": [1]}
+
+
+# ------------------------------------------------------------------------------------------- sources, odds, other answers
+
+
+def _annotation(**said: object) -> dict[str, Any]:
+    return {"type": "url_citation", "url_citation": said}
+
+
+SOURCES: list[tuple[str, dict[str, Any], dict[str, Any], list[Citation]]] = [
+    (
+        "annotations",
+        {"annotations": [_annotation(start_index=0, end_index=1, title="T", url="https://a.example", content="q")]},
+        {},
+        [Citation(0, 1, "T", "https://a.example", quote="q")],
+    ),
+    (
+        "annotations without their inner object",
+        {"annotations": [{"type": "url_citation", "url": "https://a.example", "title": "T"}]},
+        {},
+        [Citation(title="T", url="https://a.example")],
+    ),
+    ("annotations of other kinds", {"annotations": [{"type": "file", "file": {"hash": "x"}}, "no object", None]}, {}, []),
+    (
+        "annotations of strange shapes",
+        {"annotations": [_annotation(start_index="0", end_index=-1, title=7, url=None)]},
+        {},
+        [Citation()],
+    ),
+    (
+        "search results come before bare links",
+        {},
+        {"citations": ["https://b.example"], "search_results": [{"title": "T", "url": "https://a.example", "snippet": "s"}, {"url": 7}, 7]},
+        [Citation(title="T", url="https://a.example", source="1", quote="s")],
+    ),
+    (
+        "bare links count from 1",
+        {},
+        {"citations": ["https://a.example", 7, "https://b.example"]},
+        [Citation(url="https://a.example", source="1"), Citation(url="https://b.example", source="3")],
+    ),
+    (
+        "annotations come before lists",
+        {"annotations": [_annotation(url="https://a.example")]},
+        {"citations": ["https://b.example"]},
+        [Citation(url="https://a.example")],
+    ),
+    ("a list that is none", {"annotations": {}}, {"citations": "https://b.example", "search_results": 7}, []),
+]
+
+
+@pytest.mark.parametrize(("message", "answer", "sources"), [case[1:] for case in SOURCES], ids=[case[0] for case in SOURCES])
+def test_sources_are_citations_of_the_text_streamed_and_whole(
+    message: dict[str, Any], answer: dict[str, Any], sources: list[Citation]
+) -> None:
+    whole = _body({"content": "ab", **message}, **answer)
+    streamed = _stream(_text("a"), _text("b"), _chunk(message, **answer), _chunk({}, "stop"), DONE)
+    for events in (whole, streamed):
+        assert [event for event in events if isinstance(event, Cited)] == [Cited(0, source) for source in sources]
+        assert _fold(events)[0] == (Text("ab", tuple(sources)),)
+
+
+def test_sources_without_a_text_are_metadata_alone() -> None:
+    content, completed = _fold(_body({"content": None, "annotations": [_annotation(url="https://a.example")]}))
+    assert content == ()
+    assert completed.metadata == {"annotations": [_annotation(url="https://a.example")]}
+
+
+def test_tools_that_the_provider_ran_are_metadata_and_no_calls() -> None:
+    ran = [{"index": 0, "type": "search", "arguments": '{"query": "x"}', "output": "Title: y"}]
+    whole = _body({"content": "a", "executed_tools": ran})
+    streamed = _stream(_chunk({"executed_tools": ran}), _text("a"), _chunk({}, "stop"), DONE)
+    for content, completed in (_fold(whole), _fold(streamed)):
+        assert content == (Text("a"),)
+        assert (completed.finish_reason, completed.metadata) == ("stop", {"executed_tools": ran})
+
+
+def test_logprobs_are_read_streamed_and_whole() -> None:
+    said = [
+        {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1}]},
+        {"token": "b", "logprob": 0, "bytes": None, "top_logprobs": []},
+    ]
+    read = (TokenLogprob("a", -0.5, (("a", -0.5), ("b", -1.0))), TokenLogprob("b", 0.0))
+    choice = {"index": 0, "message": {"content": "ab"}, "finish_reason": "stop", "logprobs": {"content": said, "refusal": None}}
+    whole = _feed(json.dumps({"id": "r1", "choices": [choice]}).encode(), "application/json", step=99)
+    pieces = [
+        {"id": "r1", "choices": [{"index": 0, "delta": {"content": item["token"]}, "logprobs": {"content": [item], "refusal": None}}]}
+        for item in said
+    ]
+    for events in (whole, _stream(*pieces, _chunk({}, "stop"), DONE)):
+        completed = _fold(events)[1]
+        assert completed.logprobs == read
+        assert all(type(token.logprob) is float for token in completed.logprobs)
+        assert completed.metadata == {"logprobs": {"content": said, "refusal": None}}
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", [], {"content": None}, {"content": [7, {"token": "a"}, {"token": 1, "logprob": 1}]}])
+def test_logprobs_of_another_shape_are_passed_over(odd: object) -> None:
+    choice = {"index": 0, "message": {"content": "ab"}, "finish_reason": "stop", "logprobs": odd}
+    assert _fold(_feed(json.dumps({"choices": [choice]}).encode(), "application/json", step=99))[1].logprobs == ()
+
+
+def test_a_logprob_without_bound_is_passed_over() -> None:
+    said = '[{"token": "a", "logprob": 1' + "0" * 400 + '}, {"token": "b", "logprob": true}]'
+    body = '{"choices": [{"message": {"content": "a"}, "finish_reason": "stop", "logprobs": {"content": ' + said + "}}]}"
+    assert _fold(_feed(body.encode(), "application/json", step=99))[1].logprobs == ()
+
+
+def test_the_other_answers_are_alternatives_streamed_and_whole() -> None:
+    call = {"id": "", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"content": "a"},
+        {"content": "b", "reasoning_content": "hm", "annotations": [_annotation(url="https://a.example")]},
+        {"content": None, "tool_calls": [call]},
+        {"content": None, "refusal": "no"},
+    ]
+    choices = [{"index": n, "message": message, "finish_reason": "stop"} for n, message in enumerate(messages)]
+    whole = _feed(json.dumps({"id": "r1", "created": 7, "choices": choices[::-1]}).encode(), "application/json", step=99)
+    pieces = [
+        {"id": "r1", "created": 7, "choices": [{"index": n, "delta": message, "finish_reason": None}]} for n, message in enumerate(messages)
+    ]
+    streamed = _stream(pieces[2], pieces[0], pieces[1], pieces[3], _chunk({}, "stop"), DONE)
+    for content, completed in (_fold(whole), _fold(streamed)):
+        assert content == (Text("a"),)
+        assert completed.finish_reason == "stop"
+        thought, called, refused = completed.alternatives
+        assert thought == (
+            Reasoning("hm", _state('{"reasoning_content":"hm"}')),
+            Text("b", (Citation(url="https://a.example"),)),
+        )
+        assert [type(part) for part in called] == [ToolCall]
+        assert refused == (Refusal("no"),)
+    made = {part.id for content in (_fold(whole)[1].alternatives[1], _fold(streamed)[1].alternatives[1]) for part in content}  # type: ignore[union-attr]
+    assert len(made) == 1
+
+
+def test_choices_far_out_are_left_out() -> None:
+    odd = [{"index": index, "message": {"content": "z"}} for index in (128, 10**30, -1, "1", 1.5, [1], {"a": 1})]
+    body = {"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": "stop"}, *odd]}
+    content, completed = _fold(_feed(json.dumps(body).encode(), "application/json", step=99))
+    assert (content, completed.alternatives) == ((Text("a"),), ())
+
+
+def test_an_error_beside_groqs_numbers_is_one() -> None:
+    with pytest.raises(errors.ServerError):
+        _stream(_text("a"), _chunk({}, None, x_groq={"id": "x", "error": "over capacity"}), DONE)
+
+
+def test_a_content_filter_that_failed_is_noticed() -> None:
+    failed = {"error": {"code": "content_filter_error", "message": "The contents are not filtered"}}
+    whole = _feed(
+        json.dumps({"choices": [{"message": {"content": "a"}, "finish_reason": "stop", "content_filter_results": failed}]}).encode(),
+        "application/json",
+        step=99,
+    )
+    empty = {"id": "", "model": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]}
+    late = {"id": "r1", "choices": [{"index": 0, "delta": {}, "finish_reason": None, "content_filter_results": failed}]}
+    for events in (whole, _stream(empty, _text("a"), late, _chunk({}, "stop"), DONE)):
+        assert [event.notice.parameter for event in events if isinstance(event, Noticed)] == ["content_filter"]
+    fine = {"id": "r1", "choices": [{"index": 0, "delta": {}, "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}]}
+    assert not [event for event in _stream(_text("a"), fine, _chunk({}, "stop"), DONE) if isinstance(event, Noticed)]

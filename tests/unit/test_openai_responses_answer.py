@@ -338,13 +338,12 @@ def test_metadata_keeps_server_side_tools_apart_from_the_callers() -> None:
     assert [("custom_tool_call" in notice.message, "shell_call" in notice.message) for notice in notices] == [(True, False), (False, True)]
 
 
-def test_metadata_holds_citations_logprobs_and_the_tier() -> None:
-    cited = said("See", annotations=[{"type": "url_citation", "url": "https://e.example"}], logprobs=[{"token": "See", "logprob": -0.5}])
+def test_metadata_holds_the_providers_own_words_of_citations_and_the_tier() -> None:
+    cited = said("See", annotations=[{"type": "url_citation", "url": "https://e.example"}])
     end = parts_of(response(message("First", cited), service_tier="flex"))[1]
     assert end.metadata == {
         "service_tier": "flex",
         "citations": [{"index": 1, "citation": {"type": "url_citation", "url": "https://e.example"}}],
-        "logprobs": [{"index": 1, "logprob": {"token": "See", "logprob": -0.5}}],
     }
 
 

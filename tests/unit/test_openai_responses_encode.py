@@ -227,10 +227,7 @@ def test_provider_options_never_contradict(fields: Json, options: Json) -> None:
         ([user(File(url="https://e.example/a.pdf"))], [said_by("user", [{"type": "input_file", "file_url": "https://e.example/a.pdf"}])]),
         ([user(File(file_id="file_1"))], [said_by("user", [{"type": "input_file", "file_id": "file_1"}])]),
         ([assistant("Yes")], [said_by("assistant", "Yes")]),
-        (
-            [assistant("Yes", Refusal("No"))],
-            [said_by("assistant", [{"type": "output_text", "text": "Yes", "annotations": []}, {"type": "refusal", "refusal": "No"}])],
-        ),
+        ([assistant("Yes", "and no")], [said_by("assistant", "Yes"), said_by("assistant", "and no")]),
         (
             [assistant("Wait", ToolCall("c1", "weather", ""), ToolCall("c2", "weather", '{"a":1}'), "Done")],
             [
@@ -255,6 +252,13 @@ def test_provider_options_never_contradict(fields: Json, options: Json) -> None:
 def test_messages(messages: list[Message], written: list[Json]) -> None:
     assert items(*messages) == written
     assert not encode(*messages).notices
+
+
+def test_words_of_refusal_without_the_id_of_their_answer_go_back_as_text() -> None:
+    encoded = encode(assistant("Yes", Refusal("No"), Refusal("never")))
+    assert json.loads(encoded.request.body)["input"] == [said_by("assistant", text) for text in ("Yes", "No", "never")]
+    assert [(notice.kind, notice.parameter) for notice in encoded.notices] == [("changed", "messages")]
+    assert "refusal" in encoded.notices[0].message
 
 
 def test_a_vendors_quirks() -> None:

@@ -198,7 +198,7 @@ def test_the_prompt_is_asked_for_one_key_only(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("saferoute.drivers.prompt.ask_hidden", ask)
     monkeypatch.setattr("saferoute.drivers.prompt.PromptSource.__init__.__kwdefaults__", {"ask": ask}, raising=False)
     with pytest.warns(LocalTrustWarning), saferoute.Client.local(secrets="prompt") as client:
-        assert [info.name for info in client.models()] == ["fast", "smart", "openai/*"]
+        assert [info.name for info in client.models()] == ["fast", "smart", "openai/*", "openai_responses/*"]
     assert len(asked) == 1
 
 

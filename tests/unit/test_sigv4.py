@@ -170,7 +170,7 @@ _TOKEN = st.text("abcXYZ019-", min_size=1, max_size=8)
 _SEGMENT = st.one_of(st.text(max_size=6).filter(str.isprintable).map(lambda text: quote(text, safe="")), st.sampled_from([".", "..", ""]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "DELETE"]),
     segments=st.lists(_SEGMENT, max_size=5),

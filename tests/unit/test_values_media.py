@@ -8,7 +8,7 @@ import pytest
 
 from saferoute import Audio, File, Image
 from saferoute.errors import InvalidMessages
-from saferoute.values.media import audio_format_of, media_type_of
+from saferoute.values.media_types import audio_format_of, media_type_of
 
 TYPES = [
     (b"\x89PNG\r\n\x1a\n....", "", "image/png"),

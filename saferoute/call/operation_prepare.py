@@ -1,0 +1,201 @@
+"""From an operation's request to an OperationCall: routes, grants, data labels and costs, by the rules of chat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
+
+from saferoute.call.operation import OperationCall
+from saferoute.capabilities.authorise import Asked, authorise
+from saferoute.errors import BudgetExceeded, CapabilityForbidden, NoRoute, UnknownOption
+from saferoute.providers.operations.contract import (
+    CountRequest,
+    EmbedRequest,
+    ImageRequest,
+    ModelsRequest,
+    ModerateRequest,
+    RerankRequest,
+    SpeakRequest,
+    TranscribeRequest,
+)
+from saferoute.routing.resolve import resolve
+from saferoute.values.events import Notice
+from saferoute.values.options import check_operation_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from decimal import Decimal
+
+    from saferoute.call.prepare import Snapshot
+    from saferoute.providers.operations.contract import Operation, OperationRequest
+    from saferoute.routing.table import RoutingTable
+    from saferoute.values.grant import Grant
+    from saferoute.values.request import DataLabel
+    from saferoute.values.target import Target
+
+__all__ = ["prepare_operation"]
+
+R = TypeVar("R")
+
+_DEFAULT_ATTEMPTS: Final = 3
+_UNBOUNDED: Final = 100
+_NANO: Final = 1_000_000_000
+_AROUND: Final = 16  # tokens that a model's template puts around a text, at most
+_CALLED: Final[Mapping[str, str]] = {"models": "available_models", "image": "generate_image"}  # where the client's method differs
+_WRITES: Final[frozenset[Operation]] = frozenset({"transcribe", "speak", "image"})
+"""Operations whose output has tokens, and no bound that a call could give."""
+
+
+def prepare_operation(
+    snapshot: Snapshot,
+    operation: Operation,
+    route: str,
+    request: OperationRequest,
+    build: Callable[..., R],
+    *,
+    options: Mapping[str, Any],
+    now: float,
+) -> OperationCall[R]:
+    """Check, resolve and authorise one operation.
+
+    Args:
+        snapshot: table, trust and the client's defaults.
+        operation: what to do; the grant has to name it.
+        route: alias, row id or provider/model; for "models" also a provider.
+        request: what is asked.
+        build: makes the result.
+        options: the caller's options, unchecked.
+        now: wall-clock time, seconds since the epoch: the table's validity depends on it.
+
+    Raises:
+        RequestError: for arguments that cannot be sent.
+        RoutingError: for an expired table or an unknown route.
+        CapabilityError: for a call that the grant does not allow.
+    """
+    table = snapshot.table
+    table.check_time(now)
+    if not isinstance(route, str):
+        msg = f"the route must be a str, the name of a route, not {type(route).__name__}"
+        raise NoRoute(msg)
+    called = _CALLED.get(operation, operation)
+    checked = check_operation_options(options, called)
+    wishes = {name: checked[name] for name in ("provider_options", "on_unsupported") if name in checked}
+    request = replace(request, **wishes) if wishes else request
+    if isinstance(request, CountRequest):
+        request = replace(request, chat=replace(request.chat, data=checked.get("data") or snapshot.data, **wishes))
+    resolved = _provider_rows(table, route) if operation == "models" else resolve(table, route)
+    _check_provider_options(request, resolved)
+    _check_bound(table.grant, operation, called)
+    asked = _asked(operation, route, request, checked.get("data") or snapshot.data)
+    targets = authorise(table.grant, asked, resolved, trust=snapshot.trust).targets
+    if checked.get("max_cost") is not None:
+        targets = _affordable(route, request, targets, checked["max_cost"])
+    notices: tuple[Notice, ...] = ()
+    if operation == "embed":
+        targets, notices = _of_one_model(targets)
+    alias = table.aliases.get(route)
+    if alias is not None and alias.deadlines is not None:
+        targets = tuple(replace(target, deadlines=alias.deadlines) for target in targets)
+    most = alias.max_attempts if alias else None  # what is signed is an upper bound
+    attempts = min(checked.get("max_attempts") or most or _DEFAULT_ATTEMPTS, most or _UNBOUNDED)
+    return OperationCall(
+        operation,
+        route,
+        request,
+        build,
+        targets,
+        attempts,
+        checked.get("timeout"),
+        notices,
+        snapshot.codec,
+        table.recheck,
+        snapshot.random,
+    )
+
+
+def _provider_rows(table: RoutingTable, name: str) -> tuple[Target, ...]:
+    """The rows whose models are meant: those of a route, or the first of a provider's."""
+    wanted = name.removesuffix("/*")
+    if wanted in table.routes:
+        return (table.routes[wanted],)
+    if wanted not in table.aliases:
+        owned = [target for target in table.routes.values() if target.provider_name == wanted]
+        if owned:
+            return (owned[0],)
+    return resolve(table, name)
+
+
+def _check_provider_options(request: OperationRequest, targets: tuple[Target, ...]) -> None:
+    known = {target.provider_name for target in targets} | {target.dialect for target in targets}
+    unknown = request.provider_options.keys() - known
+    if unknown:
+        msg = f"provider_options for {', '.join(sorted(map(repr, unknown)))}, but this route goes to {', '.join(sorted(map(repr, known)))}"
+        raise UnknownOption(msg)
+
+
+def _check_bound(grant: Grant | None, operation: Operation, called: str) -> None:
+    if grant is not None and grant.max_output is not None and operation in _WRITES and operation in grant.operations:
+        raise CapabilityForbidden(
+            f"the table's grant bounds the output to {grant.max_output} tokens, and {called} has no such bound: sign a grant without "
+            "max_output for it",
+            code="max_output",
+        )
+
+
+def _asked(operation: Operation, route: str, request: OperationRequest, data: DataLabel | None) -> Asked:
+    if operation == "models" and data is None:
+        data = "public"  # the question holds nothing of the caller's
+    size, unknown = _input_size(request)
+    names = tuple(tool.name for tool in request.chat.tools) if isinstance(request, CountRequest) else ()
+    return Asked(route, operation, names, data, None if operation in _WRITES else 0, size, unknown)
+
+
+def _input_size(request: OperationRequest) -> tuple[int, bool]:
+    """An upper bound of the tokens that are billed, and whether there is none that is known.
+
+    No token is shorter than a byte. Counting and listing are free wherever they are offered.
+    """
+    known = cast(
+        "EmbedRequest | CountRequest | ModelsRequest | RerankRequest | TranscribeRequest | SpeakRequest | ImageRequest | ModerateRequest",
+        request,
+    )
+    match known:
+        case EmbedRequest(texts=texts) | ModerateRequest(texts=texts):
+            return sum(len(text.encode("utf-8", "surrogatepass")) + _AROUND for text in texts), False
+        case CountRequest() | ModelsRequest():
+            return 0, False
+        case RerankRequest() | TranscribeRequest() | SpeakRequest() | ImageRequest():
+            return 0, True  # billed by searches, seconds, characters or pixels
+        case _:
+            assert_never(known)
+
+
+def _affordable(route: str, request: OperationRequest, targets: tuple[Target, ...], max_cost: Decimal) -> tuple[Target, ...]:
+    size, unknown = _input_size(request)
+    costs = [None if unknown else _worst_case(target, size) for target in targets]
+    affordable = tuple(target for target, cost in zip(targets, costs, strict=True) if cost is not None and cost <= max_cost * _NANO)
+    if affordable:
+        return affordable
+    sums = [cost for cost in costs if cost is not None]
+    why = "is not known (no price in US dollars, or what is billed is no text)"
+    if sums:
+        why = f"is {min(sums) / _NANO:.6f}"
+    raise BudgetExceeded(f"max_cost={max_cost} does not cover this call on {route!r}: its worst case {why}", code="max_cost")
+
+
+def _worst_case(target: Target, size: int) -> int | None:
+    if size == 0:
+        return 0
+    prices = target.prices
+    if prices is None or prices.input is None or prices.currency != "USD":
+        return None
+    return size * max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
+
+
+def _of_one_model(targets: tuple[Target, ...]) -> tuple[tuple[Target, ...], tuple[Notice, ...]]:
+    """Only rows of the first one's model: vectors of two models are not comparable, and nobody would notice."""
+    kept = tuple(target for target in targets if target.model == targets[0].model)
+    if len(kept) == len(targets):
+        return targets, ()
+    others = ", ".join(target.id for target in targets if target.model != targets[0].model)
+    return kept, (Notice("noted", "route", f"{others} would not be asked: other models make vectors that do not compare with these"),)

@@ -1,0 +1,61 @@
+"""Rules for the pieces of a request that OpenAI began and others took over: tools, calls, formats of answers, contents and URLs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from saferoute.providers.text_documents import linked
+from saferoute.providers.text_rules import either, fields, items, says, says_json, scalar, tagged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from saferoute.providers.text_rules import Reading, Rule
+    from saferoute.providers.wire_text import WireTextKind
+
+__all__ = ["CHOICE", "FORMAT", "STOP", "TOOLS", "called", "closed", "content", "unless_null", "url"]
+
+
+def closed(*silent: str, **rules: Rule) -> Rule:
+    """An object with these keys only; of the first ones no model reads anything."""
+    return fields(dict.fromkeys(silent, scalar) | rules)
+
+
+def unless_null(rule: Rule) -> Rule:
+    """Null, or what the rule reads."""
+
+    def read(reading: Reading, at: int, path: str) -> int:
+        return (scalar if reading.text.startswith("n", at) else rule)(reading, at, path)
+
+    return read
+
+
+def content(kind: WireTextKind, blocks: Mapping[str, Rule]) -> Rule:
+    """A text, or blocks of it and of these further types."""
+    return either(says(kind), items(tagged("type", {"text": closed("type", text=says(kind)), **blocks})))
+
+
+def url(kind: WireTextKind) -> Rule:
+    """A URL; one that holds a document of text says that text."""
+    held = linked(kind)
+
+    def read(reading: Reading, at: int, path: str) -> int:
+        value, _ = reading.value(at)
+        holds = isinstance(value, str) and value.lstrip()[:5].lower() == "data:"
+        return (held if holds else scalar)(reading, at, path)
+
+    return read
+
+
+def called(**more: Rule) -> Rule:
+    """A call of a tool."""
+    return closed("id", "type", function=closed(name=says("tool_call"), arguments=says("tool_call")), **more)
+
+
+_FUNCTION: Final = closed("strict", name=says("tool_name"), description=says("tool_description"), parameters=says_json("tool_schema"))
+_SCHEMA: Final = closed("strict", name=says("schema"), description=says("schema"), schema=says_json("schema"))
+
+TOOLS: Final = items(tagged("type", {"function": closed("type", function=_FUNCTION)}))
+CHOICE: Final = either(scalar, closed("type", function=closed("name")))
+FORMAT: Final = tagged("type", {"json_object": closed("type"), "json_schema": closed("type", json_schema=_SCHEMA), "text": closed("type")})
+STOP: Final = either(scalar, items(scalar))

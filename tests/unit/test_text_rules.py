@@ -1,0 +1,118 @@
+"""The rules that extractors are made of."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saferoute.errors import ProtocolError
+from saferoute.providers.text_rules import anything, either, extracted, fields, items, says, says_json, scalar, tagged
+from saferoute.providers.wire_text import WireText
+
+RULE = fields(
+    {
+        "quiet": scalar,
+        "any": anything,
+        "said": says("user"),
+        "json": says_json("schema"),
+        "list": items(either(says("system"), fields({"x": says("assistant")}))),
+        "kinds": items(tagged("type", {"a": fields({"type": scalar, "a": says("user")}), "b": fields({"type": scalar})})),
+    }
+)
+
+
+def test_texts_come_in_wire_order_with_their_places() -> None:
+    body = rb""" {"list" : [ "s1" ,{"x":"a~1"}], "said":"\u00fc\n", "quiet": 1.5, "any":{"x":[]}, "json" : {"n": 1.0, "n2":1e2},
+        "kinds":[{"type":"a","a":"one"},{"a":"two","type":"a"},{"type":"b"}]
+    } """
+    assert extracted(RULE, body) == (
+        WireText("system", "/list/0", "s1"),
+        WireText("assistant", "/list/1/x", "a~1"),
+        WireText("user", "/said", "ü\n"),
+        WireText("schema", "/json", '{"n": 1.0, "n2":1e2}'),
+        WireText("user", "/kinds/0/a", "one"),
+        WireText("user", "/kinds/1/a", "two"),
+    )
+    assert extracted(RULE, b"{}") == extracted(RULE, b'{"list":[],"kinds":[ ]}') == ()
+
+
+FOREIGN = {
+    '{"more":1}': "/more",
+    '{"a/b~c":1}': "/a~1b~0c",
+    '{"said":1}': "/said",
+    '{"said":null}': "/said",
+    '{"quiet":{}}': "/quiet",
+    '{"quiet":[]}': "/quiet",
+    '{"list":{}}': "/list",
+    '{"list":"x"}': "/list",
+    '{"list":[7]}': "/list/0",
+    '{"list":["a",{"y":"b"}]}': "/list/1/y",
+    '{"kinds":[{"type":"c"}]}': "/kinds/0/type",
+    '{"kinds":[{"type":["a"]}]}': "/kinds/0/type",
+    '{"kinds":[{}]}': "/kinds/0/type",
+    '{"kinds":["a"]}': "/kinds/0/type",
+    '{"kinds":[{"a":"x"}]}': "/kinds/0/type",
+    '{"kinds":[{"type":"b","a":"x"}]}': "/kinds/0/a",
+    '{"said":"a","said":"b"}': "/said",
+    '{"kinds":[{"type":"b","type":"a"}]}': "/kinds/0/type",
+    '{"kinds":[{"type":"a","a":"x","type":"b"}]}': "/kinds/0/type",
+    "[]": "",
+}
+
+
+@pytest.mark.parametrize("body", FOREIGN)
+def test_what_no_rule_names_is_refused_with_its_place(body: str) -> None:
+    with pytest.raises(ProtocolError, match="nothing was sent") as caught:
+        extracted(RULE, body.encode())
+    assert repr(FOREIGN[body]) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"said"',
+        b'{"said":',
+        b'{"said":"a"',
+        b'{"said":"a",}',
+        b'{"said":"a";}',
+        b'{"said" "a"}',
+        b"{said:1}",
+        b'{"said":"a"}x',
+        b'{"said":"a"}{}',
+        b'{"said":"a\n"}',
+        b'{"list":["a"',
+        b'{"list":["a",]}',
+        b'{"list":["a"}',
+        b'{"json":NaN}',
+        b'{"json":[-Infinity]}',
+        b'{"json":}',
+        b'{"quiet":}',
+        b'{"kinds":[{"type"}]}',
+        b'{"said":"\xff"}',
+        b'\xef\xbb\xbf{"said":"a"}',
+        b'{"json":' + b"[" * 100_000,
+        b'{"any":' + b'{"a":' * 100_000,
+    ],
+)
+def test_what_is_no_json_is_refused(body: bytes) -> None:
+    with pytest.raises(ProtocolError, match="nothing was sent"):
+        extracted(RULE, body)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), st.lists, max_leaves=5
+)
+
+
+@given(said=st.text(), value=VALUES, listed=st.lists(st.text()), ascii_only=st.booleans())
+def test_every_text_is_found_whole(said: str, value: object, listed: list[str], ascii_only: bool) -> None:
+    body = json.dumps({"any": value, "said": said, "json": value, "list": listed}, ensure_ascii=ascii_only)
+    found = extracted(RULE, body.encode("utf-8", "surrogatepass") if ascii_only else body.encode("utf-8", "replace"))
+    assert found[0].text == (said if ascii_only else said.encode("utf-8", "replace").decode())
+    assert found[1].text in body
+    assert [text.path for text in found[2:]] == [f"/list/{n}" for n in range(len(listed))]
