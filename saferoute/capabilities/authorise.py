@@ -29,7 +29,7 @@ class Asked:
 
     Attributes:
         route: the name that the caller used.
-        operation: "chat" or "embed".
+        operation: the grant's word for it, such as "chat" or "embed".
         tools: names of the tools that are offered.
         data: the call's data label; None for none.
         max_output: bound on output tokens; None for none.
@@ -124,10 +124,10 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
     """
     prices = target.prices
     most = output_bound(None, target, max_output)
-    if prices is None or prices.input is None or prices.output is None or most is None or by_reference:
+    if prices is None or prices.input is None or most is None or by_reference or (prices.output is None and most):
         return None
     dearest = max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
-    return input_bytes * dearest + most * answers * prices.output
+    return input_bytes * dearest + most * answers * (prices.output or 0)
 
 
 def _check_call(grant: Grant, asked: Asked) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncKeysFirst", "KeysFirst"]
 
 _UNAUTHORIZED = 401
+_FORBIDDEN = 403
 
 
 class KeysFirst:
@@ -51,7 +52,7 @@ class KeysFirst:
     def _open_made(self, minter: BlockingMinter, request: HttpRequest, name: str, clocks: Clocks) -> Exchange:
         kept = minter.ready(self._credentials.check_made(name, request.origin), clocks)
         exchange = self._transport.open(request, clocks)
-        if exchange.head.status == _UNAUTHORIZED:
+        if _refuses_the_key(exchange.head.status, request):
             minter.refuse(kept)
         return exchange
 
@@ -105,7 +106,7 @@ class AsyncKeysFirst:
     async def _open_made(self, minter: AsyncMinter, request: HttpRequest, name: str, clocks: Clocks) -> AsyncExchange:
         kept = await minter.ready(self._credentials.check_made(name, request.origin), clocks)
         exchange = await self._transport.open(request, clocks)
-        if exchange.head.status == _UNAUTHORIZED:
+        if _refuses_the_key(exchange.head.status, request):
             minter.refuse(kept)
         return exchange
 
@@ -114,6 +115,11 @@ class AsyncKeysFirst:
         if self._minter is not None:
             await self._minter.close()
         await self._transport.close()
+
+
+def _refuses_the_key(status: int, request: HttpRequest) -> bool:
+    """Whether an answer says that what was presented is not valid any more: 401, and from AWS 403, which has no 401."""
+    return status == _UNAUTHORIZED or (status == _FORBIDDEN and request.auth == "sigv4")
 
 
 def _blocking_minter(transport: Transport, credentials: Credentials) -> BlockingMinter:

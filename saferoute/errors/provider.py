@@ -93,6 +93,12 @@ class AuthenticationRejected(ProviderError):
 
     advice = "The key is wrong, revoked or of another account: `saferoute keys list` shows what is stored."
 
+    @override
+    def _summary(self) -> str:
+        if self.code == "clock_skew":  # said by statuses of signed requests: the key may well be right
+            self.advice = "The signature is too old or from the future: set this machine's clock right."
+        return super()._summary()
+
 
 class PermissionDenied(ProviderError):
     """The key is known but may not do this (403)."""

@@ -69,6 +69,9 @@ _TEXTS: tuple[tuple[re.Pattern[str], frozenset[str], str], ...] = (
         "authentication_error",
     ),
 )
+# A signature is valid for some minutes; what AWS says of one that is not tells the reader more than its name.
+_CLOCK = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
+_CLOCK_NAMES = frozenset({"requestexpired", "requesttimetooskewed"})
 _SCANNED_CHARS = 4096
 
 
@@ -84,6 +87,8 @@ def complaint_of(name: str, body: Mapping[str, Any]) -> Complaint:
     word = code.lower().removesuffix("exception")
     message = next((text for key in ("message", "Message", "originalMessage") if isinstance(text := body.get(key), str) and text), None)
     scanned = (message or "")[:_SCANNED_CHARS]
+    if word in _CLOCK_NAMES or (_MEANING.get(word) == "authentication_error" and _CLOCK.search(scanned)):
+        return Complaint(code="clock_skew", type="authentication_error", message=message, status=403)
     meaning = _MEANING.get(word)
     if meaning is None:
         meaning = next((means for pattern, names, means in _TEXTS if word in names and pattern.search(scanned)), None)

@@ -147,7 +147,10 @@ class Decoder:
             if not getattr(self._reader, "lines", False) or held.lstrip(_BLANK)[:1] != b"{":  # only some dialects' readers say it
                 raise
             self._read_lines()  # a stream of lines that says it is a whole body
-            return self.feed(held) + self._close_stream()
+            events = self.feed(held)
+            if self.failure is not None:
+                raise self.failure from None
+            return events + self._close_stream()
         try:
             return list(self._reader.on_body(body))
         except ProviderError as error:

@@ -171,7 +171,7 @@ class GeminiReader:
         self.completed = True
         raw = main.finish or self._blocked
         finish: FinishReason = _FINISH.get(raw, "other")
-        if main.calls and raw in {"", "STOP"}:
+        if main.calls and (raw in {"", "STOP"} or finish == "other"):  # a call counts, whatever new word comes with it
             finish = "tool_call"
         elif self._blocked and not main.finish:
             finish = "content_filter"

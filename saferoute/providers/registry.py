@@ -1,4 +1,4 @@
-"""Which codec speaks which dialect; a dialect's module is loaded by the first call that needs it."""
+"""Which codec speaks which dialect, and what reads its texts back; a dialect's module is loaded by the first call that needs it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
     from saferoute.providers.codec import Codec
+    from saferoute.providers.wire_text import Texts
     from saferoute.values.target import Dialect
 
-__all__ = ["codec_for"]
+__all__ = ["codec_for", "texts_for"]
 
 
 def codec_for(dialect: Dialect) -> Codec:
@@ -48,3 +49,27 @@ def codec_for(dialect: Dialect) -> Codec:
             return AnthropicMessages()
         case _:
             assert_never(dialect)
+
+
+def texts_for(dialect: Dialect) -> Texts:
+    """The extractor of a dialect: what of a body is text that a model reads, found without the code that wrote the body."""
+    match dialect:
+        case "openai_chat":
+            from saferoute.providers.openai_chat_texts import texts  # noqa: PLC0415  see the module's docstring
+        case "openai_responses":
+            from saferoute.providers.openai_responses_texts import texts  # noqa: PLC0415  see the module's docstring
+        case "gemini_generate":
+            from saferoute.providers.gemini_generate_texts import texts  # noqa: PLC0415  see the module's docstring
+        case "bedrock_converse":
+            from saferoute.providers.bedrock_converse_texts import texts  # noqa: PLC0415  see the module's docstring
+        case "cohere_chat":
+            from saferoute.providers.cohere_chat_texts import texts  # noqa: PLC0415  see the module's docstring
+        case "mistral_chat":
+            from saferoute.providers.mistral_chat_texts import texts  # noqa: PLC0415  see the module's docstring
+        case "ollama_chat":
+            from saferoute.providers.ollama_chat_texts import texts  # noqa: PLC0415  see the module's docstring
+        case "anthropic_messages":
+            from saferoute.providers.anthropic_messages_texts import texts  # noqa: PLC0415  see the module's docstring
+        case _:
+            assert_never(dialect)
+    return texts

@@ -73,7 +73,11 @@ _BY_WORD: tuple[tuple[frozenset[str], frozenset[int], type[ProviderError]], ...]
     (_LENGTH, frozenset({400, 413, 422, 500}), ContextWindowExceeded),
     (frozenset({"content_filter", "content_policy_violation", "moderation_blocked"}), frozenset({400, 403, 422}), ContentFiltered),
     (_QUOTA, frozenset({400, 402, 403, 429}), QuotaExceeded),
-    (frozenset({"invalid_api_key", "api_key_invalid", "authentication_error"}), frozenset({400, 401, 403}), AuthenticationRejected),
+    (
+        frozenset({"invalid_api_key", "api_key_invalid", "authentication_error", "clock_skew"}),
+        frozenset({400, 401, 403}),
+        AuthenticationRejected,
+    ),
     (frozenset({"model_not_found", "deploymentnotfound"}), frozenset({400, 403, 404}), ModelNotFound),
     (_BUSY, frozenset({429, 500, 502, 503, 529}), Overloaded),
 )

@@ -175,6 +175,7 @@ def fields_of(spec: CredentialSpec, answer: MintAnswer) -> Mapping[str, object]:
     del answer
     if isinstance(found, dict):
         return found
+    del found  # what is raised leads to this frame
     raise SecretError(f"{endpoint(spec)} answered with something that is not a JSON object in its one reading; nothing of it was used")
 
 

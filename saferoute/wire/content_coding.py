@@ -23,8 +23,8 @@ def coding_of(content_encoding: str | None) -> str | None:
     Raises:
         ProtocolError: a coding that was not asked for and is not understood, or several.
     """
-    coding = (content_encoding or "identity").strip().lower()
-    if coding == "identity":
+    coding = (content_encoding or "").strip().lower()
+    if coding in ("", "identity"):
         return None
     if coding in ("gzip", "x-gzip"):
         return "gzip"
@@ -36,7 +36,7 @@ def coding_of(content_encoding: str | None) -> str | None:
 class Inflater:
     """Decodes gzip or deflate. Feed bytes, then take pieces until one is empty."""
 
-    __slots__ = ("_coding", "_engine", "_fed", "_made", "_max_body", "_more", "_waiting")
+    __slots__ = ("_coding", "_engine", "_fed", "_made", "_max_body", "_waiting")
 
     def __init__(self, coding: str, max_body: int) -> None:
         """Start a decoder for what `coding_of` returned."""
@@ -44,7 +44,6 @@ class Inflater:
         self._engine = zlib.decompressobj(_GZIP) if coding == "gzip" else None
         self._fed = False
         self._waiting = b""
-        self._more = False  # the engine stopped at the piece's size and may hold output
         self._made = 0
         self._max_body = max_body
 
@@ -61,16 +60,15 @@ class Inflater:
         """
         if self._engine is None and len(self._waiting) >= _DEFLATE_HEADER:
             self._engine = zlib.decompressobj(_deflate_window(self._waiting))
-        if self._engine is None or not (self._waiting or self._more):
+        if self._engine is None:
             return b""
         try:
-            made = self._engine.decompress(self._waiting, _PIECE)
+            made = self._engine.decompress(self._waiting, _PIECE)  # of b"" too: the engine may hold output
         except zlib.error:
             made = None
         if made is None or self._engine.unused_data:
             raise ProtocolError(f"the answer's body is not the {self._coding} that its head says")
         self._waiting = self._engine.unconsumed_tail
-        self._more = len(made) == _PIECE
         self._made += len(made)
         if self._made > self._max_body:
             raise ProtocolError(f"the answer's body decodes to more than {self._max_body} bytes")

@@ -272,8 +272,7 @@ class FrameStream:
 
 def _event(message: Message) -> tuple[str, str]:
     headers = message.headers
-    kind = headers.get(":message-type")
-    form = _FORMS.get(kind) if isinstance(kind, str) else None
+    form = _FORMS.get(headers.get(":message-type"))
     if form is None:
         raise _BadMessageError("a message is no event, exception or error")
     header, prefix, data_of = form
@@ -284,7 +283,7 @@ def _event(message: Message) -> tuple[str, str]:
 
 
 def _payload(message: Message) -> str:
-    return message.payload.decode("utf-8", "replace") or "{}"
+    return message.payload.decode(errors="replace") or "{}"
 
 
 def _error_words(message: Message) -> str:
@@ -293,7 +292,7 @@ def _error_words(message: Message) -> str:
 
 
 # For each message type: the header that names the message, what stands before the name, and where the data is.
-_FORMS: Mapping[str, tuple[str, str, Callable[[Message], str]]] = {
+_FORMS: Mapping[HeaderValue | None, tuple[str, str, Callable[[Message], str]]] = {
     "event": (":event-type", "", _payload),
     "exception": (":exception-type", EXCEPTION, _payload),
     "error": (":error-code", ERROR, _error_words),

@@ -123,7 +123,7 @@ class ResponseReader:
             Whether the message is whole; False if it was cut short.
         """
         if self._state == _UNTIL_CLOSE:
-            self._end(0)
+            self._end()
         self.reusable = False
         return self.done
 
@@ -152,13 +152,13 @@ class ResponseReader:
         return b""
 
     def _refuse_or_hold(self, data: bytes) -> None:
-        if data.find(b"\r\n\r\n", 0, self._limits.max_head) >= 0:
+        if b"\r\n\r\n" in data[: self._limits.max_head]:
             raise ProtocolError("the answer's head is not HTTP/1.1: a malformed status line or header line")
         self._hold_head(bytearray(data))
 
     def _hold_head(self, held: bytes | bytearray) -> None:
         """Keep an incomplete head, unless it is already clear that it cannot become a good one."""
-        if not _START.startswith(held[: len(_START)]) or _BARE_LF.search(held, max(0, self._scanned - 1)):
+        if not _START.startswith(held[: len(_START)]) or _BARE_LF.search(held, self._scanned):
             raise ProtocolError("the answer is not HTTP/1.1")
         if len(held) > self._limits.max_head:
             raise ProtocolError(f"the answer's head is longer than {self._limits.max_head} bytes")
@@ -195,7 +195,7 @@ class ResponseReader:
             self._state = _UNTIL_CLOSE
             self.reusable = status in _NO_BODY and self.reusable
         if status in _NO_BODY or (self._state == _BY_LENGTH and not self._left):
-            self._end(0)
+            self._end()
         elif self._left > self._room:
             raise self._too_long()
 
@@ -207,7 +207,7 @@ class ResponseReader:
             self._left = left - size
             return data
         self._end(size - left)
-        return data if size == left else data[:left]
+        return data[:left]
 
     def _feed_chunked(self, data: bytes) -> bytes:
         if self._held:
@@ -246,12 +246,13 @@ class ResponseReader:
         self._left = left
         if self._state != _DONE:
             self._state = state
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def _hold_chunk_line(self, data: bytes, at: int) -> None:
-        if data.find(b"\n", at) >= 0 or len(data) - at >= _MAX_CHUNK_LINE:
+        line = data[at:]
+        if b"\n" in line or len(line) >= _MAX_CHUNK_LINE:
             raise ProtocolError("a chunk of the answer has a malformed size")
-        self._held = data[at:]
+        self._held = line
 
     def _hold_chunk_end(self, data: bytes, at: int) -> None:
         if data[at:] != b"\r":
@@ -266,13 +267,13 @@ class ResponseReader:
             _refuse_lengths(match[1])
             self._end(len(data) - match.end())
             return match.end()
-        rest = data[at : at + limit + 1]
+        rest = data[at:]
         if len(rest) > limit or b"\r\n\r\n" in rest or _BARE_LF.search(rest):
             raise ProtocolError("the answer's trailer is malformed or too long")
         self._held = rest
         return len(data)
 
-    def _end(self, excess: int) -> None:
+    def _end(self, excess: int = 0) -> None:
         self._state = _DONE
         self.done = True
         if excess:

@@ -70,7 +70,7 @@ class LineStream:
         if not self._begun:
             self._begun = True
             line = line.removeprefix(_BOM)
-        return line.strip(_BLANK).decode("utf-8", "replace")
+        return line.strip(_BLANK).decode(errors="replace")
 
     def _check(self, size: int) -> None:
         if size > self._max:

@@ -58,10 +58,9 @@ class EventStream:
             and b"\r" not in data
             and not held
             and self._begun
-            and not self._after_cr
             and size <= self._max
         ):
-            return [("", data[6:-2].decode("utf-8", "replace"))]
+            return [("", data[6:-2].decode(errors="replace"))]
         if not self._begun:
             data = self._skip_bom(data)
         if self._after_cr or b"\r" in data:
@@ -82,7 +81,7 @@ class EventStream:
         events = []
         for block in whole.split(b"\n\n"):
             if block.startswith(b"data: ") and b"\n" not in block and len(block) <= self._max:
-                events.append(("", block[6:].decode("utf-8", "replace")))
+                events.append(("", block[6:].decode(errors="replace")))
             elif block:
                 self._check(block)
                 _read_block(block, events)
@@ -137,5 +136,5 @@ def _read_block(block: bytes, events: list[tuple[str, str]]) -> bool:
         elif field == b"event":
             name = value.removeprefix(b" ")
     if data:
-        events.append((name.decode("utf-8", "replace"), b"\n".join(data).decode("utf-8", "replace")))
+        events.append((name.decode(errors="replace"), b"\n".join(data).decode(errors="replace")))
     return bool(data)

@@ -48,6 +48,8 @@ def match_is_exhaustive(event: saferoute.StreamEvent[City]) -> str:
             return event.call.name
         case events.PartEnd():
             return str(event.index)
+        case events.Cited():
+            return event.citation.title or ""
         case events.Noticed():
             return event.notice.message
         case events.Finished():

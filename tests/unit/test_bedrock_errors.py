@@ -180,3 +180,21 @@ def test_a_filtered_answer_is_an_answer_and_says_so() -> None:
     last = decoded_whole(message(text("no"), stop="content_filtered"))[-1]
     assert isinstance(last, Completed)
     assert last.finish_reason == "content_filter"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("InvalidSignatureException", "Signature expired: 20261122T100000Z is now earlier than 20261122T101500Z"),
+        ("InvalidSignatureException", "Signature not yet current: 20261122T110000Z is still later than 20261122T101500Z"),
+        ("SignatureDoesNotMatch", "Signature expired: words of theirs"),
+        ("RequestExpired", "words of theirs"),
+        ("RequestTimeTooSkewedException", "words of theirs"),
+    ],
+)
+def test_a_wrong_clock_is_said_to_be_one(name: str, words: str) -> None:
+    with pytest.raises(AuthenticationRejected, match="set this machine's clock right") as raised:
+        decoded(json.dumps({"message": words}).encode(), status=403, headers={"x-amzn-errortype": name})
+    assert raised.value.code == "clock_skew"
+    assert "key is wrong" not in str(raised.value)
+    assert not raised.value.retryable

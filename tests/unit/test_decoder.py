@@ -217,3 +217,30 @@ def test_a_body_over_the_cap_is_refused_while_it_comes() -> None:
     decoder.feed(b'{"text": "' + b"a" * 90)
     with pytest.raises(errors.ProtocolError, match="larger than 100 bytes"):
         decoder.feed(b"a")
+
+
+@pytest.mark.parametrize("bad", [b'event: oops\ndata: {"error": "no"}\n\n', b"data: bad\n\n"], ids=["error", "no data"])
+@pytest.mark.parametrize("together", [True, False], ids=["one piece", "two pieces"])
+def test_what_came_before_a_failure_is_handed_out_wherever_the_answer_was_cut(bad: bytes, together: bool) -> None:
+    good = b"data: one\n\ndata: two\n\n"
+    decoder = Decoder(Echo(), "p")
+    decoder.head(Head(200, {"content-type": "text/event-stream", "x-request-id": "req_1"}))
+    events = decoder.feed(good + bad if together else good)
+    assert events == [TextDelta("one"), TextDelta("two")]
+    expected = errors.ProviderError if b"oops" in bad else errors.ProtocolError
+    with pytest.raises(expected) as raised:
+        decoder.feed(b"" if together else bad)
+    if together:
+        assert raised.value is decoder.failure
+        with pytest.raises(expected):
+            decoder.close()
+    if b"oops" in bad:
+        assert raised.value.request_id == "req_1"  # type: ignore[attr-defined]
+
+
+def test_a_failure_at_the_beginning_of_a_piece_is_raised_at_once() -> None:
+    decoder = Decoder(Echo(), "p")
+    decoder.head(Head(200, {"content-type": "text/event-stream"}))
+    with pytest.raises(errors.ProtocolError):
+        decoder.feed(b"data: bad\n\ndata: one\n\n")
+    assert decoder.failure is None

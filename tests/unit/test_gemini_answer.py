@@ -187,7 +187,8 @@ def test_finish_reasons(finish: str | None) -> None:
     assert (last.finish_reason, last.raw_finish_reason) == (FINISHES.get(finish or "", "other"), finish or "")
     assert last.metadata["finishMessage"] == "why"
     called = completed(decoded_whole(answer(call(), finish=finish)))
-    assert called.finish_reason == ("tool_call" if finish in {"STOP", None} else FINISHES[str(finish)])
+    known = FINISHES.get(str(finish), "other")
+    assert called.finish_reason == ("tool_call" if finish in {"STOP", None} or known == "other" else known)
 
 
 @pytest.mark.parametrize("unsaid", ["FINISH_REASON_UNSPECIFIED", "", None, 7])
@@ -377,3 +378,12 @@ def test_a_gateways_mark_of_the_end_is_no_end() -> None:
 def test_usage_as_reported() -> None:
     usage = completed(decoded_whole(ANSWERS["text"])).usage
     assert (usage.input_tokens, usage.output_tokens, usage.raw) == (12, 34, USAGE)
+
+
+@pytest.mark.parametrize("word", ["FUNCTION_CALL", "A_WORD_OF_TOMORROW"])
+def test_a_call_counts_whatever_new_word_ends_the_answer(word: str) -> None:
+    events = decoded_whole(answer(call(), finish=word))
+    assert events[-1].finish_reason == "tool_call"  # type: ignore[union-attr]
+    assert events[-1].raw_finish_reason == word  # type: ignore[union-attr]
+    assert decoded_whole(answer(text("a"), finish=word))[-1].finish_reason == "other"  # type: ignore[union-attr]
+    assert decoded_whole(answer(call(), finish="SAFETY"))[-1].finish_reason == "content_filter"  # type: ignore[union-attr]

@@ -259,7 +259,7 @@ def test_a_container_without_path_or_material() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"canary", b"[]", b'"text"', fields(Token=None), fields(AccessKeyId=5), fields(Expiration=1795352400),
+        b"", b"canary", b"[]", b'"canary"', fields(Token=None), fields(AccessKeyId=5), fields(Expiration=1795352400),
         fields(SecretAccessKey="canary secret"), fields(SecretAccessKey="canary:secret"), fields(Expiration="2026-11-22T11:00:00Z"),
         b'{"AccessKeyId": "canary", ' + json.dumps(fields()).encode()[1:],
     ],
