@@ -39,9 +39,7 @@ _NO_SWITCH: Final[frozenset[Dialect]] = frozenset({"bedrock_converse", "cohere_c
 _NO_FORCE: Final[frozenset[Dialect]] = frozenset({"ollama_chat"})
 _EMULATED: Final = frozenset({"output", "parallel_tool_calls", "tool_choice"})
 
-_ONE_VALUE: Final = (
-    "Answer with exactly one JSON value that fits this JSON Schema, and with nothing besides it: no words, no Markdown.\n"
-)
+_ONE_VALUE: Final = "Answer with exactly one JSON value that fits this JSON Schema, and with nothing besides it: no words, no Markdown.\n"
 _ONE_CALL: Final = "Call at most one tool in a turn; wait for its result before you call another."
 _SOME_CALL: Final = "Your next turn must be a call of one of the tools, not an answer in words."
 

@@ -108,7 +108,9 @@ def test_a_ranking_names_each_document_once(target: Any, results: Any) -> None:
         played("rerank", RerankRequest(query="q", documents=("a", "b")), target, {"results": results})
 
 
-@pytest.mark.parametrize("results", [[], [{"flagged": False}] * 2, [{"flagged": "no"}], [{}], [{"flagged": True, "category_scores": {"a": "x"}}], None])
+@pytest.mark.parametrize(
+    "results", [[], [{"flagged": False}] * 2, [{"flagged": "no"}], [{}], [{"flagged": True, "category_scores": {"a": "x"}}], None]
+)
 def test_a_moderation_that_judges_other_than_asked_is_no_clearance(results: Any) -> None:
     with pytest.raises(ProtocolError):
         played("moderate", ModerateRequest(texts=("a",)), OPENAI, {"results": results})
@@ -128,7 +130,15 @@ def test_tokenize_without_tokens() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [{"data": []}, {"data": [{}]}, {"data": [{"b64_json": "!!"}]}, {"data": [{"url": "http://plain/x.png"}]}, {"data": [{"url": "file:///etc/passwd"}]}, {"data": [{"url": "javascript:x"}]}, {"data": [{"b64_json": "QQ=="}] * 2}],
+    [
+        {"data": []},
+        {"data": [{}]},
+        {"data": [{"b64_json": "!!"}]},
+        {"data": [{"url": "http://plain/x.png"}]},
+        {"data": [{"url": "file:///etc/passwd"}]},
+        {"data": [{"url": "javascript:x"}]},
+        {"data": [{"b64_json": "QQ=="}] * 2},
+    ],
 )
 def test_pictures_come_as_bytes_or_from_https_and_no_more_than_asked(answer: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError):
@@ -143,7 +153,17 @@ def test_speech_is_sound(kind: str) -> None:
         played("speak", SpeakRequest(text="a", voice="v"), OPENAI, b"", headers={"content-type": "audio/mpeg"})
 
 
-@pytest.mark.parametrize("answer", [{}, {"text": None}, {"text": "a", "segments": [1]}, {"text": "a", "segments": [{"start": "0"}]}, {"text": "a", "duration": "long"}, {"text": "a", "duration": math.inf}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"text": None},
+        {"text": "a", "segments": [1]},
+        {"text": "a", "segments": [{"start": "0"}]},
+        {"text": "a", "duration": "long"},
+        {"text": "a", "duration": math.inf},
+    ],
+)
 def test_transcripts(answer: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError):
         played("transcribe", TranscribeRequest(audio=Audio(b"s", "wav"), boundary=BOUNDARY), OPENAI, answer)
@@ -170,7 +190,9 @@ def test_a_page_name_cannot_change_the_query() -> None:
 # ------------------------------------------------------------------------------------------------------------------------ arguments
 
 
-@pytest.mark.parametrize("name", ['a"\r\nx-evil: 1\r\n\r\n.wav', 'a";name="model', "a\nb.wav", "a\0b.wav", "\u2028.wav", 'é"\\".wav', "../../x"])
+@pytest.mark.parametrize(
+    "name", ['a"\r\nx-evil: 1\r\n\r\n.wav', 'a";name="model', "a\nb.wav", "a\0b.wav", "\u2028.wav", 'é"\\".wav', "../../x"]
+)
 def test_a_file_name_cannot_leave_its_header(name: str) -> None:
     sent = first("transcribe", TranscribeRequest(audio=Audio(b"s", "wav"), boundary=BOUNDARY, filename=name), OPENAI)
     head = sent.body.split(b'name="file"; filename="', 1)[1].split(b"\r\n", 1)[0]
@@ -216,7 +238,30 @@ def test_half_a_surrogate_pair_is_refused_before_anything_is_sent() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["index", "embedding", "values", "results", "data", "flagged", "relevance_score", "text", "segments", "id", "name", "b64_json", "url"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "index",
+                    "embedding",
+                    "values",
+                    "results",
+                    "data",
+                    "flagged",
+                    "relevance_score",
+                    "text",
+                    "segments",
+                    "id",
+                    "name",
+                    "b64_json",
+                    "url",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
 )
 ASKED = [
@@ -233,7 +278,28 @@ ASKED = [
 @settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(ASKED),
-    st.dictionaries(st.sampled_from(["data", "results", "embeddings", "embedding", "predictions", "models", "usage", "meta", "tokens", "input_tokens", "text", "model", "last_id", "has_more"]), JSON, max_size=4),
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "data",
+                "results",
+                "embeddings",
+                "embedding",
+                "predictions",
+                "models",
+                "usage",
+                "meta",
+                "tokens",
+                "input_tokens",
+                "text",
+                "model",
+                "last_id",
+                "has_more",
+            ]
+        ),
+        JSON,
+        max_size=4,
+    ),
 )
 def test_nothing_that_a_provider_says_raises_anything_else(asked: Any, answer: dict[str, Any]) -> None:
     operation, request, target = asked

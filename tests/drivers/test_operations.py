@@ -56,7 +56,17 @@ def operate(
     total: float | None = None, recheck: Callable[[Any], None] = lambda _: None,
 ) -> Any:  # fmt: skip
     call = OperationCall(
-        operation, "fast", request or EmbedRequest(texts=("a",)), build, targets or (target(),), max_attempts, total, (), codec_for, recheck, lambda: 0.5
+        operation,
+        "fast",
+        request or EmbedRequest(texts=("a",)),
+        build,
+        targets or (target(),),
+        max_attempts,
+        total,
+        (),
+        codec_for,
+        recheck,
+        lambda: 0.5,
     )
     witness = Witness()
     try:
@@ -227,6 +237,13 @@ def test_a_row_that_was_changed_in_memory_is_not_used(kind: str) -> None:
 def test_pages_follow_each_other(kind: str) -> None:
     pages = [{"data": [{"id": "a"}], "has_more": True, "last_id": "a"}, {"data": [{"id": "b"}], "has_more": False}]
     world = World(*(Answer([json.dumps(page).encode()]) for page in pages))
-    found = operate(kind, world, target(dialect="anthropic_messages", path=""), operation="models", request=ModelsRequest(), build=lambda models, **_: models)
+    found = operate(
+        kind,
+        world,
+        target(dialect="anthropic_messages", path=""),
+        operation="models",
+        request=ModelsRequest(),
+        build=lambda models, **_: models,
+    )
     assert [model.id for model in found] == ["a", "b"]
     assert world.requests[1].path.endswith("after_id=a")

@@ -24,19 +24,43 @@ CLAUDE_ON_VERTEX = Target(
     "/v1/projects/p/locations/global/publishers/anthropic/models", NetClass(), "claude@1", "vertex", "bearer",
     quirks=Quirks(model_in_path=True, anthropic_version="vertex-2023-10-16"),
 )  # fmt: skip
-GEMINI = Target("g", "gcp.gemini", "gemini_generate", "https://generativelanguage.googleapis.com", "/v1beta", NetClass(), "gemini-embedding-2", "gemini", "x-goog-api-key")
+GEMINI = Target(
+    "g",
+    "gcp.gemini",
+    "gemini_generate",
+    "https://generativelanguage.googleapis.com",
+    "/v1beta",
+    NetClass(),
+    "gemini-embedding-2",
+    "gemini",
+    "x-goog-api-key",
+)
 VERTEX = Target(
     "v", "gcp.vertex_ai", "gemini_generate", "https://aiplatform.googleapis.com", "/v1beta1/projects/p/locations/global/publishers/google",
     NetClass(), "text-embedding-005", "vertex", "bearer",
 )  # fmt: skip
-BEDROCK = Target("b", "aws.bedrock", "bedrock_converse", "https://bedrock-runtime.us-east-1.amazonaws.com", "", NetClass(), "amazon.titan-embed-text-v2:0", "aws", "bearer")
+BEDROCK = Target(
+    "b",
+    "aws.bedrock",
+    "bedrock_converse",
+    "https://bedrock-runtime.us-east-1.amazonaws.com",
+    "",
+    NetClass(),
+    "amazon.titan-embed-text-v2:0",
+    "aws",
+    "bearer",
+)
 COHERE = Target("c", "cohere", "cohere_chat", "https://api.cohere.com", "", NetClass(), "embed-v4.0", "cohere", "bearer")
 MISTRAL = Target("m", "mistral_ai", "mistral_chat", "https://api.mistral.ai", "/v1", NetClass(), "mistral-embed", "mistral", "bearer")
 OLLAMA = Target("ol", "ollama", "ollama_chat", "http://127.0.0.1:11434", "", NetClass("loopback"), "nomic", None, "none")
 
 
 def played(
-    operation: Operation, request: OperationRequest, target: Target, *answers: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None
+    operation: Operation,
+    request: OperationRequest,
+    target: Target,
+    *answers: Mapping[str, Any] | bytes,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[list[HttpRequest], Answered]:
     """Run a plan to its end, with these answers: the requests that it made, and its result."""
     plan = plan_for(operation, request, target, codec_for(target.dialect))

@@ -63,19 +63,26 @@ def test_embed(target: Target, answer: dict[str, Any], tokens: int | None, model
 
 
 def test_a_missing_input_type_is_filled_and_said() -> None:
-    for target, answer in ((COHERE, {"embeddings": {"float": VECTORS}}), (replace(BEDROCK, model="cohere.embed-v4:0"), {"embeddings": VECTORS})):
+    for target, answer in (
+        (COHERE, {"embeddings": {"float": VECTORS}}),
+        (replace(BEDROCK, model="cohere.embed-v4:0"), {"embeddings": VECTORS}),
+    ):
         sent, answered = played("embed", TWO, target, answer)
         assert body(sent[0])["input_type"] == "search_document"
         assert [(notice.kind, notice.parameter) for notice in answered.notices] == [("filled", "input_type")]
 
 
 def test_models_that_take_one_text_a_request() -> None:
-    sent, answered = played("embed", TWO, BEDROCK, {"embedding": VECTORS[0], "inputTextTokenCount": 2}, {"embedding": VECTORS[1], "inputTextTokenCount": 3})
+    sent, answered = played(
+        "embed", TWO, BEDROCK, {"embedding": VECTORS[0], "inputTextTokenCount": 2}, {"embedding": VECTORS[1], "inputTextTokenCount": 3}
+    )
     assert [body(request)["inputText"] for request in sent] == ["a", "b"]
     assert [list(vector) for vector in answered.fields["vectors"]] == VECTORS
     assert (answered.usage.input_tokens, answered.usage.output_tokens) == (5, 0)
     single = replace(VERTEX, model="gemini-embedding-001")
-    sent, answered = played("embed", TWO, single, *({"embedding": {"values": values}, "usageMetadata": {"promptTokenCount": 1}} for values in VECTORS))
+    sent, answered = played(
+        "embed", TWO, single, *({"embedding": {"values": values}, "usageMetadata": {"promptTokenCount": 1}} for values in VECTORS)
+    )
     assert len(sent) == 2
     assert answered.usage.input_tokens == 2
     _, answered = played("embed", TWO, BEDROCK, {"embedding": VECTORS[0], "inputTextTokenCount": 2}, {"embedding": VECTORS[1]})
@@ -84,7 +91,13 @@ def test_models_that_take_one_text_a_request() -> None:
 
 @pytest.mark.parametrize(("said", "tokens"), [("7", 7), ("x", None), ("9" * 20, None), ("٣", None)])
 def test_bedrock_tells_tokens_in_a_header(said: str, tokens: int | None) -> None:
-    _, answered = played("embed", ONE, replace(BEDROCK, model="cohere.embed-english-v3"), {"embeddings": [[1.0]]}, headers={"x-amzn-bedrock-input-token-count": said})
+    _, answered = played(
+        "embed",
+        ONE,
+        replace(BEDROCK, model="cohere.embed-english-v3"),
+        {"embeddings": [[1.0]]},
+        headers={"x-amzn-bedrock-input-token-count": said},
+    )
     assert answered.usage.input_tokens == tokens
 
 
@@ -92,7 +105,10 @@ def test_many_texts_go_out_in_batches_and_come_back_in_order() -> None:
     texts = tuple(str(number) for number in range(200))
 
     def answer(count: int, start: int) -> dict[str, Any]:
-        return {"embeddings": {"float": [[float(start + place)] for place in range(count)]}, "meta": {"billed_units": {"input_tokens": count}}}
+        return {
+            "embeddings": {"float": [[float(start + place)] for place in range(count)]},
+            "meta": {"billed_units": {"input_tokens": count}},
+        }
 
     sent, answered = played("embed", EmbedRequest(texts=texts, input_type="query"), COHERE, answer(96, 0), answer(96, 96), answer(8, 192))
     assert [len(body(request)["texts"]) for request in sent] == [96, 96, 8]
@@ -107,7 +123,10 @@ def test_many_texts_go_out_in_batches_and_come_back_in_order() -> None:
 @pytest.mark.parametrize("target", [OPENAI, COHERE])
 def test_rerank(target: Target) -> None:
     asked = RerankRequest(query="q", documents=("x", "y", "z"), top_n=2)
-    answer = {"results": [{"index": 2, "relevance_score": 0.1}, {"index": 0, "relevance_score": 0.9}, {"index": 1, "relevance_score": 0.9}], "usage": {"total_tokens": 4}}
+    answer = {
+        "results": [{"index": 2, "relevance_score": 0.1}, {"index": 0, "relevance_score": 0.9}, {"index": 1, "relevance_score": 0.9}],
+        "usage": {"total_tokens": 4},
+    }
     _, answered = played("rerank", asked, target, answer)
     assert answered.fields["results"] == (Ranked(0, 0.9, "x"), Ranked(1, 0.9, "y"))
     assert answered.usage.input_tokens == (4 if target is OPENAI else None)
@@ -119,7 +138,13 @@ def test_rerank_with_the_older_name_of_a_score() -> None:
 
 
 def test_moderate() -> None:
-    answer = {"model": "omni", "results": [{"flagged": True, "categories": {"hate": True, "odd": None}, "category_scores": {"hate": 0.9, "odd": None}}, {"flagged": False}]}
+    answer = {
+        "model": "omni",
+        "results": [
+            {"flagged": True, "categories": {"hate": True, "odd": None}, "category_scores": {"hate": 0.9, "odd": None}},
+            {"flagged": False},
+        ],
+    }
     _, answered = played("moderate", ModerateRequest(texts=("a", "b")), OPENAI, answer)
     assert answered.fields["results"] == (ModerationResult(True, {"hate": True}, {"hate": 0.9}), ModerationResult(False))
     assert answered.model == "omni"
@@ -146,7 +171,10 @@ def test_transcribe(answer: dict[str, Any], wanted: dict[str, Any], tokens: int 
         assert answered.usage.buckets.input_audio == 8
 
 
-@pytest.mark.parametrize(("said", "wanted"), [("audio/mpeg", "audio/mpeg"), ("audio/wav; x=y", "audio/wav"), ("application/octet-stream", "audio/aac"), ("", "audio/aac")])
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [("audio/mpeg", "audio/mpeg"), ("audio/wav; x=y", "audio/wav"), ("application/octet-stream", "audio/aac"), ("", "audio/aac")],
+)
 def test_speak(said: str, wanted: str) -> None:
     asked = SpeakRequest(text="a", voice="v", format="aac")
     _, answered = played("speak", asked, OPENAI, b"sound", headers={"content-type": said} if said else {})
@@ -157,7 +185,11 @@ def test_speak(said: str, wanted: str) -> None:
 
 def test_images() -> None:
     png = b"\x89PNG\r\n\x1a\nrest"
-    answer = {"created": 1, "data": [{"b64_json": b64encode(png).decode(), "revised_prompt": "a big cat"}, {"url": "https://x/y.png"}], "usage": {"input_tokens": 3, "output_tokens": 9}}
+    answer = {
+        "created": 1,
+        "data": [{"b64_json": b64encode(png).decode(), "revised_prompt": "a big cat"}, {"url": "https://x/y.png"}],
+        "usage": {"input_tokens": 3, "output_tokens": 9},
+    }
     _, answered = played("image", ImageRequest(prompt="a", n=2), OPENAI, answer)
     assert answered.fields["images"] == (Image(data=png, media_type="image/png"), Image(url="https://x/y.png"))
     assert answered.fields["revised_prompts"] == ("a big cat", "")
@@ -173,24 +205,57 @@ def test_models() -> None:
     def listed(target: Target, *answers: dict[str, Any]) -> Any:
         return played("models", ModelsRequest(), target, *answers)[1].fields["models"]
 
-    answer = {"data": [{"id": "a", "shutdown_date": 5, "max_model_len": 9}, {"id": "b", "name": "B", "context_length": 7, "max_completion_tokens": 3}, {"object": "odd"}]}
-    assert listed(OPENAI, answer) == (AvailableModel("a", "openai", context_window=9, deprecated=True), AvailableModel("b", "openai", "B", 7, 3))
+    answer = {
+        "data": [
+            {"id": "a", "shutdown_date": 5, "max_model_len": 9},
+            {"id": "b", "name": "B", "context_length": 7, "max_completion_tokens": 3},
+            {"object": "odd"},
+        ]
+    }
+    assert listed(OPENAI, answer) == (
+        AvailableModel("a", "openai", context_window=9, deprecated=True),
+        AvailableModel("b", "openai", "B", 7, 3),
+    )
     assert listed(OPENAI, {"models": [{"id": "a"}]}) == (AvailableModel("a", "openai"),)
-    assert listed(MISTRAL, {"data": [{"id": "a", "name": "A", "max_context_length": 8, "deprecation": "2026"}]}) == (AvailableModel("a", "mistral_ai", "A", 8, deprecated=True),)
-    assert listed(OLLAMA, {"models": [{"name": "a:latest"}, {"model": "b", "name": "c"}, {}]}) == (AvailableModel("a:latest", "ollama"), AvailableModel("b", "ollama"))
+    assert listed(MISTRAL, {"data": [{"id": "a", "name": "A", "max_context_length": 8, "deprecation": "2026"}]}) == (
+        AvailableModel("a", "mistral_ai", "A", 8, deprecated=True),
+    )
+    assert listed(OLLAMA, {"models": [{"name": "a:latest"}, {"model": "b", "name": "c"}, {}]}) == (
+        AvailableModel("a:latest", "ollama"),
+        AvailableModel("b", "ollama"),
+    )
 
 
 def test_models_page_by_page() -> None:
-    one = {"data": [{"id": "a", "display_name": "A", "lifecycle": "active", "max_input_tokens": 9, "max_tokens": 4}], "has_more": True, "last_id": "a/?"}
-    sent, answered = played("models", ModelsRequest(), ANTHROPIC, one, {"data": [{"id": "b", "lifecycle": "retired"}], "has_more": False, "last_id": "b"})
-    assert [request.path for request in sent] == ["/v1/models?limit=1000", "/v1/models?limit=1000&after_id=a%2F%3F"]
-    assert answered.fields["models"] == (AvailableModel("a", "anthropic", "A", 9, 4, deprecated=False), AvailableModel("b", "anthropic", deprecated=True))
+    one = {
+        "data": [{"id": "a", "display_name": "A", "lifecycle": "active", "max_input_tokens": 9, "max_tokens": 4}],
+        "has_more": True,
+        "last_id": "a/?",
+    }
     sent, answered = played(
-        "models", ModelsRequest(), GEMINI, {"models": [{"name": "models/a", "displayName": "A", "inputTokenLimit": 5, "outputTokenLimit": 2}], "nextPageToken": "p q"}, {"nextPageToken": ""} | {"models": []}
+        "models", ModelsRequest(), ANTHROPIC, one, {"data": [{"id": "b", "lifecycle": "retired"}], "has_more": False, "last_id": "b"}
+    )
+    assert [request.path for request in sent] == ["/v1/models?limit=1000", "/v1/models?limit=1000&after_id=a%2F%3F"]
+    assert answered.fields["models"] == (
+        AvailableModel("a", "anthropic", "A", 9, 4, deprecated=False),
+        AvailableModel("b", "anthropic", deprecated=True),
+    )
+    sent, answered = played(
+        "models",
+        ModelsRequest(),
+        GEMINI,
+        {"models": [{"name": "models/a", "displayName": "A", "inputTokenLimit": 5, "outputTokenLimit": 2}], "nextPageToken": "p q"},
+        {"nextPageToken": ""} | {"models": []},
     )
     assert sent[1].path == "/v1beta/models?pageSize=1000&pageToken=p%20q"
     assert answered.fields["models"] == (AvailableModel("a", "gcp.gemini", "A", 5, 2),)
-    sent, answered = played("models", ModelsRequest(), COHERE, {"models": [{"name": "a", "context_length": 9.0, "is_deprecated": False}], "next_page_token": "n"}, {"models": [{"name": "b"}]})
+    sent, answered = played(
+        "models",
+        ModelsRequest(),
+        COHERE,
+        {"models": [{"name": "a", "context_length": 9.0, "is_deprecated": False}], "next_page_token": "n"},
+        {"models": [{"name": "b"}]},
+    )
     assert sent[1].path == "/v1/models?page_size=1000&page_token=n"
     assert answered.fields["models"] == (AvailableModel("a", "cohere", context_window=9, deprecated=False), AvailableModel("b", "cohere"))
     published = {"publisherModels": [{"name": "publishers/google/models/x"}]}
@@ -232,14 +297,21 @@ def test_an_estimate_sends_nothing_and_says_its_bounds(target: Target) -> None:
 
 def test_estimates_grow_with_what_is_sent() -> None:
     tool = Tool.from_schema("clock", {"type": "object", "properties": {"zone": {"type": "string"}}}, description="tells the time")
-    schema = OutputSchema("s", b'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}', True)
+    schema = OutputSchema(
+        "s", b'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}', True
+    )
     plain = count(user("hello there"))
     for more in (
         count(user("hello there, my friend")),
         count(user("hello there"), user("and more")),
         count(user("hello there"), tools=(tool,)),
         count(user("hello there"), output=schema),
-        count(user("hello there"), Message("assistant", (ToolCall("1", "clock", '{"zone":"utc"}'),)), Message("tool", (ToolResult("1", (Text("noon"),)),)), tools=(tool,)),
+        count(
+            user("hello there"),
+            Message("assistant", (ToolCall("1", "clock", '{"zone":"utc"}'),)),
+            Message("tool", (ToolResult("1", (Text("noon"),)),)),
+            tools=(tool,),
+        ),
     ):
         assert all(more[name] > plain[name] for name in ("tokens", "low", "high"))
     assert count(user("hello there"), Message("assistant", (Reasoning("so it is"), Text("ok"))))["low"] > plain["low"]

@@ -71,7 +71,9 @@ def provider() -> Iterator[EmbeddedProvider]:
         yield running
 
 
-def signed(provider: EmbeddedProvider, folder: Path, allowed: str = '["embed", "models", "count_tokens"]', grant: str = "", more: str = PRICED) -> Any:
+def signed(
+    provider: EmbeddedProvider, folder: Path, allowed: str = '["embed", "models", "count_tokens"]', grant: str = "", more: str = PRICED
+) -> Any:
     text = ROW.format(name="row", dialect="openai_chat", origin=provider.origin, model="m", data="internal", more=more)
     text += ROW.format(name="other", dialect="openai_chat", origin=provider.origin, model="n", data="public", more="")
     text += GRANT.format(operations=allowed, more=grant)
@@ -100,7 +102,15 @@ def test_both_clients_against_the_embedded_provider(provider: EmbeddedProvider, 
         assert [list(vector) for vector in found] == [list(vector) for vector in found[:]]
         one = wait(face.client.embed("demo/any", "cats"))
         assert len(one) == 1
-        count = wait(face.client.count_tokens("demo/any", "hello", system="be kind", tools=[{"name": "t", "parameters": {"type": "object", "properties": {}}}], output={"type": "object", "properties": {}}))
+        count = wait(
+            face.client.count_tokens(
+                "demo/any",
+                "hello",
+                system="be kind",
+                tools=[{"name": "t", "parameters": {"type": "object", "properties": {}}}],
+                output={"type": "object", "properties": {}},
+            )
+        )
         assert isinstance(count, operations.TokenCount)
         assert [model.id for model in wait(face.client.available_models("demo"))] == ["embedded-1"]
         assert wait(face.client.available_models("demo/any")) == wait(face.client.available_models("demo/*"))
@@ -170,7 +180,9 @@ def test_labels(provider: EmbeddedProvider, tmp_path: Path) -> None:
 
 def test_routes_bounds_and_clocks(provider: EmbeddedProvider, tmp_path: Path) -> None:
     with signed(provider, tmp_path) as client:
-        call = client._core.operation("embed", "quick", EmbedRequest(texts=("a",)), Embeddings, {"data": "public", "max_attempts": 9, "timeout": 3})
+        call = client._core.operation(
+            "embed", "quick", EmbedRequest(texts=("a",)), Embeddings, {"data": "public", "max_attempts": 9, "timeout": 3}
+        )
         assert (call.max_attempts, call.targets[0].deadlines.total, call.total) == (2, 7.0, 3.0)
         call = client._core.operation("embed", "row", EmbedRequest(texts=("a",)), Embeddings, {"data": "public"})
         assert (call.max_attempts, call.total) == (3, None)
@@ -266,7 +278,10 @@ def test_max_cost(provider: EmbeddedProvider, tmp_path: Path) -> None:
         (lambda c: c.embed("r/m", "a", api_base="x"), "where a call goes"),
         (lambda c: c.embed("r/m", "a", task_type="x"), "use input_type"),
         (lambda c: c.embed("r/m", "a", num_retries=3), "use max_attempts"),
-        (lambda c: c.embed("r/m", "a", temperature=0), "'temperature' is no option of embed; besides its own arguments it takes data, max_attempts"),
+        (
+            lambda c: c.embed("r/m", "a", temperature=0),
+            "'temperature' is no option of embed; besides its own arguments it takes data, max_attempts",
+        ),
         (lambda c: c.generate_image("r/m", "a", response_format="x"), "no option of generate_image: use format"),
         (lambda c: c.available_models("r", input="x"), "no option of available_models"),
         (lambda c: c.embed("r/m", "a", provider_options={"nobody": {}}), "this route goes to"),
@@ -308,7 +323,14 @@ def test_results_show_no_content() -> None:
             with pytest.raises(AttributeError):
                 result.target = "other"  # type: ignore[misc]
     assert (str(made[4]), int(made[1]), made[1].__index__(), bytes(made[6]), made[8].flagged) == ("SECRET", 3, 3, b"SECRET", True)
-    assert (made[2][0], len(made[2]), made[7][0].data, len(made[7]), made[8][0].flagged, len(made[8])) == (made[3], 1, b"SECRET", 1, True, 1)
+    assert (made[2][0], len(made[2]), made[7][0].data, len(made[7]), made[8][0].flagged, len(made[8])) == (
+        made[3],
+        1,
+        b"SECRET",
+        1,
+        True,
+        1,
+    )
 
 
 def test_notebooks_get_text_as_text_and_fetch_nothing() -> None:
@@ -320,14 +342,20 @@ def test_notebooks_get_text_as_text_and_fetch_nothing() -> None:
     shown = operations.Transcript(text=evil, usage=usage_from_totals(input_tokens=3, output_tokens=1), **FACTS)._repr_html_()
     assert "&lt;script&gt;" in shown
     assert "3 tokens in" in shown
-    pictures = (Image(data=b"x", media_type="image/png"), Image(url="https://evil.example/x.png"), Image(data=b"<svg/>", media_type="image/svg+xml"))
+    pictures = (
+        Image(data=b"x", media_type="image/png"),
+        Image(url="https://evil.example/x.png"),
+        Image(data=b"<svg/>", media_type="image/svg+xml"),
+    )
     shown = operations.GeneratedImages(images=pictures, **FACTS)._repr_html_()
     assert shown.count("<img") == 1
     assert "evil" not in shown
     assert "svg" not in shown
     assert "<audio" in operations.Speech(data=b"x", media_type="audio/mpeg", **FACTS)._repr_html_()
     assert "<audio" not in operations.Speech(data=b"x", media_type='audio/x" onload="y', **FACTS)._repr_html_()
-    assert "hate" in operations.Moderation(results=(operations.ModerationResult(True, {"hate": True, "odd": False}),), **FACTS)._repr_html_()
+    assert (
+        "hate" in operations.Moderation(results=(operations.ModerationResult(True, {"hate": True, "odd": False}),), **FACTS)._repr_html_()
+    )
 
 
 def test_numpy(monkeypatch: pytest.MonkeyPatch) -> None:

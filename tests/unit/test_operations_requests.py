@@ -184,7 +184,12 @@ def test_what_a_dialect_does_not_have_is_refused(operation: Any, request_: Opera
 
 
 def test_input_type_can_be_dropped() -> None:
-    assert body(first("embed", replace(QUERY, on_unsupported="drop"), OPENAI)) == {"model": "m-1", "encoding_format": "base64", "dimensions": 3, "input": ["a"]}
+    assert body(first("embed", replace(QUERY, on_unsupported="drop"), OPENAI)) == {
+        "model": "m-1",
+        "encoding_format": "base64",
+        "dimensions": 3,
+        "input": ["a"],
+    }
 
 
 @pytest.mark.parametrize("target", [OPENAI, MISTRAL, COHERE, OLLAMA, BEDROCK])
@@ -309,7 +314,13 @@ OFFICIAL = [
     ("embed", TWO, OPENAI, "openai.types.embedding_create_params", "EmbeddingCreateParams"),
     ("moderate", ModerateRequest(texts=("a",)), OPENAI, "openai.types.moderation_create_params", "ModerationCreateParams"),
     ("speak", SpeakRequest(text="a", voice="alloy", speed=1.5), OPENAI, "openai.types.audio.speech_create_params", "SpeechCreateParams"),
-    ("image", ImageRequest(prompt="a", n=2, size="1024x1024"), OPENAI, "openai.types.image_generate_params", "ImageGenerateParamsNonStreaming"),
+    (
+        "image",
+        ImageRequest(prompt="a", n=2, size="1024x1024"),
+        OPENAI,
+        "openai.types.image_generate_params",
+        "ImageGenerateParamsNonStreaming",
+    ),
     ("count_tokens", CHAT, RESPONSES, "openai.types.responses.input_token_count_params", "InputTokenCountParams"),
     ("count_tokens", CHAT, ANTHROPIC, "anthropic.types.message_count_tokens_params", "MessageCountTokensParams"),
     ("embed", TWO, MISTRAL, "mistralai.client.models.embeddingrequest", "EmbeddingRequest"),
@@ -323,7 +334,9 @@ def test_the_official_types_take_it(operation: Any, request_: OperationRequest, 
     written = body(first(operation, request_, target))
     checked.validate_python(written)
     known = getattr(importlib.import_module(module), name)
-    names = {field.alias or key for key, field in known.model_fields.items()} if hasattr(known, "model_fields") else set(known.__annotations__)
+    names = (
+        {field.alias or key for key, field in known.model_fields.items()} if hasattr(known, "model_fields") else set(known.__annotations__)
+    )
     for base in getattr(known, "__orig_bases__", ()):
         names |= set(getattr(base, "__annotations__", ()))
     assert written.keys() <= names

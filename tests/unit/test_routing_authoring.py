@@ -114,7 +114,9 @@ def test_a_whole_file_says_what_it_says() -> None:
     mini = rows["mini"]
     assert mini.prices is not None
     assert (mini.prices.currency, mini.prices.input, mini.prices.output, mini.prices.cache_read) == ("USD", 250, 2000, 25)
-    assert mini.profile == Profile(400000, tools=True, vision=True, audio=False, json_schema=True, reasoning="effort")  # its family's, and its own
+    assert mini.profile == Profile(
+        400000, tools=True, vision=True, audio=False, json_schema=True, reasoning="effort"
+    )  # its family's, and its own
     assert (rows["mini-us"].region, rows["mini-us"].model) == ("us", "gpt-5.4-mini")
     assert rows["inside"].net.networks == ("10.1.0.0/16", "10.2.0.0/16")
     assert (rows["llama"].origin, rows["llama"].net.kind, rows["llama"].quirks.max_tokens_field) == (

@@ -17,7 +17,7 @@ from saferoute.providers.operations.openai import deployment_path, named
 from saferoute.providers.operations.reading import number, objects, wrong
 from saferoute.values.http import HttpRequest
 from saferoute.values.json import as_mapping, as_text, integer
-from saferoute.values.media import media_type_of
+from saferoute.values.media_types import media_type_of
 from saferoute.values.messages import Image
 from saferoute.values.recordings import Segment
 from saferoute.values.usage import Usage, usage_from_totals
