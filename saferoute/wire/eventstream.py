@@ -208,7 +208,7 @@ def _value(block: bytes, at: int, kind: int) -> tuple[HeaderValue, int]:
 
 def _slice(block: bytes, at: int, length: int) -> tuple[bytes, int]:
     if at + length > len(block):
-        raise IndexError(at)
+        raise IndexError
     return block[at : at + length], at + length
 
 
