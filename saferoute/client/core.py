@@ -20,7 +20,7 @@ from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.local import local_bundle
 from saferoute.routing.trust import Trust, verify_bundle
 from saferoute.secrets.credentials import Credentials
-from saferoute.telemetry import CallSpan, start_span
+from saferoute.telemetry import CallSpan, start_operation_span, start_span
 from saferoute.values.output import output_from
 from saferoute.values.request import DataLabel
 from saferoute.values.server import Server
@@ -97,19 +97,24 @@ class Observer:
 
 
 class OperationObserver:
-    """Hears how an operation ended, and logs one line without content."""
+    """Hears how an operation ended: ends its span, if there is one, and logs one line without content."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "_span")
 
-    def __init__(self, call: OperationCall[Any]) -> None:
+    def __init__(self, call: OperationCall[Any], span: CallSpan | None) -> None:
         self._call = call
+        self._span = span
 
-    def finish(self, reply: object) -> None:  # noqa: ARG002  what it holds is the caller's
+    def finish(self, reply: object) -> None:
         """The operation has a result."""
+        if self._span is not None:
+            self._span.finish_operation(reply)
         _log.debug("saferoute: %s on %s done", self._call.operation, self._call.route)
 
     def fail(self, error: BaseException) -> None:
         """The operation ended without one."""
+        if self._span is not None:
+            self._span.fail(error)
         _log.debug("saferoute: %s on %s ended with %s", self._call.operation, self._call.route, type(error).__name__)
 
 
@@ -194,7 +199,7 @@ class Core:
 
     def observe_operation(self, call: OperationCall[Any]) -> OperationObserver:
         """Start watching one operation."""
-        return OperationObserver(call)
+        return OperationObserver(call, start_operation_span(self.telemetry, call.operation, call.route, call.targets[0]))
 
     def boundary(self) -> str:
         """A random text to part the fields of a form with."""

@@ -30,6 +30,10 @@ class Face:
         assert self._loop is not None
         return self._loop.run_until_complete(coroutine)
 
+    def wait(self, made: Any) -> Any:
+        """What a method of the client made: as it is, or awaited."""
+        return made if self.kind == "blocking" else self._wait(made)
+
     def chat(self, *arguments: Any, **options: Any) -> Reply[Any]:
         """`client.chat`."""
         made = self.client.chat(*arguments, **options)

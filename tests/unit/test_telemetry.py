@@ -106,3 +106,23 @@ def test_a_call_loads_neither_opentelemetry_nor_what_else_it_does_not_need() -> 
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert done.stderr == ""
+
+
+def test_an_operation_is_one_span_without_content(watched: Watched) -> None:
+    watched.face.wait(watched.face.client.embed("row/m-1", ["private words"]))
+    span = watched.span
+    assert (span.name, span.kind) == ("embeddings m-1", SpanKind.CLIENT)
+    expected = {
+        "gen_ai.operation.name": "embeddings", "gen_ai.provider.name": "row", "gen_ai.request.model": "m-1", "saferoute.route": "row/m-1",
+        "saferoute.target": "row", "saferoute.attempts": 1, "gen_ai.usage.input_tokens": 2,
+    }  # fmt: skip
+    assert expected.items() <= dict(span.attributes or {}).items()
+    assert "private" not in span.to_json()
+
+
+def test_an_operation_that_fails_ends_its_span_with_the_class_of_the_error(watched: Watched) -> None:
+    with pytest.raises(saferoute.errors.ProviderError):
+        watched.face.wait(watched.face.client.rerank("row/m-1", "private words", ["a", "b"], max_attempts=1))
+    assert watched.span.status.status_code is StatusCode.ERROR
+    assert watched.span.name == "rerank m-1"
+    assert "private" not in watched.span.to_json()
