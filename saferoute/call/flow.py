@@ -18,7 +18,7 @@ from saferoute.errors.root import KEY_PREFIX
 from saferoute.providers.decoder import Decoder
 from saferoute.providers.fitting import fit
 from saferoute.values.cost import cost_of
-from saferoute.values.events import Completed, Finished, Noticed, Started
+from saferoute.values.events import Completed, Finished, Notice, Noticed, Started
 from saferoute.values.fold import Fold
 from saferoute.values.http import Clocks
 from saferoute.values.messages import Message
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from saferoute.call.effects import Flow
     from saferoute.errors.root import PartialReply
     from saferoute.providers.codec import Codec
-    from saferoute.values.events import DecodedEvent, Notice, StreamEvent
+    from saferoute.values.events import DecodedEvent, StreamEvent
     from saferoute.values.output import Output
     from saferoute.values.request import ChatRequest
     from saferoute.values.target import Dialect, Target
@@ -134,6 +134,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
             if decoder.failure is not None:
                 raise decoder.failure
     yield from finish()
+    if request.n > 1 or request.logprobs is not None:
+        notices += _fewer(request, cast("Completed", fold.completed))
     attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, id_of(opened.head))
     reply = _reply(call, target, progress, notices, attempt)
     if call.output is not None:
@@ -159,6 +161,16 @@ def _show(held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progr
     if shown:
         progress.now = yield from emit(shown)
     return []
+
+
+def _fewer(request: ChatRequest, completed: Completed) -> tuple[Notice, ...]:
+    """What was asked for, and not given, and not refused either: some servers leave it out in silence."""
+    found: list[Notice] = []
+    if len(completed.alternatives) < request.n - 1:
+        found.append(Notice("noted", "n", f"{request.n} answers were asked for, and {len(completed.alternatives) + 1} came"))
+    if request.logprobs is not None and not completed.logprobs:
+        found.append(Notice("noted", "logprobs", "were asked for, and none came"))
+    return tuple(found)
 
 
 def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notice, ...], attempt: Attempt) -> Reply[object]:

@@ -155,8 +155,10 @@ def _whole(name: str, value: Any) -> int | None:  # noqa: ANN401
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:  # noqa: ANN401
     texts = (value,) if isinstance(value, str) else value
-    if not isinstance(texts, Sequence) or isinstance(texts, bytes | bytearray) or not texts:
-        raise _wrong(name, "a str or a non-empty list of them", value)
+    if not isinstance(texts, Sequence) or isinstance(texts, bytes | bytearray):
+        raise _wrong(name, "a str or a list of them", value)
+    if not texts:
+        raise RequestError(f"{name} is empty: give at least one text")
     for position, text in enumerate(texts):
         if not isinstance(text, str) or not text:
             what = "empty, and no provider takes an empty text" if text == "" else f"a {type(text).__name__}, not a str"

@@ -145,9 +145,9 @@ class RequestTooLarge(ProviderError):
 
 
 class ModelNotFound(ProviderError):
-    """The provider has no such model, deployment or endpoint (404)."""
+    """The provider has no such model, deployment or endpoint, or no more (404, 410)."""
 
-    advice = "Check the model's name in the routing table, and that the account may use it."
+    advice = "Check the model's name in the routing table, that the account may use it, and that this provider has the operation."
 
 
 class Overloaded(ProviderError):

@@ -43,6 +43,7 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     402: QuotaExceeded,
     403: PermissionDenied,
     404: ModelNotFound,
+    410: ModelNotFound,
     408: ServerError,
     409: Conflict,
     413: RequestTooLarge,
@@ -68,6 +69,7 @@ _QUOTA = frozenset(
     }
 )
 _LENGTH = frozenset({"context_length_exceeded", "model_context_window_exceeded", "exceed_context_size_error", "too_many_prompt_tokens"})
+_GONE = frozenset({"model_not_found", "deploymentnotfound", "model_decommissioned", "model_deprecated", "model_not_available"})
 _BUSY = frozenset({"overloaded_error", "overloaded", "engine_overloaded", "model_overloaded"})
 _BY_WORD: tuple[tuple[frozenset[str], frozenset[int], type[ProviderError]], ...] = (
     (_LENGTH, frozenset({400, 413, 422, 500}), ContextWindowExceeded),
@@ -78,7 +80,7 @@ _BY_WORD: tuple[tuple[frozenset[str], frozenset[int], type[ProviderError]], ...]
         frozenset({400, 401, 403}),
         AuthenticationRejected,
     ),
-    (frozenset({"model_not_found", "deploymentnotfound"}), frozenset({400, 403, 404}), ModelNotFound),
+    (_GONE, frozenset({400, 403, 404, 410}), ModelNotFound),
     (_BUSY, frozenset({429, 500, 502, 503, 529}), Overloaded),
 )
 # What words mean where no status tells: the in-band errors.

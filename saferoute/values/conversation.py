@@ -111,6 +111,10 @@ def _from_one(value: object, path: str) -> Message:
         if not value.content or value.role not in _ROLES:
             msg = f"{path} is empty" if value.role in _ROLES else f"{path} has no role of ours: system, user, assistant or tool"
             raise InvalidMessages(msg)
+        for index, part in enumerate(value.content):
+            if not isinstance(part, Part):
+                msg = f"{path}.content[{index}] must be a part, such as saferoute.Text(...), not {type(part).__name__}"
+                raise InvalidMessages(msg)
         return value
     if not isinstance(value, Mapping):
         msg = f"{path} must be a str, a Message or a dict, not {type(value).__name__}"

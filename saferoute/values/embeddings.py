@@ -66,3 +66,8 @@ class Embeddings(Outcome):
     @override
     def __repr__(self) -> str:
         return f"Embeddings({self.target!r}, model={self.model!r}, {len(self)} vectors of {self.dimensions})"
+
+    def _repr_html_(self) -> str:
+        from html import escape  # noqa: PLC0415  for notebooks
+
+        return f"{len(self)} vectors of {self.dimensions} numbers<br><small>{escape(self._facts())}</small>"

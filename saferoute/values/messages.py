@@ -132,8 +132,12 @@ class Image:
     detail: str | None = None
 
     def __post_init__(self) -> None:
+        _check_bytes("Image", self.data)
         if self.media_type is None and self.data is not None:
             object.__setattr__(self, "media_type", media_type_of(self.data))  # before anybody has seen it
+            if self.media_type is not None and not self.media_type.startswith("image/"):
+                msg = f"these bytes are no picture but {self.media_type}: use saferoute.File, or saferoute.Audio for sound"
+                raise InvalidMessages(msg)
         _one_source("Image", self.data, self.url, self.media_type)
 
     @classmethod
@@ -166,6 +170,7 @@ class Audio:
     format: str = ""
 
     def __post_init__(self) -> None:
+        _check_bytes("Audio", self.data)
         if not self.format:
             object.__setattr__(self, "format", audio_format_of(self.data) or "")  # before anybody has seen it
         if not self.format:
@@ -200,6 +205,7 @@ class File:
     filename: str | None = None
 
     def __post_init__(self) -> None:
+        _check_bytes("File", self.data)
         if self.media_type is None and self.data is not None:
             object.__setattr__(self, "media_type", media_type_of(self.data, self.filename or ""))  # before anybody has seen it
         _one_source("File", self.data, self.url, self.media_type, self.file_id)
@@ -217,6 +223,12 @@ class File:
     @override
     def __repr__(self) -> str:
         return f"File({self.media_type or 'reference'}, {len(self.data or b'')} bytes)"
+
+
+def _check_bytes(kind: str, data: object) -> None:
+    if data is not None and not isinstance(data, bytes):
+        msg = f"{kind}(data) takes bytes, not {type(data).__name__}; to read a file use {kind}.from_path(...)"
+        raise InvalidMessages(msg)
 
 
 def _one_source(kind: str, data: bytes | None, url: str | None, media_type: str | None, file_id: str | None = None) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from typing_extensions import is_typeddict
 
 from saferoute.errors import InvalidMessages, OutputInvalid
 from saferoute.values.json import decode, encode
+from saferoute.values.json_schema import misfit
 from saferoute.values.request import OutputSchema
 
 __all__ = ["JsonSchema", "Output", "output_from"]
@@ -69,6 +71,8 @@ def _names(node: object) -> frozenset[str]:
 
 
 def _reason(error: ValueError, names: frozenset[str]) -> str:
+    if isinstance(error, _MisfitError):
+        return f"the answer does not fit the output schema: {_place(error.place, names)}: {error.keyword}"
     problems = getattr(error, "errors", None)
     if problems is None:
         return "the answer is not JSON that fits the output schema"
@@ -91,8 +95,8 @@ def output_from(value: object) -> Output:
     """
     if isinstance(value, Mapping):
         name = value.get("title")
-        read = _read_object if value.get("type") == "object" else decode
-        return Output(_schema(name if isinstance(name, str) else "output", value), read)
+        schema = _schema(name if isinstance(name, str) else "output", value)
+        return Output(schema, partial(_read_fitting, schema.schema))
     if isinstance(value, type) and hasattr(value, "model_json_schema") and hasattr(value, "model_validate_json"):
         return Output(_schema(value.__name__, tightened(value.model_json_schema())), value.model_validate_json)
     if isinstance(value, type) and (is_dataclass(value) or is_typeddict(value)):
@@ -113,12 +117,20 @@ def _adapted(kind: type[Any]) -> Output:
     return Output(_schema(kind.__name__, tightened(schema)), adapter.validate_json)
 
 
-def _read_object(text: str) -> object:
-    """Read an answer to a schema of an object. What is inside is the provider's to enforce: there is no JSON Schema validator here."""
+class _MisfitError(ValueError):
+    """An answer that is JSON and does not fit its JSON Schema."""
+
+    def __init__(self, place: tuple[int | str, ...], keyword: str) -> None:
+        super().__init__()
+        self.place = place
+        self.keyword = keyword
+
+
+def _read_fitting(schema: bytes, text: str) -> object:
     value = decode(text)
-    if not isinstance(value, dict):
-        reason = "not an object"
-        raise ValueError(reason)  # noqa: TRY004  a reading error like any other
+    found = misfit(value, decode(schema))
+    if found is not None:
+        raise _MisfitError(*found)
     return value
 
 

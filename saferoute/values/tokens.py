@@ -47,6 +47,13 @@ class TokenCount(Outcome):
     def __repr__(self) -> str:
         return f"TokenCount({self.tokens}, {self.method!r}, low={self.low}, high={self.high})"
 
+    def _repr_html_(self) -> str:
+        from html import escape  # noqa: PLC0415  for notebooks
+
+        bounds = f"from {self.low} to {'no known bound' if self.high is None else self.high}"
+        shown = f"{self.tokens} tokens, counted by the provider" if self.method == "provider" else f"about {self.tokens} tokens, {bounds}"
+        return f"{shown}<br><small>{escape(self._facts())}</small>"
+
 
 def estimate(texts: tuple[str, ...], body_bytes: int, *, tools: bool, unbounded: bool) -> tuple[int, int, int | None]:
     """Guess the tokens of a request.

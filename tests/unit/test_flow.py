@@ -180,6 +180,18 @@ def test_an_exchange_is_closed_after_an_error(kind: str) -> None:
     assert world.closed == 1
 
 
+def test_what_was_asked_for_and_did_not_come_is_said(kind: str) -> None:
+    reply = chat(kind, World(Answer([body()])), call(target(), n=3, logprobs=2))
+    assert [(notice.kind, notice.parameter, notice.message) for notice in reply.warnings] == [
+        ("noted", "n", "3 answers were asked for, and 1 came"),
+        ("noted", "logprobs", "were asked for, and none came"),
+    ]
+    logprobs = {"content": [{"token": "hello", "logprob": -0.5, "top_logprobs": []}]}
+    reply = chat(kind, World(Answer([body(logprobs=logprobs)])), call(target(), logprobs=0))
+    assert reply.warnings == ()
+    assert [(likely.token, likely.logprob) for likely in reply.logprobs] == [("hello", -0.5)]
+
+
 class Pet(pydantic.BaseModel):
     name: str
 

@@ -24,6 +24,7 @@ def _error(status: int, body: dict[str, Any] | None = None, **headers: str) -> e
         (402, errors.QuotaExceeded, False),
         (403, errors.PermissionDenied, False),
         (404, errors.ModelNotFound, False),
+        (410, errors.ModelNotFound, False),
         (405, errors.BadRequest, False),
         (408, errors.ServerError, True),
         (409, errors.Conflict, True),
@@ -68,6 +69,8 @@ def test_a_status_alone_decides(status: int, kind: type[errors.ProviderError], r
         (400, {"error": {"code": "API_KEY_INVALID"}}, errors.AuthenticationRejected),
         (400, {"error": {"code": "model_not_found"}}, errors.ModelNotFound),
         (404, {"error": {"code": "DeploymentNotFound"}}, errors.ModelNotFound),
+        (400, {"error": {"code": "model_decommissioned", "message": "The model has been decommissioned"}}, errors.ModelNotFound),
+        (400, {"error": {"code": "model_deprecated"}}, errors.ModelNotFound),
         (500, {"error": {"type": "overloaded_error"}}, errors.Overloaded),
         # an error inside a successful answer: words and numbers in the body decide
         (200, {"error": {"type": "overloaded_error"}}, errors.Overloaded),

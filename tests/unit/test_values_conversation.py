@@ -222,3 +222,8 @@ def test_parts_take_exactly_one_source() -> None:
     ):
         with pytest.raises(InvalidMessages):
             make()
+
+
+def test_a_messages_content_is_parts() -> None:
+    with pytest.raises(InvalidMessages, match=r"messages\[1\]\.content\[1\] must be a part, such as saferoute\.Text"):
+        messages_from(["hello", Message("user", (Text("a"), "b"))])  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,3 +90,16 @@ def test_files_are_read_when_they_are_named(tmp_path: Path) -> None:
 def test_a_url_is_never_a_path() -> None:
     with pytest.raises(InvalidMessages, match="from_path"):
         Image(url="file:///etc/passwd")
+
+
+@pytest.mark.parametrize("kind", [Image, File, Audio])
+def test_a_path_in_place_of_bytes_is_told_how_to_read_a_file(kind: Any) -> None:
+    with pytest.raises(InvalidMessages, match=rf"{kind.__name__}\(data\) takes bytes, not str; to read a file use {kind.__name__}.from_path"):
+        kind("/a.png")
+
+
+@pytest.mark.parametrize(("data", "other"), [(b"%PDF-1.4", "application/pdf"), (b"RIFF\0\0\0\0WAVE", "audio/wav")])
+def test_a_picture_that_is_none_is_said_to_be_what_it_is(data: bytes, other: str) -> None:
+    with pytest.raises(InvalidMessages, match=f"no picture but {other}: use saferoute.File"):
+        Image(data)
+    assert Image(data, media_type="image/x-own").media_type == "image/x-own"

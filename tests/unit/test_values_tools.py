@@ -150,8 +150,11 @@ def test_output_from_schema() -> None:
     output = output_from(SCHEMA)
     assert (output.schema.name, output.schema.strict) == ("output", False)
     assert output.parse('{"city": "x"}') == {"city": "x"}
-    for wrong in ("no", "42", "null", '["x"]', '{"city": NaN}'):
+    for wrong in ("no", '{"city": NaN}'):
         with pytest.raises(OutputInvalid, match="not JSON"):
+            output.parse(wrong)
+    for wrong in ("42", "null", '["x"]'):
+        with pytest.raises(OutputInvalid, match="the answer: type"):
             output.parse(wrong)
     for wrong in (7, str, "x"):
         with pytest.raises(InvalidMessages, match="output must be"):
