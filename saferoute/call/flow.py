@@ -135,7 +135,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
                 raise decoder.failure
     yield from finish()
     if request.n > 1 or request.logprobs is not None:
-        notices += _fewer(request, cast("Completed", fold.completed))
+        notices += _fewer(request, fold.completed)
     attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, id_of(opened.head))
     reply = _reply(call, target, progress, notices, attempt)
     if call.output is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from saferoute.call.flow import Call
 from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
+from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
 from saferoute.providers.fitting import fit
 from saferoute.routing.resolve import resolve
@@ -162,6 +163,9 @@ def _authorised(
     priced = max_cost is not None or (grant is not None and grant.max_cost is not None)
     size, by_reference = _input_size(snapshot, request, targets) if priced else (None, False)
     names = tuple(tool.name for tool in request.tools)
+    if request.provider_options:
+        names += server_tools(request.provider_options)
+        by_reference = by_reference or bool(repricing(request.provider_options))
     asked = Asked(route, "chat", names, request.data, request.max_output_tokens, size, by_reference, request.n)
     allowed = authorise(grant, asked, targets, trust=snapshot.trust).targets
     if max_cost is None or size is None:
@@ -176,7 +180,10 @@ def _authorised(
     affordable = tuple(target for target, cost in zip(allowed, costs, strict=True) if cost is not None and cost <= limit)
     if not affordable:
         known = [cost for cost in costs if cost is not None]
-        unknown = "its worst case is not known (no price in US dollars, no output bound, or pictures, sound or documents)"
+        unknown = (
+            "its worst case is not known (no price in US dollars, no output bound, pictures, sound or documents, or provider_options "
+            "that may change the price)"
+        )
         why = f"its worst case is {min(known) / _NANO:.6f}" if known else unknown
         msg = f"max_cost={max_cost} does not cover this call on {route!r}: {why}; pass a lower max_output_tokens, or a higher max_cost"
         raise BudgetExceeded(msg, code="max_cost")

@@ -143,7 +143,8 @@ def _check_call(grant: Grant, asked: Asked) -> None:
         )
     if grant.tools is not None and (outside := [name for name in asked.tools if name not in grant.tools]):
         raise CapabilityForbidden(
-            f"the table's grant allows the tools {_listed(grant.tools)}; offered: {_listed(outside)}. Leave them out of tools=",
+            f"the table's grant allows the tools {_listed(grant.tools)}; offered: {_listed(outside)}. "
+            "Leave them out of tools= and provider_options=",
             code="tools",
         )
     if grant.max_output is not None and (asked.max_output is None or asked.max_output * asked.answers > grant.max_output):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from saferoute.routing.places import check_place
@@ -18,7 +19,7 @@ from saferoute.wire.sigv4 import scope_of_host
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Row", "compile_deadlines", "compile_row", "is_passable"]
+__all__ = ["Row", "compile_deadlines", "compile_row", "family_name", "is_passable"]
 
 # A caller passes these straight to the provider. A name with one of these words could change where a call goes, what it presents,
 # what is read from a disk, or which model answers; the last ones are what saferoute itself writes, or what multiplies the output.
@@ -34,10 +35,23 @@ _REFUSED_WORDS = frozenset(
     }
 )  # fmt: skip
 _REFUSED_NAMES = frozenset(
-    {"max_tokens", "max_completion_tokens", "max_output_tokens", "stream_options", "tool_choice", "function_call", "best_of"}
-)
+    {
+        "best_of", "candidateCount", "data_sources", "extra_body", "extra_query", "function_call", "input", "inputs", "maxOutputTokens",
+        "maxTokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens", "max_tokens", "n_predict", "num_predict",
+        "num_return_sequences", "previous_response_id", "prompt", "stream_options", "tool_choice", "use_beam_search",
+    }
+)  # fmt: skip
 _KEYS_THAT_ARE_NONE = frozenset({"prompt_cache_key"})  # names that end like a credential's and are none
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+
+# What stands before a model's own name where the dialect has one name for the model, and others for it in some regions.
+_ELSEWHERE: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "bedrock_converse": re.compile(
+            r"(?:arn:aws[a-z-]*:bedrock:[^/]*/)?(?:(?:global|us|us-gov|eu|apac|jp|au|ca|sa|me|af)\.(?=[a-z0-9-]+\.))?"
+        )
+    }
+)
 
 
 def is_passable(name: str) -> bool:
@@ -46,6 +60,12 @@ def is_passable(name: str) -> bool:
     if name in _KEYS_THAT_ARE_NONE:
         return True
     return bool(words) and words[-1] not in ("key", "token") and name not in _REFUSED_NAMES and not _REFUSED_WORDS.intersection(words)
+
+
+def family_name(model: str, dialect: str) -> str:
+    """A model's name as families know it: "us.anthropic.claude-..." is what "anthropic.claude-..." is, in other regions."""
+    before = _ELSEWHERE.get(dialect)
+    return model if before is None else before.sub("", model, count=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +84,8 @@ class Row:
 
     def filled(self, model: str) -> Target:
         """The row's target with a model's name put in for the wildcard."""
-        profile = next((profile for prefix, profile in self.families if model.startswith(prefix)), self.target.profile)
+        name = family_name(model, self.target.dialect)
+        profile = next((profile for prefix, profile in self.families if name.startswith(prefix)), self.target.profile)
         return replace(self.target, model=model, profile=profile)
 
 

@@ -32,6 +32,10 @@ max_output = 1000
 default_max_output = 100
 prices = {{ input = "$1/M", output = "$10/M" }}
 
+[routes.extra]
+extends = "cheap"
+extra_params = ["service_tier", "web_search_options", "frequency_penalty", "prediction"]
+
 [routes.dear]
 extends = "cheap"
 model = "large"
@@ -154,3 +158,38 @@ def test_production_refuses_a_table_made_in_memory(tmp_path: Path) -> None:
     trust = saferoute.Trust.pinned(tmp_path / "root.json", sha256=made.sha256)
     with pytest.raises(UntrustedTable, match="local/"):
         saferoute.Client(tmp_path / "routes.json", trust=trust)
+
+
+BOUNDED = """
+[grant]
+operations = ["chat"]
+routes = ["extra"]
+data = "internal"
+max_output = 100
+{bound}
+"""
+
+
+@pytest.mark.parametrize("bound", ['max_cost = "$1"', ""], ids=["the grant's bound", "the caller's bound"])
+@pytest.mark.parametrize(
+    "options", [{"service_tier": "priority"}, {"web_search_options": {}}, {"prediction": {}}], ids=lambda o: next(iter(o))
+)
+def test_a_field_that_may_change_the_price_leaves_the_cost_unknown(
+    opened: Any, provider: EmbeddedProvider, options: dict[str, Any], bound: str
+) -> None:
+    client = opened(BOUNDED.format(bound=bound))
+    more: dict[str, Any] = {} if bound else {"max_cost": "$1"}
+    with pytest.raises((CapabilityForbidden, BudgetExceeded), match="worst case"):
+        client.chat("extra", "hi", data="internal", max_output_tokens=10, provider_options={"demo": options}, **more)
+    assert provider.requests == ()
+    client.chat("extra", "hi", data="internal", max_output_tokens=10, provider_options={"demo": {"frequency_penalty": 0.5}}, **more)
+    assert len(provider.requests) == 1
+
+
+def test_a_tool_that_the_provider_runs_is_a_tool(opened: Any, provider: EmbeddedProvider) -> None:
+    client = opened(BOUNDED.format(bound="tools = []"))
+    with pytest.raises(CapabilityForbidden, match="offered: web_search_options") as refused:
+        client.chat("extra", "hi", data="internal", max_output_tokens=10, provider_options={"demo": {"web_search_options": {}}})
+    assert refused.value.code == "tools"
+    client.chat("extra", "hi", data="internal", max_output_tokens=10, provider_options={"demo": {"service_tier": "flex"}})
+    assert len(provider.requests) == 1
