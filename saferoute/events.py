@@ -15,6 +15,7 @@ Example:
 from __future__ import annotations
 
 from saferoute.values.events import (
+    Alternative,
     Cited,
     Finished,
     FinishReason,
@@ -34,6 +35,7 @@ from saferoute.values.messages import Citation
 from saferoute.values.reply import Attempt, Partial
 
 __all__ = [
+    "Alternative",
     "Attempt",
     "Citation",
     "Cited",

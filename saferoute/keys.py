@@ -12,6 +12,7 @@ wherever the key is. A keyring that is there and locked is an error in every cas
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from saferoute.drivers.prompt import ask_hidden
@@ -27,6 +28,7 @@ from saferoute.values.origin import parse_origin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from saferoute.routing.catalogue import Catalogue, CatalogueProvider
     from saferoute.secrets.lookup import SecretStore
 
 __all__ = ["StoredKey", "add", "list", "remove", "rotate"]
@@ -132,14 +134,40 @@ def _asked(name: str, origins: tuple[str, ...]) -> Secret:
 def _origins(name: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
     if given is not None:
         return _safe(bound_origins(given))
-    known = next((provider.origin for provider in load_catalogue().providers if provider.secret == name), None)
+    catalogue = load_catalogue()
+    known = next((provider.origin for provider in catalogue.providers if provider.secret == name), None)
     if known is None:
-        msg = (
+        raise ConfigurationError(_not_known(name, catalogue))
+    return bound_origins(known)
+
+
+def _not_known(name: str, catalogue: Catalogue) -> str:
+    """Why there is no origin for a key of this name, and what to write."""
+    row = catalogue.provider(name)
+    users = [provider for provider in catalogue.entries if provider.secret == name]
+    if not users and row is not None and row.parameters:
+        return f'the key of {name} is called {row.secret}: saferoute.keys.add("{row.secret}", origins="{_to_fill_in(row)}")'
+    if not users and row is not None:
+        return f'the key of {name} is called {row.secret}: saferoute.keys.add("{row.secret}")'
+    if not users:
+        return (
             f"the catalogue does not know where a key called {name} may go: "
             f'say it, as in saferoute.keys.add("{name}", origins="https://api.example.com")'
         )
-        raise ConfigurationError(msg)
-    return bound_origins(known)
+    example = f'say it, as in saferoute.keys.add("{name}", origins="{_to_fill_in(users[0])}")'
+    more = ""
+    if users[0].row["auth"] == "sigv4":
+        more = ". Such a key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, and :SESSION_TOKEN behind it for temporary keys"
+    elif not users[0].environment:
+        more = f". A token that ends soon is made rather than stored: [credentials.{name}] in routes.toml"
+    elif row is not None and row.secret != name:
+        more = f". The key of the row {name} is another one, called {row.secret}"
+    return f"where a key called {name} may go depends on your {' and '.join(users[0].parameters)}: {example}{more}"
+
+
+def _to_fill_in(provider: CatalogueProvider) -> str:
+    """The provider's origin with its parameters in capitals, which no origin has: pasted as it is, it is refused."""
+    return re.sub(r"\{([a-z_]+)\}", lambda hole: hole[1].upper(), provider.origin)
 
 
 def _safe(origins: tuple[str, ...]) -> tuple[str, ...]:

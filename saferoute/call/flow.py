@@ -193,7 +193,7 @@ def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notic
         (*progress.attempts, attempt),
         {target.provider_name: metadata} if (metadata := completed.metadata) else {},
         completed.logprobs,
-        tuple(Message("assistant", content) for content in completed.alternatives) if completed.alternatives else (),
+        completed.alternatives,
     )
     return reply
 

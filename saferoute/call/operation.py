@@ -1,13 +1,15 @@
 """The call path of every operation besides chat: the same loop, effects, clocks and errors, around a plan instead of one request.
 
 A plan may take several requests (batches, pages). A request that fails is sent again while the plan waits; if another target takes
-over, the plan begins anew there, since nothing that two models made fits together.
+over, the plan begins anew there, since nothing that two models made fits together. What was answered in vain may be billed, so it
+counts: in the result's usage and cost, and against the call's bound, which keeps out every row whose worst case no longer fits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from saferoute.call.effects import finish, read, send
 from saferoute.call.flow import plain_name
@@ -18,7 +20,9 @@ from saferoute.providers.operations.registry import plan_for
 from saferoute.values.cost import cost_of
 from saferoute.values.events import Notice
 from saferoute.values.http import Clocks
+from saferoute.values.outcome import added
 from saferoute.values.reply import Attempt
+from saferoute.values.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +35,32 @@ if TYPE_CHECKING:
     from saferoute.values.http import Head
     from saferoute.values.target import Dialect, Target
 
-__all__ = ["OperationCall", "operation_flow"]
+__all__ = ["Bound", "OperationCall", "operation_flow"]
 
 R = TypeVar("R")
+
+_NANO: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a call may cost, in nano-units of the one currency that its rows are priced in.
+
+    Attributes:
+        amount: the tightest bound of caller and grant.
+        worst: by row id, what the whole call costs there at most.
+    """
+
+    amount: int
+    worst: Mapping[str, int]
+
+    def fits(self, target: Target, told: Sequence[tuple[Target, Usage]]) -> bool:
+        """Whether a row may begin anew, after answers that may all be billed; one whose cost is not known counts as its whole call."""
+        spent = 0
+        for row, usage in told:
+            cost = cost_of(usage, row.prices)
+            spent += self.worst[row.id] if cost is None else int(cost * _NANO)
+        return spent + self.worst[target.id] <= self.amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +79,7 @@ class OperationCall(Generic[R]):
         codec: finds a dialect.
         recheck: raises if a row is not what was verified.
         random: makes numbers in [0, 1).
+        bound: what the call may cost; None for no bound, or an operation that costs nothing.
     """
 
     operation: Operation
@@ -65,6 +93,31 @@ class OperationCall(Generic[R]):
     codec: Callable[[Dialect], Codec]
     recheck: Callable[[Target], None]
     random: Callable[[], float]
+    bound: Bound | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Narrowed(Generic[R]):
+    """The call as the loop of tries sees it: without the rows that what was spent has put out of reach."""
+
+    call: OperationCall[R]
+    progress: _Progress
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.progress.targets
+
+    @property
+    def max_attempts(self) -> int:
+        return self.call.max_attempts
+
+    @property
+    def total(self) -> float | None:
+        return self.call.total
+
+    @property
+    def random(self) -> Callable[[], float]:
+        return self.call.random
 
 
 class _Progress(Progress):
@@ -75,30 +128,41 @@ class _Progress(Progress):
         step: the plan's next request; None when it has its result.
         answered: the plan's result, once it has one.
         lost: notices of what other targets answered in vain.
+        spent: what that used, for each request.
+        targets: the rows that may answer; those that follow this one drop out as the bound is used up.
     """
 
-    __slots__ = ("_plan", "_steps", "answered", "lost", "step", "target")
+    __slots__ = ("_bound", "_plan", "_told", "answered", "lost", "spent", "step", "target", "targets")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, targets: tuple[Target, ...], bound: Bound | None) -> None:
         super().__init__(now)
+        self.targets = targets
         self.target: Target | None = None
         self.step: Step[Any] | None = None
         self.answered: Answered | None = None
         self.lost: tuple[Notice, ...] = ()
+        self.spent: tuple[tuple[Target, Usage], ...] = ()
+        self._bound = bound
         self._plan: Plan | None = None
-        self._steps = 0
+        self._told: tuple[tuple[Target, Usage], ...] = ()
 
     def plan(self, target: Target, plan: Plan) -> None:
         """Begin a plan at a target."""
-        if self.target is not None and self._steps:
-            said = f"{self._steps} requests that {self.target.id} answered, and may bill, are not part of the result"
+        if self.target is not None and self._told:
+            said = f"{len(self._told)} requests that {self.target.id} answered, and may bill, are not part of the result"
             self.lost += (Notice("noted", "route", said),)
-        self.target, self._plan, self._steps = target, plan, 0
+            self.spent += self._told
+        self.target, self._plan, self._told = target, plan, ()
         self._advance(None)
 
     def go_on(self, found: object) -> None:
         """Give the plan what an answer held."""
-        self._steps += 1
+        assert self.target is not None  # noqa: S101  a plan is for a target
+        self._told += ((self.target, _usage_in(found)),)
+        if self._bound is not None:
+            told, bound = (*self.spent, *self._told), self._bound
+            here = 1 + next(place for place, row in enumerate(self.targets) if row is self.target)
+            self.targets = (*self.targets[:here], *(row for row in self.targets[here:] if bound.fits(row, told)))
         self._advance(found)
 
     def _advance(self, found: object) -> None:
@@ -120,10 +184,27 @@ def operation_flow(call: OperationCall[R], now: float) -> Flow[R]:
         ProviderError, TransportError, ProtocolError: with `attempts` holding every request.
         RequestError: when a dialect does not have the operation or a parameter of it.
     """
-    return tries(call, _Progress(now), _attempt)
+    progress = _Progress(now, call.targets, call.bound)
+    return tries(_Narrowed(call, progress), progress, _attempt)
 
 
-def _attempt(call: OperationCall[R], target: Target, progress: _Progress, total: float, deadline: float) -> Flow[R]:
+def _usage_in(found: object) -> Usage:
+    """What one answer used: operations that read it do so beside what they found."""
+    parts = found if isinstance(found, tuple) else ()
+    return next((part for part in parts if isinstance(part, Usage)), Usage())
+
+
+def _whole(told: Sequence[tuple[Target, Usage]]) -> tuple[Usage, Decimal | None]:
+    """Usage and cost of all that was answered; what one of them does not tell is not known of all."""
+    costs = [cost_of(usage, row.prices) for row, usage in told]
+    known = [cost for cost in costs if cost is not None]
+    currencies = {row.prices.currency for row, _ in told if row.prices is not None}
+    one_sum = len(known) == len(costs) and len(currencies) == 1
+    return added(usage for _, usage in told), sum(known, Decimal(0)) if one_sum else None
+
+
+def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total: float, deadline: float) -> Flow[R]:
+    call = narrowed.call
     call.recheck(target)
     codec = call.codec(target.dialect)
     if progress.target is not target:
@@ -135,14 +216,15 @@ def _attempt(call: OperationCall[R], target: Target, progress: _Progress, total:
         progress.go_on(found)
     answered = progress.answered
     assert answered is not None  # noqa: S101  a plan without a next request has its result
+    usage, cost = _whole((*progress.spent, (target, answered.usage)))
     return call.build(
         **answered.fields,
         route=call.route,
         target=target.id,
         model=plain_name(answered.model) or target.model,
         provider_name=target.provider_name,
-        usage=answered.usage,
-        cost=cost_of(answered.usage, target.prices),
+        usage=usage,
+        cost=cost,
         request_id=id_of(progress.head),
         warnings=(*call.notices, *answered.notices, *progress.lost),
         attempts=progress.attempts,

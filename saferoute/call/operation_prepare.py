@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
 
-from saferoute.call.operation import OperationCall
+from saferoute.call.operation import Bound, OperationCall
 from saferoute.capabilities.authorise import Asked, authorise
 from saferoute.errors import BudgetExceeded, CapabilityForbidden, NoRoute, UnknownOption
 from saferoute.providers.operations.contract import (
@@ -18,6 +18,7 @@ from saferoute.providers.operations.contract import (
     SpeakRequest,
     TranscribeRequest,
 )
+from saferoute.providers.writing import namespaces
 from saferoute.routing.resolve import resolve
 from saferoute.values.events import Notice
 from saferoute.values.options import check_operation_options
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from saferoute.routing.table import RoutingTable
     from saferoute.values.grant import Grant
     from saferoute.values.request import DataLabel
-    from saferoute.values.target import Target
+    from saferoute.values.target import Prices, Target
 
 __all__ = ["prepare_operation"]
 
@@ -110,6 +111,7 @@ def prepare_operation(
         snapshot.codec,
         table.recheck,
         snapshot.random,
+        _bound_of(request, targets, table.grant, checked.get("max_cost")),
     )
 
 
@@ -126,7 +128,7 @@ def _provider_rows(table: RoutingTable, name: str) -> tuple[Target, ...]:
 
 
 def _check_provider_options(request: OperationRequest, targets: tuple[Target, ...]) -> None:
-    known = {target.provider_name for target in targets} | {target.dialect for target in targets}
+    known = {name for target in targets for name in namespaces(target)}
     unknown = request.provider_options.keys() - known
     if unknown:
         msg = f"provider_options for {', '.join(sorted(map(repr, unknown)))}, but this route goes to {', '.join(sorted(map(repr, known)))}"
@@ -187,9 +189,23 @@ def _worst_case(target: Target, size: int) -> int | None:
     if size == 0:
         return 0
     prices = target.prices
-    if prices is None or prices.input is None or prices.currency != "USD":
+    return None if prices is None or prices.currency != "USD" else _dearest(prices, size)
+
+
+def _dearest(prices: Prices, size: int) -> int | None:
+    return None if prices.input is None else size * max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
+
+
+def _bound_of(request: OperationRequest, targets: tuple[Target, ...], grant: Grant | None, max_cost: Decimal | None) -> Bound | None:
+    """What the call may cost, wherever it is answered: all rows that are left have prices, in the bound's currency."""
+    amounts = [] if max_cost is None else [int(max_cost * _NANO)]
+    if grant is not None and grant.max_cost is not None:
+        amounts.append(grant.max_cost.amount)
+    size, unknown = _input_size(request)
+    if not amounts or unknown or not size:
         return None
-    return size * max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
+    known = ((target.id, _dearest(target.prices, size)) for target in targets if target.prices is not None)
+    return Bound(min(amounts), {name: most for name, most in known if most is not None})
 
 
 def _of_one_model(targets: tuple[Target, ...]) -> tuple[tuple[Target, ...], tuple[Notice, ...]]:

@@ -10,6 +10,7 @@ from saferoute.capabilities.authorise import Asked, authorise, output_bound, wor
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
 from saferoute.providers.fitting import fit
+from saferoute.providers.writing import namespaces
 from saferoute.routing.resolve import resolve
 from saferoute.values.conversation import messages_from
 from saferoute.values.events import Notice
@@ -138,7 +139,7 @@ def _check_choice(request: ChatRequest) -> None:
 
 
 def _check_provider_options(request: ChatRequest, targets: tuple[Target, ...]) -> None:
-    known = {target.provider_name for target in targets} | {target.dialect for target in targets}
+    known = {name for target in targets for name in namespaces(target)}
     unknown = request.provider_options.keys() - known
     if unknown:
         msg = f"provider_options for {', '.join(sorted(map(repr, unknown)))}, but this route goes to {', '.join(sorted(map(repr, known)))}"

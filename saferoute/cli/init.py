@@ -46,8 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=server,
-        metavar="NAME=PORT[:DIALECT]",
-        help="a model server on this machine; may be repeated",
+        metavar="NAME=PORT[:KIND]",
+        help=f"a model server on this machine, or NAME=KIND; kinds: {', '.join(catalogue.presets)}; or a dialect; may be repeated",
     )
     parser.add_argument("--days", type=int, default=_TABLE_DAYS, help=f"how long the table is valid, at most {_TABLE_DAYS} (the default)")
     parser.add_argument("--root-days", type=int, default=_ROOT_DAYS, help=f"how long the root is valid (default: {_ROOT_DAYS})")
@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     folder = Path(options.folder)
     providers, servers = _chosen(options.provider, options.server)
-    toml_text = routes_toml(providers, servers)
+    toml_text = routes_toml(providers, servers, load_catalogue())
     paths = [folder / one for one in ("routes.toml", "root.json", "routes.json", ROOT_KEY, TABLE_KEY, f"{KEY_FOLDER}/.gitignore")]
     refuse_existing(paths)
     passphrase = None if options.unsafe_plaintext_keys else new_passphrase(options.passphrase_file)

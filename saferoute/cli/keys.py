@@ -28,7 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Say which commands and options there are."""
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = _command(commands, "add", "store a key, bound to where it may go", _add, named=True)
-    add.add_argument("--origin", action="append", help="where the key may go, such as https://api.example.com; may be repeated")
+    add.add_argument(
+        "--origin",
+        action="append",
+        help="where the key may go, such as https://acme.openai.azure.com; may be repeated (default: as the catalogue has it)",
+    )
     _from_stdin(add)
     listed = _command(commands, "list", "list what is stored: names and where they may go, never a key", _list, named=False)
     listed.add_argument("--json", action="store_true", help="as JSON")
@@ -46,7 +50,11 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     if named:
-        parser.add_argument("name", metavar="NAME", help="what routing tables call the key, such as openai")
+        parser.add_argument(
+            "name",
+            metavar="NAME",
+            help="what routing tables call the key: for most providers of the catalogue the provider's name, such as openai",
+        )
     group = parser.add_argument_group("which store")
     group.add_argument("--store", choices=_STORES, default="auto", help="default: the keyring, or the vault without one")
     vault_options(group)

@@ -10,6 +10,7 @@ from saferoute import Client, Secrets, Trust, loopback
 from saferoute.cli.program import UsageError
 from saferoute.drivers.secret_sources import open_keyring
 from saferoute.errors import ConfigurationError, LocalTrustWarning
+from saferoute.routing.catalogue import load_catalogue
 from saferoute.values.request import DataLabel
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=server,
-        metavar="NAME=PORT[:DIALECT]",
-        help="a model server on this machine, without --table; may be repeated",
+        metavar="NAME=PORT[:KIND]",
+        help="a model server on this machine, without --table: llama=8080, llama=llama.cpp, or a dialect for the kind; may be repeated",
     )
     keys = parser.add_argument_group("which keys")
     keys.add_argument(
@@ -54,13 +55,19 @@ def vault_options(group: argparse._ArgumentGroup) -> None:
 
 
 def server(text: str) -> Server:
-    """Read NAME=PORT or NAME=PORT:DIALECT."""
+    """Read NAME=PORT, NAME=PORT:DIALECT, NAME=PORT:KIND or NAME=KIND; a name that is a kind's says which kind it is."""
     name, equals, where = text.partition("=")
-    port, _, dialect = where.partition(":")
-    if not equals or not port.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PORT, such as llama=8080, or NAME=PORT:anthropic_messages")
+    port, _, word = where.partition(":")
+    kinds = load_catalogue().presets
+    if port in kinds and not word:
+        port, word = "", port
+    if not equals or not (port.isdecimal() or (not port and word in kinds)):
+        ways = "llama=8080, or NAME=PORT:anthropic_messages, or NAME=llama.cpp: "
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PORT, such as {ways}the kinds are {', '.join(kinds)}")
+    kind = next((one for one in (word, name) if one in kinds), None)
+    dialect = cast("Dialect | None", None if word in kinds else word or None)
     try:
-        return loopback(name, port=int(port), dialect=cast("Dialect", dialect or "openai_chat"))
+        return loopback(name, port=int(port) if port else None, dialect=dialect, kind=kind)
     except ConfigurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -15,7 +15,7 @@ from saferoute.routing.trust import verify_bundle
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from saferoute.routing.catalogue import CatalogueProvider
+    from saferoute.routing.catalogue import Catalogue, CatalogueProvider
     from saferoute.routing.table import RoutingTable
     from saferoute.signing.keys import PrivateKey
     from saferoute.values.server import Server
@@ -35,26 +35,10 @@ _PROVIDER: Final = """
 # From the catalogue: {label} at {origin}, any model, the key called "{secret}".
 data = "{data}"          # the highest label that may go there: public, internal, confidential, restricted
 """
-_OPENAI_SERVER: Final = """
+_SERVER: Final = """
 [routes.{table}]
 # A model server on this machine. With the name of one model in place of "*", the route is called "{name}" alone.
-extends = "openai-compatible"
-provider = "{name}"
-origin = "{origin}"
-model = "*"
-data = "{data}"
-"""
-_ANTHROPIC_SERVER: Final = """
-[routes.{table}]
-# A model server on this machine that speaks Anthropic's dialect.
-provider = "{name}"
-dialect = "anthropic_messages"
-origin = "{origin}"
-path = ""
-net = "loopback"
-model = "*"
-auth = "none"
-default_max_output = 4096
+{fields}model = "*"
 data = "{data}"
 """
 _GRANT: Final = """
@@ -109,7 +93,7 @@ def make_project(
     return Project(root, sha256, bundle, verify_bundle(root, sha256, bundle, now, allow_local=False))
 
 
-def routes_toml(providers: Sequence[CatalogueProvider], servers: Sequence[Server]) -> str:
+def routes_toml(providers: Sequence[CatalogueProvider], servers: Sequence[Server], catalogue: Catalogue) -> str:
     """Write a small routes.toml, with comments, that grants calls to everything in it."""
     aliases: dict[str, list[str]] = {}
     for provider in providers:
@@ -117,13 +101,27 @@ def routes_toml(providers: Sequence[CatalogueProvider], servers: Sequence[Server
             aliases.setdefault(alias, []).append(f"{provider.name}/{model}")
     parts = [_HEAD]
     parts += [_PROVIDER.format(name=one.name, label=one.label, origin=one.origin, secret=one.secret, data=LABEL) for one in providers]
-    for server in servers:
-        form = _OPENAI_SERVER if server.dialect == "openai_chat" else _ANTHROPIC_SERVER
-        parts.append(form.format(table=_quoted_key(server.name), name=server.name, origin=server.origin, data=LABEL))
+    parts += [_SERVER.format(table=_quoted_key(one.name), name=one.name, fields=_fields(one, catalogue), data=LABEL) for one in servers]
     parts.append(_aliases(aliases))
     routes = [*aliases, *(provider.name for provider in providers), *(server.name for server in servers)]
     parts.append(_GRANT.format(routes=_strings(routes), data=LABEL))
     return "".join(parts)
+
+
+def _fields(server: Server, catalogue: Catalogue) -> str:
+    """The lines that say what a server is: the catalogue's row for it where there is one, and otherwise the row's own words."""
+    placed, preset = catalogue.door(server)
+    where = {"provider": placed.name, "origin": placed.origin}
+    fields: dict[str, str | int]
+    if preset is not None:
+        fields = {"extends": preset.server.name, **where}
+    elif placed.dialect == "openai_chat":
+        fields = {"extends": "openai-compatible", **where}
+    else:
+        row = catalogue.server_row(placed)
+        words = ("provider", "dialect", "origin", "path", "net", "auth", "default_max_output")
+        fields = {name: row[name] for name in words if name in row}
+    return "".join(f'{name} = "{value}"\n' if isinstance(value, str) else f"{name} = {value}\n" for name, value in fields.items())
 
 
 def _aliases(aliases: Mapping[str, Sequence[str]]) -> str:

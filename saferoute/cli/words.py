@@ -19,6 +19,7 @@ _RULES: Final[Sequence[tuple[str, str]]] = (
     (rf", {_CALL}, or {_COMMAND}", r" or `saferoute \3`"),
     (rf"{_CALL}(?:,| or|, or) {_COMMAND}", r"`saferoute \3`"),
     (r",? or secrets=Secrets\.from_env\(\{[^}]*\}\)", ""),
+    (r",?(?: or)? secrets=Secrets\.from_aws_\w+\([^)]*\)", ""),
     (r" with secrets= left out", " without --secrets"),
     # Keys and passphrases, where nobody can be asked.
     (r"\A(nobody can be asked: [^.;]*)\Z", r"\1. Pipe the key in, with --stdin"),

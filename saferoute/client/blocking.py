@@ -104,7 +104,7 @@ class Client(Operations):
 
         Args:
             secrets: as for the constructor; None never looks into the environment.
-            servers: OpenAI- or Anthropic-compatible servers on this machine (`saferoute.loopback(...)`).
+            servers: model servers on this machine, of any dialect (`saferoute.loopback(...)`).
             data: label of calls that carry none of their own.
             telemetry: as for the constructor.
             transport: as for the constructor.
@@ -143,8 +143,8 @@ class Client(Operations):
         Args:
             route: an alias, a row id, or provider/model (`client.models()` lists them).
             messages: a text, or a list of messages; `[*reply.messages, "and then?"]` goes on with a conversation.
-            output: what the answer must fit; it is then in `reply.parsed`. A pydantic model class is enforced by the provider and
-                validated here; a JSON Schema is enforced by the provider only, and here read as JSON.
+            output: what the answer must fit; it is then in `reply.parsed`: a pydantic model class, a dataclass, a TypedDict or a JSON
+                Schema. The provider is told to enforce it, and the answer is checked here as well.
             system: instructions to put first.
             **options: see `saferoute.CallOptions`.
 

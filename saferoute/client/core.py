@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 from saferoute.call.operation_prepare import prepare_operation
 from saferoute.call.prepare import Snapshot, prepare
 from saferoute.drivers.entropy import fraction, unique_id
-from saferoute.drivers.environment import forbid_local
+from saferoute.drivers.environment import forbid_local, present
 from saferoute.drivers.secret_sources import open_sources
 from saferoute.drivers.storage.trust_files import open_table
-from saferoute.errors import ConfigurationError, LocalTrustWarning, SecretStoreLocked
+from saferoute.errors import ConfigurationError, LocalTrustWarning, NoRoute, SecretError, SecretNotFound, SecretStoreLocked
 from saferoute.providers.registry import codec_for
 from saferoute.routing.catalogue import load_catalogue
-from saferoute.routing.local import local_bundle
+from saferoute.routing.local import local_bundle, why_not_local
 from saferoute.routing.trust import Trust, verify_bundle
 from saferoute.secrets.credentials import Credentials
+from saferoute.secrets.sources import EnvironmentPlace, PromptPlace
 from saferoute.telemetry import CallSpan, start_operation_span, start_span
 from saferoute.values.output import output_from
 from saferoute.values.request import DataLabel
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from saferoute.call.operation import OperationCall
     from saferoute.providers.codec import Codec
     from saferoute.providers.operations.contract import Operation, OperationRequest
-    from saferoute.routing.catalogue import Catalogue
+    from saferoute.routing.catalogue import Catalogue, CatalogueProvider
     from saferoute.routing.table import RoutingTable
     from saferoute.secrets.lookup import Sources
     from saferoute.secrets.sources import SecretsSpec
@@ -183,9 +184,11 @@ class Core:
         stream: bool,
     ) -> Call:
         """Prepare one call."""
-        return prepare(
-            self._snapshot, route, messages, output=self.output(output), system=system, options=options, stream=stream, now=time.time()
-        )
+        made = self.output(output)
+        try:
+            return prepare(self._snapshot, route, messages, output=made, system=system, options=options, stream=stream, now=time.time())
+        except NoRoute as error:
+            raise self._explained(error, route) from None
 
     def observe(self, call: Call) -> Observer:
         """Start watching one call."""
@@ -195,7 +198,18 @@ class Core:
         self, operation: Operation, route: str, request: OperationRequest, build: Callable[..., R], options: Mapping[str, Any]
     ) -> OperationCall[R]:
         """Prepare one operation besides chat."""
-        return prepare_operation(self._snapshot, operation, route, request, build, options=options, now=time.time())
+        try:
+            return prepare_operation(self._snapshot, operation, route, request, build, options=options, now=time.time())
+        except NoRoute as error:
+            raise self._explained(error, route) from None
+
+    def _explained(self, error: NoRoute, route: object) -> NoRoute:
+        """The error, with what to do if a local table lacks the route because no local table can have it."""
+        if self.trust != "local" or not isinstance(route, str):
+            return error
+        provider = load_catalogue().provider(route.partition("/")[0])
+        why = "" if provider is None else why_not_local(provider)
+        return NoRoute(f"{error}. {why}") if why else error
 
     def observe_operation(self, call: OperationCall[Any]) -> OperationObserver:
         """Start watching one operation."""
@@ -266,7 +280,9 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], data: DataLabel 
     sources = open_sources(secrets, _environment(catalogue))
     found = _providers_with_keys(catalogue, sources, optional=bool(servers), one=secrets == "prompt")
     if not found and not servers:
-        raise sources.missing(*(provider.secret for provider in catalogue.common))
+        missing = sources.missing(*(provider.secret for provider in catalogue.common))
+        keyed = _keyed_but_not_local(catalogue, sources)
+        raise SecretNotFound(f"{missing} There is a key for {keyed.name}, and {why_not_local(keyed)}.") if keyed else missing
     now = time.time()
     bundle = local_bundle(found, servers, now)
     table = verify_bundle(bundle.root, bundle.sha256, bundle.bundle, now, allow_local=True)
@@ -282,6 +298,22 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], data: DataLabel 
 
 def _environment(catalogue: Catalogue) -> dict[str, tuple[Sequence[str], str]]:
     return {provider.secret: (provider.environment, provider.origin) for provider in catalogue.providers}
+
+
+def _keyed_but_not_local(catalogue: Catalogue, sources: Sources) -> CatalogueProvider | None:
+    """The first provider that has a key here and that no local table can have; nobody is asked for one."""
+    labels = sources.labels
+    for provider in catalogue.entries:
+        if not provider.parameters:
+            continue
+        if EnvironmentPlace().label in labels and present(provider.environment):
+            return provider
+        try:
+            if PromptPlace().label not in labels and sources.find(provider.secret) is not None:
+                return provider
+        except SecretError:
+            continue
+    return None
 
 
 def _providers_with_keys(catalogue: Catalogue, sources: Sources, *, optional: bool, one: bool) -> list[str]:

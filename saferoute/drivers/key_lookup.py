@@ -15,16 +15,31 @@ if TYPE_CHECKING:
     from saferoute.drivers.exchange import AsyncExchange, AsyncTransport, Exchange, Transport
     from saferoute.drivers.minting import AsyncMinter, BlockingMinter
     from saferoute.secrets.credentials import Credentials
-    from saferoute.values.http import Clocks, HttpRequest
+    from saferoute.values.http import Clocks, Head, HttpRequest
 
 __all__ = ["AsyncKeysFirst", "KeysFirst"]
 
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
+_REFUSALS = (_UNAUTHORIZED, _FORBIDDEN)
+# What AWS calls a key or a session token that is not valid (any more), in lower case and without "Exception" at the end.
+_INVALID_KEY = frozenset(
+    {
+        "expiredtoken",
+        "invalidaccesskeyid",
+        "invalidclienttokenid",
+        "invalidsecuritytoken",
+        "invalidsignature",
+        "invalidtoken",
+        "signaturedoesnotmatch",
+        "tokenrefreshrequired",
+        "unrecognizedclient",
+    }
+)
 
 
 class KeysFirst:
-    """A Transport that has the key looked up before it hands the request on; afterwards the key is remembered."""
+    """A Transport that has the key looked up before it hands the request on; afterwards the key is remembered, until it is refused."""
 
     __slots__ = ("_credentials", "_minter", "_pid", "_transport")
 
@@ -41,26 +56,42 @@ class KeysFirst:
             SecretError: no key, or one that is not bound to this origin; nobody was connected to.
             ProviderError, TransportError, ProtocolError: also when the request's credential could not be made.
         """
-        if request.secret is not None and self._credentials.cached(request.secret, request.auth, request.origin) is None:
+        name = request.secret
+        if name is None:
+            return self._transport.open(request, clocks)
+        if self._credentials.cached(name, request.auth, request.origin) is None:
             if os.getpid() != self._pid:
                 self._renew()
-            if self._minter is not None and request.secret in self._credentials.made:
-                return self._open_made(self._minter, request, request.secret, clocks)
-            self._credentials.look_up(request.secret, request.auth, request.origin)
-        return self._transport.open(request, clocks)
+            if self._minter is not None and name in self._credentials.made:
+                return self._open_made(self._minter, request, name, clocks)
+            self._credentials.look_up(name, request.auth, request.origin)
+        epoch = self._credentials.epoch
+        exchange = self._transport.open(request, clocks)
+        if exchange.head.status in _REFUSALS and _refuses_the_key(exchange.head, request):
+            self._forget(name, epoch, exchange)
+        return exchange
 
     def _open_made(self, minter: BlockingMinter, request: HttpRequest, name: str, clocks: Clocks) -> Exchange:
         kept = minter.ready(self._credentials.check_made(name, request.origin), clocks)
         exchange = self._transport.open(request, clocks)
-        if _refuses_the_key(exchange.head.status, request):
+        if _refuses_the_key(exchange.head, request):
             minter.refuse(kept)
         return exchange
 
+    def _forget(self, name: str, epoch: int, exchange: Exchange) -> None:
+        try:
+            if os.getpid() != self._pid:
+                self._renew()
+            self._credentials.forget(name, epoch)
+        except BaseException:
+            exchange.close()
+            raise
+
     def _renew(self) -> None:
-        self._pid = os.getpid()
         self._credentials.after_fork()
         if self._minter is not None:
             self._minter.after_fork()
+        self._pid = os.getpid()  # last: whoever sees it takes the new locks
 
     def close(self) -> None:
         """As Transport.close."""
@@ -68,7 +99,7 @@ class KeysFirst:
 
 
 class AsyncKeysFirst:
-    """An AsyncTransport that has a key looked up in a thread before it hands the request on; afterwards the key is remembered."""
+    """An AsyncTransport that has a key looked up in a thread before it hands the request on; afterwards as KeysFirst."""
 
     __slots__ = ("_credentials", "_minter", "_pid", "_transport")
 
@@ -79,36 +110,60 @@ class AsyncKeysFirst:
         self._pid = os.getpid()
 
     def open(self, request: HttpRequest, clocks: Clocks) -> Coroutine[Any, Any, AsyncExchange]:
-        """As AsyncTransport.open; once the key is known, the transport's own coroutine, with nothing around it.
+        """As AsyncTransport.open; without a key, the transport's own coroutine, with nothing around it.
 
         Raises:
             SecretError: no key, or one that is not bound to this origin; nobody was connected to.
             ProviderError, TransportError, ProtocolError: also when the request's credential could not be made.
         """
-        if request.secret is None or self._credentials.cached(request.secret, request.auth, request.origin) is not None:
+        if request.secret is None:
             return self._transport.open(request, clocks)
+        if self._credentials.cached(request.secret, request.auth, request.origin) is not None:
+            return self._open_with_key(request, request.secret, clocks)
         return self._open_with_new_key(request, request.secret, clocks)
+
+    async def _open_with_key(self, request: HttpRequest, name: str, clocks: Clocks) -> AsyncExchange:
+        epoch = self._credentials.epoch
+        exchange = await self._transport.open(request, clocks)
+        if exchange.head.status in _REFUSALS and _refuses_the_key(exchange.head, request):
+            await self._forget(name, epoch, exchange)
+        return exchange
 
     async def _open_with_new_key(self, request: HttpRequest, name: str, clocks: Clocks) -> AsyncExchange:
         if os.getpid() != self._pid:
-            self._pid = os.getpid()
-            self._credentials.after_fork()
-            if self._minter is not None:
-                self._minter.after_fork()
+            self._renew()
         if self._minter is not None and name in self._credentials.made:
             return await self._open_made(self._minter, request, name, clocks)
         import asyncio  # noqa: PLC0415  the blocking client does not load it
 
         # The result stays in the credentials' memory; it is not taken into this frame.
         await asyncio.to_thread(self._credentials.look_up, name, request.auth, request.origin)
-        return await self._transport.open(request, clocks)
+        return await self._open_with_key(request, name, clocks)
 
     async def _open_made(self, minter: AsyncMinter, request: HttpRequest, name: str, clocks: Clocks) -> AsyncExchange:
         kept = await minter.ready(self._credentials.check_made(name, request.origin), clocks)
         exchange = await self._transport.open(request, clocks)
-        if _refuses_the_key(exchange.head.status, request):
+        if _refuses_the_key(exchange.head, request):
             minter.refuse(kept)
         return exchange
+
+    async def _forget(self, name: str, epoch: int, exchange: AsyncExchange) -> None:
+        """In a thread: another that looks a key up, and may wait for a person, holds the lock."""
+        import asyncio  # noqa: PLC0415  the blocking client does not load it
+
+        try:
+            if os.getpid() != self._pid:
+                self._renew()
+            await asyncio.to_thread(self._credentials.forget, name, epoch)
+        except BaseException:
+            exchange.abort()
+            raise
+
+    def _renew(self) -> None:
+        self._credentials.after_fork()
+        if self._minter is not None:
+            self._minter.after_fork()
+        self._pid = os.getpid()  # last, as in KeysFirst
 
     async def close(self) -> None:
         """As AsyncTransport.close; exchanges that are under way are given up."""
@@ -117,9 +172,15 @@ class AsyncKeysFirst:
         await self._transport.close()
 
 
-def _refuses_the_key(status: int, request: HttpRequest) -> bool:
-    """Whether an answer says that what was presented is not valid any more: 401, and from AWS 403, which has no 401."""
-    return status == _UNAUTHORIZED or (status == _FORBIDDEN and request.auth == "sigv4")
+def _refuses_the_key(head: Head, request: HttpRequest) -> bool:
+    """Whether an answer says that what was presented is not valid, rather than not allowed to do this.
+
+    That is 401. AWS has no 401: its 403 says in a header which of the two is meant.
+    """
+    if head.status != _FORBIDDEN or request.auth != "sigv4":
+        return head.status == _UNAUTHORIZED
+    kind = head.headers.get("x-amzn-errortype", "").partition(":")[0].rpartition("#")[2]
+    return kind.strip().lower().removesuffix("exception") in _INVALID_KEY
 
 
 def _blocking_minter(transport: Transport, credentials: Credentials) -> BlockingMinter:

@@ -82,7 +82,7 @@ class _SealedRequest(Uncopied, HttpRequest):
 
     @override
     def __repr__(self) -> str:
-        return f"HttpRequest({self.method} {self.origin}{self.path}, sealed)"
+        return f"HttpRequest({self.method} {self.origin}, sealed)"  # a container's path is out of a secret
 
     @override
     def __eq__(self, other: object) -> bool:

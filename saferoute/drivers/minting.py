@@ -4,22 +4,25 @@ What an exchange presents and what it is answered are secrets. They are kept out
 is hidden until it is written, an answer is gathered in an object that does not show, and every error leaves here cut off from the
 frames in which it happened.
 
-A token is made anew five minutes (or a fifth of its life) before its end. While one caller does that, the others go on with the token
-that is still valid; if it fails, so does everybody, until that token's end. Without a valid one, all wait for the one exchange and get
-its token or its error.
+A token is made anew five minutes (or a fifth of its life) before its end. While that goes on, calls use the token that is still valid,
+and so they do if it fails, until that token's end: an asyncio call never waits for it, a blocking one that does it gives it a few seconds
+and half of its own time at most. Without a valid token, all wait for the one exchange and get its token or its error.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from saferoute.drivers.mint_exchange import MintExchange, limits
 from saferoute.errors import ConfigurationError, SaferouteError, TimedOut
-from saferoute.secrets.kept import postponed, refused
+from saferoute.secrets.kept import postponed
 from saferoute.secrets.minting import again, bare
+from saferoute.values.http import Clocks
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,11 +32,13 @@ if TYPE_CHECKING:
     from saferoute.secrets.credentials import Credentials
     from saferoute.secrets.kept import Kept
     from saferoute.values.credential import CredentialSpec
-    from saferoute.values.http import Clocks
 
 __all__ = ["AsyncMinter", "BlockingMinter"]
 
 _log: Final = logging.getLogger("saferoute")
+_REFRESH_SECONDS: Final = 3.0
+_NO_CALL: Final = Clocks(math.inf, math.inf, math.inf, math.inf, math.inf)
+"""The clocks of a refresh that no call waits for: the exchange's own bounds hold."""
 
 
 def _waited_in_vain(clocks: Clocks) -> TimedOut:
@@ -125,10 +130,25 @@ class BlockingMinter:
         if turn.rounds != seen and turn.failure is not None:
             failure: BaseException | None = again(turn.failure)  # tried while this caller waited: not once more for each of them
         else:
-            failure = self._exchange(spec, clocks)
+            failure = self._make(spec, clocks)
             turn.rounds += 1
             turn.failure = again(failure) if failure is not None and _is_for_all(failure) else None
         return _settled(failure, spec, self._credentials, self._wall())
+
+    def _make(self, spec: CredentialSpec, clocks: Clocks) -> BaseException | None:
+        """Run an exchange, which may not take the call's time while the call could go on without it."""
+        if not self._has_valid(spec):
+            return self._exchange(spec, clocks)
+        now = self._clock()
+        patience = min(_REFRESH_SECONDS, max(clocks.deadline - now, 0.0) / 2)
+        failure = self._exchange(spec, replace(clocks, total=patience, deadline=now + patience))
+        if isinstance(failure, TimedOut) and not self._has_valid(spec):
+            failure = self._exchange(spec, clocks)  # the token ended while the endpoint was silent: now the call needs another
+        return failure
+
+    def _has_valid(self, spec: CredentialSpec) -> bool:
+        kept = self._credentials.kept(spec.name)
+        return kept is not None and kept.is_valid(self._wall())
 
     def _exchange(self, spec: CredentialSpec, clocks: Clocks) -> BaseException | None:
         """Run the recipe to its end; return what went wrong, cut off from the frames that saw what was exchanged."""
@@ -154,8 +174,8 @@ class BlockingMinter:
         return exchange.explained(failure, bounds, clocks)
 
     def refuse(self, kept: Kept) -> None:
-        """Note that the receiver did not accept it: the next call makes another."""
-        self._credentials.replace(kept, refused(kept))
+        """Note that the receiver did not accept it: see `Credentials.refuse`."""
+        self._credentials.refuse(kept, self._wall())
 
     def after_fork(self) -> None:
         """In a forked child: a lock that another thread of the parent held would never be released here."""
@@ -185,7 +205,7 @@ class AsyncMinter:
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[BaseException | None]]] = WeakKeyDictionary()
 
     async def ready(self, spec: CredentialSpec, clocks: Clocks) -> Kept:
-        """As BlockingMinter.ready.
+        """As BlockingMinter.ready; while a token is valid, this never waits for another.
 
         Raises:
             SecretError, ProviderError, TransportError, ProtocolError: it cannot be made; the call's request was not sent.
@@ -197,13 +217,15 @@ class AsyncMinter:
             kept, now = self._credentials.kept(spec.name), self._wall()
             if kept is not None and kept.is_fresh(now):
                 return kept
+            valid = kept is not None and kept.is_valid(now)
             task = tasks.get(spec.name)
             others = task is not None
             if task is None:
-                task = tasks[spec.name] = asyncio.create_task(self._exchange(spec, clocks), name="saferoute-credential")
+                work = self._refresh(spec) if valid else self._exchange(spec, clocks)
+                task = tasks[spec.name] = asyncio.create_task(work, name="saferoute-credential")
                 task.add_done_callback(lambda _: tasks.pop(spec.name, None))
-            elif kept is not None and kept.is_valid(now):
-                return kept  # somebody is at it
+            if valid:
+                return cast("Kept", kept)
             # Not awaited itself: a caller that is cancelled takes only its own wait along.
             done, _ = await asyncio.wait((task,), timeout=max(clocks.deadline - self._clock(), 0.0))
             if not done:
@@ -215,6 +237,14 @@ class AsyncMinter:
             if isinstance(result, BaseException):
                 raise result
             return result
+
+    async def _refresh(self, spec: CredentialSpec) -> BaseException | None:
+        """Run an exchange that no call waits for, unless its token ends meanwhile; if it fails, the next one is tried later."""
+        failure = await self._exchange(spec, _NO_CALL)
+        _settled(again(failure) if failure else None, spec, self._credentials, self._wall())
+        if isinstance(failure, KeyboardInterrupt | SystemExit):
+            raise failure  # nobody may be there who would pass it on
+        return failure
 
     async def _exchange(self, spec: CredentialSpec, clocks: Clocks) -> BaseException | None:
         """As BlockingMinter._exchange; what reads files, asks keyrings and signs does so in a thread."""
@@ -248,7 +278,7 @@ class AsyncMinter:
 
     def refuse(self, kept: Kept) -> None:
         """As BlockingMinter.refuse."""
-        self._credentials.replace(kept, refused(kept))
+        self._credentials.refuse(kept, self._wall())
 
     def after_fork(self) -> None:
         """In a forked child: the parent's tasks are not ours."""

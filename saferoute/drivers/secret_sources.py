@@ -69,6 +69,8 @@ def open_sources(spec: SecretsSpec, catalogue_env: CatalogueEnv) -> Sources:
     places = places_of(spec)
     notes = [_ENVIRONMENT_NOTE] if any(isinstance(place, EnvironmentPlace | AwsEnvironmentPlace) for place in places) else []
     sources = [_open(place, catalogue_env) for place in places]
+    for source in sources:
+        notes += getattr(source, "notes", ())  # such as files that everybody may read
     return Sources(
         sources, places=places, catalogue=catalogue_env, present=environment.present, vault_with=_default_vault_with, notes=notes
     )

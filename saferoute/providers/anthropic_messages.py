@@ -28,7 +28,7 @@ class AnthropicMessages:
         """Write a chat request as `POST {path}/v1/messages`.
 
         Raises:
-            UnsupportedParameter: for what the API or the row's profile cannot carry (unless the request says drop).
+            UnsupportedParameter: for what the API cannot carry (unless the request says drop).
             InvalidMessages: for a conversation that the API cannot express.
             UnknownOption: for a provider option that the row does not allow.
         """

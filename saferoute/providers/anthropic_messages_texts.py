@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from saferoute.providers.text_documents import typed
 from saferoute.providers.text_rules import either, extracted, fields, items, says, says_json, scalar, tag_of, tagged
 from saferoute.providers.wire_text import unknown_place
 
@@ -53,7 +54,6 @@ def _object(*silent: str, **rules: Rule) -> Rule:
 
 _CACHE: Final = _object("type", "ttl")
 _CALLER: Final = _object("type", "tool_id")
-_BASE64: Final = _object("type", "media_type", "data")
 _URL: Final = _object("type", "url")
 _FILE: Final = _object("type", "file_id")
 
@@ -63,9 +63,10 @@ def _text(kind: WireTextKind) -> Rule:
 
 
 def _media(kind: WireTextKind) -> Mapping[str, Rule]:
-    picture = tagged("type", {"base64": _BASE64, "url": _URL, "file": _FILE})
+    held = typed(kind, "media_type", "type")
+    picture = tagged("type", {"base64": held, "url": _URL, "file": _FILE})
     plain = _object("type", "media_type", data=says(kind))
-    document = tagged("type", {"base64": _BASE64, "url": _URL, "file": _FILE, "text": plain})
+    document = tagged("type", {"base64": held, "url": _URL, "file": _FILE, "text": plain})
     more = {"title": says(kind), "context": says(kind), "citations": _object("enabled"), "cache_control": _CACHE}
     return {"image": _object("type", source=picture, cache_control=_CACHE), "document": _object("type", source=document, **more)}
 

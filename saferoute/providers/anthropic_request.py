@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from saferoute.errors import InvalidMessages, UnknownOption, UnsupportedParameter
-from saferoute.providers.anthropic_turns import DIALECT, encode_conversation, written
+from saferoute.errors import InvalidMessages, UnknownOption
+from saferoute.providers.anthropic_turns import encode_conversation, written
 from saferoute.providers.codec import Encoded, Noticing
+from saferoute.providers.thinking_budgets import BUDGETS, checked_budget
+from saferoute.providers.writing import namespaces, object_schema, offered, output_bound, sampling
 from saferoute.values.events import Notice
 from saferoute.values.http import HttpRequest
-from saferoute.values.json import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +29,9 @@ __all__ = ["encode_request"]
 VERSION = "2026-10-21"
 SAMPLING_VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
-MIN_BUDGET = 1024
 MAX_TEMPERATURE = 1
 
 _SAMPLING = ("temperature", "top_p", "top_k")
-# What a reasoning word is worth in tokens, for models that take a budget. The API counts the budget inside max_tokens.
-_BUDGETS: Mapping[str, int] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 49152}
 _EFFORTS: Mapping[str, str] = {word: word for word in ("low", "medium", "high", "xhigh", "max")} | {"minimal": "low"}
 # Fields that provider_options may not set whatever the table allows, and what to use instead.
 _RESERVED: Mapping[str, str] = {
@@ -50,14 +48,14 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     """Write a chat request.
 
     Raises:
-        UnsupportedParameter: for what the API or the row's profile cannot carry (unless the request says drop).
+        UnsupportedParameter: for what the API cannot carry (unless the request says drop).
         InvalidMessages: for a conversation that the API cannot express.
         UnknownOption: for a provider option that the row does not allow, or that the call sets already.
     """
     noticing = Noticing(request.on_unsupported)
     quirks = target.quirks
     fields: dict[str, object] = {} if quirks.model_in_path else {"model": target.model}
-    fields["max_tokens"] = _max_tokens(request, target, noticing)
+    fields["max_tokens"] = bound = _max_tokens(request, target, noticing)
     if request.stream:
         fields["stream"] = True
     if request.stop:
@@ -65,10 +63,10 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     if request.cache == "provider":
         fields["cache_control"] = {"type": "ephemeral"}
     _refuse(request, noticing)
-    effort = _reasoning(request, target, fields, noticing)
+    effort = _reasoning(request, target, fields, bound, noticing)
     system, messages = encode_conversation(request.messages, target, noticing)
-    spliced = {"system": system, "messages": messages, **_tools(request, target, noticing)}
-    spliced["output_config"] = _output_config(request, target, effort, noticing)
+    spliced = {"system": system, "messages": messages, **_tools(request)}
+    spliced["output_config"] = _output_config(request, effort)
     options: dict[str, Any] = {}
     if request.provider_options:
         taken = fields.keys() | {name for name, raw in spliced.items() if raw is not None}
@@ -133,56 +131,48 @@ def _headers(request: ChatRequest, target: Target, version: str) -> tuple[tuple[
 
 def _max_tokens(request: ChatRequest, target: Target, noticing: Noticing) -> int:
     """The output bound, which the API wants in every call."""
-    limit, asked = target.max_output, request.max_output_tokens
-    if asked is not None and limit is not None and asked > limit:
-        noticing.unsupported("max_output_tokens", f"{target.model} gives at most {limit} tokens, and the call asks for {asked}")
-        return limit
-    if asked is not None:
-        return asked
-    if target.default_max_output is not None:
-        return target.default_max_output
-    if limit is not None:
-        return limit
+    bound = output_bound(request, target)
+    if bound is None:
+        bound = target.max_output
+    if bound is not None:
+        return bound
     said = f"the Messages API wants a bound in every call, and neither the call nor the table gives one; {DEFAULT_MAX_TOKENS} is used"
     noticing.notices.append(Notice("filled", "max_output_tokens", said))
     return DEFAULT_MAX_TOKENS
 
 
 def _sampling(request: ChatRequest, target: Target, fields: dict[str, object], options: dict[str, Any], noticing: Noticing) -> None:
-    """Add temperature and top_p, unless the model takes no sampling parameters; then provider options have none either."""
-    asked = {name: value for name in ("temperature", "top_p") if (value := getattr(request, name)) is not None}
+    """Add temperature and top_p; where the model takes no sampling parameters, provider options have none either."""
+    asked = sampling(request)
     for name in asked.keys() & options.keys():
         raise _twice(name)
+    if asked.get("temperature", 0) > MAX_TEMPERATURE:
+        noticing.unsupported("temperature", f"the Messages API takes 0 to {MAX_TEMPERATURE}")
+        del asked["temperature"]
+    fields |= asked
     if target.profile.sampling is not False:
-        if asked.get("temperature", 0) > MAX_TEMPERATURE:
-            noticing.unsupported("temperature", f"the Messages API takes 0 to {MAX_TEMPERATURE}")
-            del asked["temperature"]
-        fields |= asked
         return
-    for name in _SAMPLING:
-        if name in asked or name in options:
+    for name in _SAMPLING:  # fit does not see provider options, and one of these would choose an older version of the API
+        if name in options:
             noticing.unsupported(name, f"{target.model} takes no sampling parameters")
-            options.pop(name, None)
+            del options[name]
 
 
-def _reasoning(request: ChatRequest, target: Target, fields: dict[str, object], noticing: Noticing) -> str | None:
+def _reasoning(request: ChatRequest, target: Target, fields: dict[str, object], bound: int, noticing: Noticing) -> str | None:
     """Set the reasoning dial: `thinking`, and the effort word that goes into `output_config`.
 
     Returns:
         The effort; None for none.
     """
     asked, form = request.reasoning, target.profile.reasoning
-    if asked is None or (form == "none" and asked == "none"):
-        return None
-    if form == "none":
-        noticing.unsupported("reasoning", f"{target.model} does not reason")
+    if asked is None or form == "none":  # what is asked of a model without reasoning is "none", which it does anyway
         return None
     if asked in {"none", 0}:
         fields["thinking"] = {"type": "disabled"}
         return None
     if isinstance(asked, int) or form == "budget":
-        budget = asked if isinstance(asked, int) else _BUDGETS[asked]
-        fields["thinking"] = {"type": "enabled", "budget_tokens": _checked_budget(budget, fields["max_tokens"])}
+        budget = asked if isinstance(asked, int) else BUDGETS[asked]
+        fields["thinking"] = {"type": "enabled", "budget_tokens": checked_budget(budget, bound)}
         return None
     if form != "effort":
         fields["thinking"] = {"type": "adaptive"}
@@ -191,42 +181,21 @@ def _reasoning(request: ChatRequest, target: Target, fields: dict[str, object], 
     return _EFFORTS[asked]
 
 
-def _checked_budget(budget: int, max_tokens: object) -> int:
-    if budget < MIN_BUDGET:
-        msg = f"reasoning: a budget of {budget} tokens is under the API's least, {MIN_BUDGET}"
-        raise UnsupportedParameter(msg, parameter="reasoning")
-    if not isinstance(max_tokens, int) or budget >= max_tokens:
-        msg = f"reasoning: {budget} tokens of thinking do not fit into {max_tokens} output tokens: pass a max_output_tokens over {budget}"
-        raise UnsupportedParameter(msg, parameter="reasoning")
-    return budget
-
-
-def _output_config(request: ChatRequest, target: Target, effort: str | None, noticing: Noticing) -> bytes | None:
+def _output_config(request: ChatRequest, effort: str | None) -> bytes | None:
     parts = []
     if effort is not None:
         parts.append(b'"effort":"%s"' % effort.encode())
-    if request.output is not None and target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} does not enforce a schema")
-    elif request.output is not None:
+    if request.output is not None:
         parts.append(b'"format":{"type":"json_schema","schema":%s}' % request.output.schema)
     return b"{%s}" % b",".join(parts) if parts else None
 
 
-def _tools(request: ChatRequest, target: Target, noticing: Noticing) -> dict[str, bytes | None]:
+def _tools(request: ChatRequest) -> dict[str, bytes | None]:
     """The fields `tools` and `tool_choice`."""
-    choice = request.tool_choice
-    if request.tools and target.profile.tools is False:
-        noticing.unsupported("tools", f"{target.model} takes no tools")
+    tools, choice = offered(request)
+    if not tools:
         return {}
-    if choice not in {None, "auto", "none", "required"} and choice not in {tool.name for tool in request.tools}:
-        msg = f"tool_choice names the tool {choice!r}, which is not among the tools of the call"
-        raise InvalidMessages(msg)
-    if not request.tools:
-        if choice == "required":
-            msg = 'tool_choice="required" needs tools'
-            raise InvalidMessages(msg)
-        return {}
-    fields: dict[str, bytes | None] = {"tools": b"[%s]" % b",".join(map(_tool, request.tools))}
+    fields: dict[str, bytes | None] = {"tools": b"[%s]" % b",".join(map(_tool, tools))}
     kinds = {None: "auto", "auto": "auto", "none": "none", "required": "any"}
     wire: dict[str, object] = {"type": kinds[choice]} if choice in kinds else {"type": "tool", "name": choice}
     if request.parallel_tool_calls is False and choice != "none":
@@ -239,20 +208,13 @@ def _tools(request: ChatRequest, target: Target, noticing: Noticing) -> dict[str
 def _tool(tool: Tool) -> bytes:
     head = {"name": tool.name, "description": tool.description} if tool.description else {"name": tool.name}
     strict = b',"strict":true' if tool.strict else b""
-    return b'%s,"input_schema":%s%s}' % (written(head)[:-1], _object_schema(tool.parameters), strict)
-
-
-def _object_schema(schema: bytes) -> bytes:
-    """The schema with the `type` that the API insists on, which a schema of no arguments often leaves out."""
-    if schema.startswith(b'{"type":"object"') or schema.endswith(b',"type":"object"}') or "type" in decode(schema):
-        return schema
-    return b'{"type":"object"%s%s' % (b"" if schema == b"{}" else b",", schema[1:])
+    return b'%s,"input_schema":%s%s}' % (written(head)[:-1], object_schema(tool.parameters), strict)
 
 
 def _options(request: ChatRequest, target: Target, taken: set[str]) -> dict[str, Any]:
-    """What the caller passes through, under the provider's name or the dialect's, as far as the table allows it."""
+    """What the caller passes through, under the provider's name, the dialect's or the row's, as far as the table allows it."""
     options: dict[str, Any] = {}
-    for namespace in (DIALECT, target.provider_name):
+    for namespace in namespaces(target):
         for name, value in request.provider_options.get(namespace, {}).items():
             if name in _RESERVED:
                 msg = f"provider_options may not set {name!r}: {_RESERVED[name]}"
@@ -261,7 +223,7 @@ def _options(request: ChatRequest, target: Target, taken: set[str]) -> dict[str,
                 allowed = ", ".join(sorted(target.extra_params)) or "none"
                 msg = f"the table row {target.id!r} does not let provider_options set {name!r}; it allows: {allowed}"
                 raise UnknownOption(msg)
-            if name in taken:
+            if name in taken or name in options:
                 raise _twice(name)
             options[name] = value
     return options

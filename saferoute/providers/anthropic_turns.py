@@ -284,7 +284,7 @@ class _Conversation:
     # ------------------------------------------------------------------------------------------------ pictures and documents
 
     def _media(self, part: Image | File | Audio) -> list[bytes]:
-        """One image or document block; none if the model takes no such thing and the caller said drop."""
+        """One image or document block; none if the API takes no such thing and the caller said drop."""
         if isinstance(part, Audio):
             self._noticing.unsupported("messages", "the Messages API takes no audio")
             return []
@@ -294,9 +294,6 @@ class _Conversation:
         return self._document(part, kind)
 
     def _image(self, part: Image | File, kind: str) -> list[bytes]:
-        if self._target.profile.vision is False:
-            self._noticing.unsupported("messages", f"{self._target.model} takes no pictures")
-            return []
         if part.data is not None and kind not in _IMAGE_TYPES:
             self._noticing.unsupported("messages", f"the Messages API takes JPEG, PNG, GIF and WebP pictures, not {kind[:40]!r}")
             return []

@@ -29,7 +29,7 @@ class BedrockConverse:
         """Write a chat request as `POST {path}/model/{model}/converse`, or `converse-stream` for a stream.
 
         Raises:
-            UnsupportedParameter: for what Converse or the row's profile cannot carry (unless the request says drop).
+            UnsupportedParameter: for what Converse cannot carry (unless the request says drop).
             InvalidMessages: for a conversation that Converse cannot express.
             UnknownOption: for a provider option that the row does not allow.
         """

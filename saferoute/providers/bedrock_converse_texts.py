@@ -1,6 +1,7 @@
 """What of a Converse request is text that a model reads; see `wire_text` for the contract and `text_rules` for how it is said.
 
-Reasoning goes back with its text; its signature, redacted reasoning, pictures, sound and objects in S3 hold no text. `promptVariables`,
+Reasoning goes back with its text; its signature, redacted reasoning, pictures, sound and objects in S3 hold no text. Documents in a format
+of text are text, those in the formats of PDF and of offices hold none, and any other format is unknown. `promptVariables`,
 which fill a prompt that Bedrock keeps, and blocks that saferoute never writes are unknown on purpose; so is every field of
 `additionalModelRequestFields` that is not known to hold no text.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from saferoute.providers.text_documents import encoded
 from saferoute.providers.text_rules import anything, extracted, fields, items, says, says_json, scalar, tagged
 
 if TYPE_CHECKING:
@@ -25,12 +27,18 @@ def _object(*silent: str, **rules: Rule) -> Rule:
 
 
 _CACHE: Final = _object("type", "ttl")
-_SOURCE: Final = _object("bytes", s3Location=_object("uri", "bucketOwner"))
-_SEEN: Final = _object("format", source=_SOURCE)  # pictures, sound and video
+_TEXTS: Final = ("csv", "html", "md", "txt")
+_BINARIES: Final = ("doc", "docx", "pdf", "xls", "xlsx")
+_S3: Final = _object("uri", "bucketOwner")
+_SEEN: Final = _object("format", source=_object("bytes", s3Location=_S3))  # sound and video
+_PICTURE: Final = tagged("format", dict.fromkeys(("gif", "jpeg", "png", "webp"), _SEEN))
 
 
 def _document(kind: WireTextKind) -> Rule:
-    return _object("format", name=says(kind), source=_SOURCE)
+    def one(data: Rule) -> Rule:
+        return _object("format", name=says(kind), source=_object(bytes=data, s3Location=_S3))
+
+    return tagged("format", dict.fromkeys(_TEXTS, one(encoded(kind))) | dict.fromkeys(_BINARIES, one(scalar)))
 
 
 _RESULT: Final = _object(
@@ -38,7 +46,7 @@ _RESULT: Final = _object(
     "status",
     "type",
     content=items(
-        _object(text=says("tool_result"), json=says_json("tool_result"), image=_SEEN, video=_SEEN, document=_document("tool_result"))
+        _object(text=says("tool_result"), json=says_json("tool_result"), image=_PICTURE, video=_SEEN, document=_document("tool_result"))
     ),
 )
 _CALL: Final = _object("toolUseId", "type", name=says("tool_call"), input=says_json("tool_call"))
@@ -46,7 +54,7 @@ _REASONING: Final = _object("redactedContent", reasoningText=_object("signature"
 _TURNS: Final[Mapping[str, Rule]] = {
     "system": _object(text=says("system")),
     "user": _object(
-        text=says("user"), image=_SEEN, video=_SEEN, audio=_SEEN, document=_document("user"), toolResult=_RESULT, cachePoint=_CACHE
+        text=says("user"), image=_PICTURE, video=_SEEN, audio=_SEEN, document=_document("user"), toolResult=_RESULT, cachePoint=_CACHE
     ),
     # The result of a server-side tool stands in the assistant's turn.
     "assistant": _object(text=says("assistant"), toolUse=_CALL, toolResult=_RESULT, reasoningContent=_REASONING),

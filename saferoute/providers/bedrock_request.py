@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from saferoute.errors import InvalidMessages, UnsupportedParameter
+from saferoute.errors import InvalidMessages
 from saferoute.providers.bedrock_turns import Turns, checked_tool_name
 from saferoute.providers.codec import Encoded, Noticing
-from saferoute.providers.writing import checked_choice, extra_fields, output_bound, written
+from saferoute.providers.thinking_budgets import BUDGETS, checked_budget
+from saferoute.providers.writing import extra_fields, object_schema, offered, output_bound, written
 from saferoute.values.events import Notice
 from saferoute.values.http import HttpRequest
-from saferoute.values.json import decode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["encode_request"]
 
-MIN_BUDGET = 1024
 MAX_SAMPLING = 1
-# What a reasoning word is worth in tokens, for models that take a budget.
-_BUDGETS: Mapping[str, int] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 49152}
 # Converse's own fields that provider_options may set if the table allows them; everything else is a field of the model.
 _OWN_FIELDS = frozenset(
     {
@@ -62,7 +59,7 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     """Write a chat request.
 
     Raises:
-        UnsupportedParameter: for what Converse or the row's profile cannot carry (unless the request says drop).
+        UnsupportedParameter: for what Converse cannot carry (unless the request says drop).
         InvalidMessages: for a conversation that Converse cannot express.
         UnknownOption: for a provider option that the row does not allow, or that the call sets already.
     """
@@ -75,9 +72,9 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     fields = {
         "system": turns.system(cache=cache),
         "messages": turns.messages(cache=cache),
-        "inferenceConfig": _inference(request, target, bound, noticing),
-        "toolConfig": _tools(request, target, turns.used_tools, noticing),
-        "outputConfig": _output_config(request, target, effort, noticing),
+        "inferenceConfig": _inference(request, bound, noticing),
+        "toolConfig": _tools(request, turns.used_tools, noticing),
+        "outputConfig": _output_config(request, effort),
     }
     for name, value in extra_fields(request, target, _RESERVED, extra.keys()).items():
         if name in _OWN_FIELDS:
@@ -112,12 +109,10 @@ def _path(target: Target, operation: str) -> str:
         raise InvalidMessages(f"the model that the table row {target.id!r} got has half a surrogate pair") from None
 
 
-def _inference(request: ChatRequest, target: Target, bound: int | None, noticing: Noticing) -> bytes | None:
+def _inference(request: ChatRequest, bound: int | None, noticing: Noticing) -> bytes | None:
     fields: dict[str, object] = {} if bound is None else {"maxTokens": bound}
     for ours, theirs, value in (("temperature", "temperature", request.temperature), ("top_p", "topP", request.top_p)):
-        if value is not None and target.profile.sampling is False:
-            noticing.unsupported(ours, f"{target.model} takes no sampling parameters")
-        elif value is not None and value > MAX_SAMPLING:
+        if value is not None and value > MAX_SAMPLING:
             noticing.unsupported(ours, f"Converse takes 0 to {MAX_SAMPLING}")
         elif value is not None:
             fields[theirs] = value
@@ -139,20 +134,14 @@ def _reasoning(request: ChatRequest, target: Target, extra: dict[str, Any], boun
         The effort; None for none.
     """
     asked, form = request.reasoning, target.profile.reasoning
-    if asked is None or (form == "none" and asked in {"none", 0}):
-        return None
-    if form == "none":
-        noticing.unsupported("reasoning", f"{target.model} does not reason")
-        return None
-    if form == "effort" and isinstance(asked, int):
-        noticing.unsupported("reasoning", f"{target.model} takes a word for its reasoning effort, not a budget in tokens")
+    if asked is None or form == "none":  # what is asked of a model without reasoning is "none", which it does anyway
         return None
     if asked == 0 or (asked == "none" and form in {"budget", "adaptive"}):
         extra["thinking"] = {"type": "disabled"}
         return None
     if isinstance(asked, int) or form == "budget":
-        budget = asked if isinstance(asked, int) else _BUDGETS[asked]
-        extra["thinking"] = {"type": "enabled", "budget_tokens": _checked_budget(budget, bound)}
+        budget = asked if isinstance(asked, int) else BUDGETS[asked]
+        extra["thinking"] = {"type": "enabled", "budget_tokens": checked_budget(budget, bound)}
         return None
     if form != "adaptive":
         return asked
@@ -163,33 +152,19 @@ def _reasoning(request: ChatRequest, target: Target, extra: dict[str, Any], boun
     return asked
 
 
-def _checked_budget(budget: int, bound: int | None) -> int:
-    if budget < MIN_BUDGET:
-        msg = f"reasoning: a budget of {budget} tokens is under the least that models take, {MIN_BUDGET}"
-        raise UnsupportedParameter(msg, parameter="reasoning")
-    if bound is not None and budget >= bound:
-        msg = f"reasoning: {budget} tokens of thinking do not fit into {bound} output tokens: pass a max_output_tokens over {budget}"
-        raise UnsupportedParameter(msg, parameter="reasoning")
-    return budget
-
-
-def _output_config(request: ChatRequest, target: Target, effort: str | None, noticing: Noticing) -> bytes | None:
+def _output_config(request: ChatRequest, effort: str | None) -> bytes | None:
     fields: dict[str, object] = {}
     if effort is not None:
         fields["effort"] = effort
-    if request.output is not None and target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} does not enforce a schema")
-    elif request.output is not None:
+    if request.output is not None:
         schema = {"name": request.output.name, "schema": request.output.schema.decode()}  # JSON inside a string
         fields["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}
     return written(fields) if fields else None
 
 
-def _tools(request: ChatRequest, target: Target, used: Collection[str], noticing: Noticing) -> bytes | None:
+def _tools(request: ChatRequest, used: Collection[str], noticing: Noticing) -> bytes | None:
     """The field `toolConfig`: the tools, those that the conversation calls besides, and the choice."""
-    tools, choice = checked_choice(request, target, noticing)
-    if request.tools and not tools:  # the model takes none, and the caller said drop
-        return None
+    tools, choice = offered(request)
     if tools and request.parallel_tool_calls is False:
         noticing.unsupported("parallel_tool_calls", "Converse has no switch for calls in parallel")
     declared = [_tool(tool) for tool in tools]
@@ -220,15 +195,8 @@ def _tool(tool: Tool) -> bytes:
     more = b',"description":%s' % written(tool.description) if tool.description else b""
     if tool.strict:
         more += b',"strict":true'
-    return _declared(checked_tool_name(tool.name), more, _object_schema(tool.parameters))
+    return _declared(checked_tool_name(tool.name), more, object_schema(tool.parameters))
 
 
 def _declared(name: str, more: bytes, schema: bytes) -> bytes:
     return b'{"toolSpec":{"name":%s%s,"inputSchema":{"json":%s}}}' % (written(name), more, schema)
-
-
-def _object_schema(schema: bytes) -> bytes:
-    """The schema with the `type` that models insist on, which a schema of no arguments often leaves out."""
-    if schema.startswith(b'{"type":"object"') or schema.endswith(b',"type":"object"}') or "type" in decode(schema):
-        return schema
-    return b'{"type":"object"%s%s' % (b"" if schema == b"{}" else b",", schema[1:])

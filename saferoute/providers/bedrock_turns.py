@@ -264,11 +264,7 @@ class Turns:
         return False
 
     def _media_block(self, part: Image | File | Audio, *, in_result: bool = False) -> list[bytes]:
-        """One block; none if Converse or the model takes no such thing and the caller said drop."""
-        is_image = isinstance(part, Image) or (isinstance(part, File) and (part.media_type or "").startswith("image/"))
-        if is_image and self._target.profile.vision is False:
-            self._noticing.unsupported("messages", f"{self._target.model} takes no pictures")
-            return []
+        """One block; none if Converse takes no such thing and the caller said drop."""
         if isinstance(part, Image) and part.detail not in {None, "auto"}:
             self._notice("messages", "Converse has no dial for how closely to look at a picture; detail is left out")
         try:

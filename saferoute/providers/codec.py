@@ -69,8 +69,17 @@ class Codec(Protocol):
     def encode(self, request: ChatRequest, target: Target) -> Encoded:
         """Write the request in this dialect's words.
 
+        What the model lacks is `saferoute.providers.fitting.fit`'s business, and whether a tool choice has its tool is decided when
+        the call is prepared: a dialect checks neither. It refuses what its own form has no words for, and reads the row's profile
+        only to choose among forms.
+
+        Args:
+            request: fitted to the same target by `fit`.
+            target: where it goes.
+
         Raises:
-            UnsupportedParameter: for what the dialect or the row's profile cannot carry (unless the request says drop).
+            UnsupportedParameter: for what the dialect cannot carry (unless the request says drop).
+            UnknownOption: for a provider option that the row does not list, or that has an option of its own.
             InvalidMessages: for a conversation that the dialect cannot express.
         """
 

@@ -24,7 +24,7 @@ class CohereChat:
         """Write the request for the target.
 
         Raises:
-            UnsupportedParameter: for what the API or the row's profile cannot carry (unless the request says drop).
+            UnsupportedParameter: for what the API cannot carry (unless the request says drop).
             UnknownOption: for a provider option that the row does not open.
             InvalidMessages: for a conversation that the API cannot express.
         """

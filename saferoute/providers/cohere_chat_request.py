@@ -19,12 +19,13 @@ from saferoute.errors import InvalidMessages
 from saferoute.providers.codec import Encoded
 from saferoute.providers.writing import (
     NoticingOnce,
-    checked_choice,
     data_uri,
     extra_fields,
     misplaced,
+    offered,
     output_bound,
     post,
+    sampling,
     tools_raw,
 )
 from saferoute.values.messages import Audio, File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
@@ -62,7 +63,7 @@ def encode_cohere(request: ChatRequest, target: Target) -> Encoded:
     """Write the request for the target.
 
     Raises:
-        UnsupportedParameter: for what the API or the row's profile cannot carry (unless the request says drop).
+        UnsupportedParameter: for what the API cannot carry (unless the request says drop).
         UnknownOption: for a provider option that the row does not list, or that has an option of its own.
         InvalidMessages: for a conversation or tool choice that the API cannot express.
     """
@@ -75,7 +76,7 @@ def encode_cohere(request: ChatRequest, target: Target) -> Encoded:
         fields["stream"] = True
     _add_sampling(fields, request, target, noticing)
     spliced: dict[str, bytes] = {}
-    _add_tools(fields, spliced, request, target, noticing)
+    _add_tools(fields, spliced, request, noticing)
     _add_format(spliced, request, target, noticing, alone="tools" not in spliced and not conversation.documents)
     if request.cache == "provider":
         noticing.once("noted", "cache", "Cohere has no cache marks: it caches prompts by itself")
@@ -88,11 +89,7 @@ def _add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, 
     bound = output_bound(request, target)
     if bound is not None:
         fields["max_tokens"] = bound
-    for name, field, value in (("temperature", "temperature", request.temperature), ("top_p", "p", request.top_p)):
-        if value is not None and target.profile.sampling is False:
-            noticing.unsupported(name, f"{target.model} takes no sampling parameters")
-        elif value is not None:
-            fields[field] = value
+    fields |= sampling(request, "p")
     if request.stop:
         fields["stop_sequences"] = list(request.stop)
     if request.seed is not None:
@@ -108,10 +105,9 @@ def _add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, 
 
 
 def _add_thinking(fields: dict[str, Any], asked: ReasoningEffort | int, target: Target, noticing: NoticingOnce) -> None:
-    if target.profile.reasoning == "none":
-        if asked not in {"none", 0}:
-            noticing.unsupported("reasoning", f"{target.model} does not reason")
-    elif asked in {"none", 0}:
+    if target.profile.reasoning == "none":  # what is asked of a model without reasoning is "none", which it does anyway
+        return
+    if asked in {"none", 0}:
         fields["thinking"] = {"type": "disabled"}
     elif isinstance(asked, int):
         fields["thinking"] = {"type": "enabled", "token_budget": asked}
@@ -122,9 +118,7 @@ def _add_thinking(fields: dict[str, Any], asked: ReasoningEffort | int, target: 
 
 
 def _add_format(spliced: dict[str, bytes], request: ChatRequest, target: Target, noticing: NoticingOnce, *, alone: bool) -> None:
-    if request.output is not None and target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
-    elif request.output is not None and not alone:
+    if request.output is not None and not alone:
         noticing.unsupported("output", "Cohere enforces a JSON Schema only in a call without tools and text files")
     elif request.output is not None:
         spliced["response_format"] = b'{"type":"json_object","json_schema":%s}' % request.output.schema
@@ -132,8 +126,8 @@ def _add_format(spliced: dict[str, bytes], request: ChatRequest, target: Target,
         spliced["response_format"] = b'{"type":"json_object"}'
 
 
-def _add_tools(fields: dict[str, Any], spliced: dict[str, bytes], request: ChatRequest, target: Target, noticing: NoticingOnce) -> None:
-    tools, choice = checked_choice(request, target, noticing)
+def _add_tools(fields: dict[str, Any], spliced: dict[str, bytes], request: ChatRequest, noticing: NoticingOnce) -> None:
+    tools, choice = offered(request)
     if not tools:
         return
     if choice == "none":
@@ -204,9 +198,6 @@ class _Conversation:
         return None
 
     def _image(self, part: Image | File) -> dict[str, Any] | None:
-        if self._target.profile.vision is False:
-            self._noticing.unsupported("messages", f"{self._target.model} takes no images")
-            return None
         if part.data is None and part.url is None:
             self._noticing.unsupported("messages", "Cohere holds no files to be named by id")
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from saferoute.providers.openai_form_texts import STOP, TOOLS, called, closed, content, url
+from saferoute.providers.openai_form_texts import STOP, TOOLS, called, closed, content, picture
 from saferoute.providers.text_rules import extracted, fields, items, says, says_json, scalar, tagged
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _MESSAGE: Final = tagged(
         "system": closed("role", content=content("system", {})),
         "user": closed(
             "role",
-            content=content("user", {"image_url": closed("type", image_url=closed("detail", url=url("user")))}),
+            content=content("user", {"image_url": closed("type", image_url=closed("detail", url=picture("user")))}),
         ),
         "assistant": closed(
             "role",

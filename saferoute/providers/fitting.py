@@ -37,6 +37,11 @@ _WORTH: Final[Mapping[str, int]] = {"minimal": 1024, "low": 4096, "medium": 1228
 # What a dialect has no words for. It refuses that itself; here it counts only where the caller wants it done in another way.
 _NO_SWITCH: Final[frozenset[Dialect]] = frozenset({"bedrock_converse", "cohere_chat", "gemini_generate", "ollama_chat"})
 _NO_FORCE: Final[frozenset[Dialect]] = frozenset({"ollama_chat"})
+# Whose dial has words and no budgets, whatever the model; with the exception of openai_chat's `reasoning`.
+_WORDS_ONLY: Final[frozenset[Dialect]] = frozenset({"mistral_chat", "ollama_chat", "openai_chat", "openai_responses"})
+_SAFE_WORDS: Final = ("low", "medium", "high")  # what a dial of which nothing else is known has
+_ADAPTIVE_WORDS: Final = ("low", "medium", "high", "xhigh", "max")
+_OR_EMULATE: Final = ' or "emulate"'
 _EMULATED: Final = frozenset({"output", "parallel_tool_calls", "tool_choice"})
 
 _ONE_VALUE: Final = "Answer with exactly one JSON value that fits this JSON Schema, and with nothing besides it: no words, no Markdown.\n"
@@ -59,7 +64,7 @@ def fit(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[Notice
     """
     bound = target.max_output
     over = bound is not None and request.max_output_tokens is not None and request.max_output_tokens > bound
-    if not over and request.on_unsupported != "emulate" and target.profile == _UNKNOWN:
+    if not over and not isinstance(request.reasoning, int) and request.on_unsupported != "emulate" and target.profile == _UNKNOWN:
         return request, ()
     fitting = _Fitting(request, target)
     fitting.tools()
@@ -93,10 +98,10 @@ class _Fitting:
             return self._request, tuple(self._notices)
         return replace(self._request, **self._changes), tuple(self._notices)
 
-    def _unsupported(self, parameter: str, why: str, **without: object) -> None:
+    def _unsupported(self, parameter: str, why: str, other: str = "", /, **without: object) -> None:
         """Refuse a parameter, or leave it out; there is no other way to do what it asks for, or the caller did not say to take it."""
         if self._request.on_unsupported != "drop":
-            other = ' or "emulate"' if parameter in _EMULATED else ""
+            other = other or (_OR_EMULATE if parameter in _EMULATED else "")
             msg = f'{parameter}: {self._target.model} {why}. Leave it out, choose another route, or pass on_unsupported="drop"{other}'
             raise UnsupportedParameter(msg, parameter=parameter)
         self._notices.append(Notice("dropped", parameter, f"{self._target.model} {why}; left out"))
@@ -207,13 +212,10 @@ class _Fitting:
             if asked not in {"none", 0}:
                 self._unsupported("reasoning", "does not reason", reasoning=None)
             return
-        word: str | int = asked
-        if profile.reasoning == "effort" and isinstance(asked, int):
-            if asked and self._request.on_unsupported != "emulate":
-                why = "takes a word for how hard to think (none to max), not a budget in tokens"
-                self._unsupported("reasoning", why, reasoning=None)
-                return
-            word = _word_for(asked)
+        if isinstance(asked, int) and asked and self._dial_has_words():
+            self._budget(asked)
+            return
+        word: str | int = "none" if asked == 0 and profile.reasoning == "effort" else asked
         if isinstance(word, str) and profile.efforts and word not in profile.efforts:
             words = ", ".join(profile.efforts)
             if self._request.on_unsupported == "error":
@@ -229,6 +231,28 @@ class _Fitting:
             self._changes["reasoning"] = word
         else:
             self._changed("reasoning", f"{self._target.model} has no {asked!r}; {word!r} is sent", reasoning=word)
+
+    def _dial_has_words(self) -> bool:
+        form, target = self._profile.reasoning, self._target
+        if form is not None:
+            return form in {"effort", "adaptive"}
+        takes_tokens = target.dialect == "openai_chat" and target.quirks.reasoning_field == "reasoning"
+        return target.dialect in _WORDS_ONLY and not takes_tokens
+
+    def _budget(self, asked: int) -> None:
+        """A budget of thinking where the dial has words: refused, left out, or the word that comes closest.
+
+        A model of the adaptive form thinks only if it is told to, so that leaving the wish out would turn thinking off.
+        """
+        form, model, policy = self._profile.reasoning, self._target.model, self._request.on_unsupported
+        why = "takes a word for how hard to think (none to max), not a budget in tokens"
+        if policy != "emulate" and not (policy == "drop" and form == "adaptive"):
+            self._unsupported("reasoning", why, _OR_EMULATE, reasoning=None)
+            return
+        word = _word_for(asked)
+        words = self._profile.efforts or {"adaptive": _ADAPTIVE_WORDS, "effort": _SCALE}.get(form or "", _SAFE_WORDS)
+        word = word if word in words else _nearest(word, words)
+        self._changed("reasoning", f"{model} {why}; {word!r} is sent for {asked}", reasoning=word)
 
     def bound(self) -> None:
         """The bound of output tokens: the table's for the row, and the model's own."""
@@ -251,7 +275,7 @@ def _kind(part: Part) -> str:
         case Image():
             return "pictures"
         case File():
-            return "pictures" if (part.media_type or "").startswith("image/") else "documents"
+            return "pictures" if (part.media_type or "").strip().lower().startswith("image/") else "documents"
         case Audio():
             return "sound"
         case _:
@@ -268,8 +292,6 @@ def _with_inner(content: Sequence[Part]) -> list[Part]:
 
 
 def _word_for(budget: int) -> str:
-    if budget == 0:
-        return "none"
     return next((word for word, most in _WORTH.items() if budget <= most), "max")
 
 

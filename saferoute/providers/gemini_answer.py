@@ -12,7 +12,8 @@ A stream is a row of fragments of the whole body, so that both are read by the s
 - Parts that have no part of ours (of server-side tools, and media that the model made) become reasoning parts whose state is the
   part. They are not the caller's tools: they also stand in the metadata, under "server_parts" and "media".
 - Calls without an id get one out of a digest of the answer's id, the call's place and what it says: the same for body and stream.
-- The candidate with the index 0, which the API leaves out, is the answer; others are its alternatives, which no event shows.
+- The candidate with the index 0, which the API leaves out, is the answer; others are its alternatives, which no event shows, each with
+  the reason why it ended. No number comes twice in a fragment; the second that is left out is the candidate's place.
 - Sources of the text are said when the answer is whole: what they point to may come in any fragment.
 - Counts are totals so far: the last record with a total replaces those before it, zeros (which are left out) included.
 """
@@ -22,12 +23,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.answer_numbers import numbered
 from saferoute.providers.gemini_candidate import UNSAID, Candidate
 from saferoute.providers.gemini_complaints import complained
-from saferoute.values.events import Completed, Started
+from saferoute.values.events import Alternative, Completed, Started
 from saferoute.values.fold import Fold
 from saferoute.values.http import Head
 from saferoute.values.json import as_list, as_mapping, as_text, decode, integer
+from saferoute.values.messages import Message
 from saferoute.values.usage import usage_from_totals
 
 if TYPE_CHECKING:
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
 
     from saferoute.errors import ProviderError
     from saferoute.values.events import DecodedEvent, FinishReason
-    from saferoute.values.messages import Content
     from saferoute.values.target import Target
     from saferoute.values.usage import Usage
 
@@ -63,7 +65,6 @@ _FINISH: Final[Mapping[str, FinishReason]] = {
     "CONTINUATION": "pause",
 }
 _BODY_METADATA: Final = ("serviceTier", "modelStatus")
-_MOST_CANDIDATES: Final = 128  # as many as a call may ask for
 
 
 class GeminiReader:
@@ -149,16 +150,11 @@ class GeminiReader:
             blocked = as_text(said["promptFeedback"].get("blockReason"))
             self._blocked = self._blocked if blocked in UNSAID else blocked
         self._metadata |= {name: said[name] for name in _BODY_METADATA if said.get(name) is not None}
-        main = False
-        for place, candidate in enumerate(as_list(said.get("candidates"))):
-            if not isinstance(candidate, dict):
-                continue
-            number = candidate.get("index") or (place if main else 0)
+        for number, candidate in numbered(as_list(said.get("candidates")), self._target.provider_name, together=True):
             if number == 0:
-                main = True
                 self._main.read(candidate, events)
-            elif type(number) is int and 0 < number < _MOST_CANDIDATES:
-                other, its_events = self._others.setdefault(number, (Candidate(self._target, number, self._id), []))
+            else:
+                other, its_events = self._others.setdefault(number, (Candidate(self._target, number, self._id or ""), []))
                 other.read(candidate, its_events)
         return events
 
@@ -170,25 +166,28 @@ class GeminiReader:
         logprobs = main.end(events)
         self.completed = True
         raw = main.finish or self._blocked
-        finish: FinishReason = _FINISH.get(raw, "other")
-        if main.calls and (raw in {"", "STOP"} or finish == "other"):  # a call counts, whatever new word comes with it
-            finish = "tool_call"
-        elif self._blocked and not main.finish:
+        finish = _finish(raw, calls=main.calls)
+        if finish != "tool_call" and self._blocked and not main.finish:
             finish = "content_filter"
-        alternatives = tuple(_content(*self._others[number]) for number in sorted(self._others))
+        alternatives = tuple(self._alternative(*self._others[number]) for number in sorted(self._others))
         metadata = self._metadata | main.metadata
         return [*events, Completed(finish, raw, _usage(self._usage), metadata, logprobs, alternatives)]
+
+    def _alternative(self, candidate: Candidate, events: list[DecodedEvent]) -> Alternative:
+        if not candidate.finish:
+            raise self._broken("an alternative without a finish reason, which may have been cut off")
+        candidate.end(events)
+        fold = Fold()
+        fold.add(events)
+        return Alternative(Message("assistant", fold.content()), _finish(candidate.finish, calls=candidate.calls), candidate.finish)
 
     def _broken(self, what: str) -> ProtocolError:
         return ProtocolError(f"{self._target.provider_name or 'the provider'} sent {what}")
 
 
-def _content(candidate: Candidate, events: list[DecodedEvent]) -> Content:
-    """The parts of an alternative."""
-    candidate.end(events)
-    fold = Fold()
-    fold.add(events)
-    return fold.content()
+def _finish(raw: str, *, calls: bool) -> FinishReason:
+    finish = _FINISH.get(raw, "other")
+    return "tool_call" if calls and (raw in {"", "STOP"} or finish == "other") else finish  # a call counts, whatever new word comes with it
 
 
 def _usage(raw: Mapping[str, Any]) -> Usage:

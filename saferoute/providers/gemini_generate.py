@@ -30,7 +30,7 @@ class GeminiGenerate:
         """Write a chat request as `POST {path}/models/{model}:generateContent`, or `:streamGenerateContent?alt=sse`.
 
         Raises:
-            UnsupportedParameter: for what the dialect or the row's profile cannot carry (unless the request says drop), and for a
+            UnsupportedParameter: for what the dialect cannot carry (unless the request says drop), and for a
                 model's name that would not stay in its place in the path.
             InvalidMessages: for a conversation that the API cannot express.
             UnknownOption: for a provider option that the row does not allow.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from saferoute.providers.text_documents import encoded, is_text
-from saferoute.providers.text_rules import anything, extracted, fields, items, says, says_json, scalar, tag_of, tagged
+from saferoute.providers.text_documents import typed
+from saferoute.providers.text_rules import anything, extracted, fields, items, says, says_json, scalar, tagged
 
 if TYPE_CHECKING:
     from saferoute.providers.text_rules import Reading, Rule
@@ -24,13 +24,7 @@ def _object(*silent: str, **rules: Rule) -> Rule:
 
 
 def _inline(kind: WireTextKind) -> Rule:
-    """Bytes with their media type: a text, or something else."""
-    text, other = _object("mimeType", data=encoded(kind)), _object("mimeType", "data")
-
-    def read(reading: Reading, at: int, path: str) -> int:
-        return (text if is_text(tag_of(reading, at, "mimeType")) else other)(reading, at, path)
-
-    return read
+    return typed(kind, "mimeType")
 
 
 _FILE: Final = _object("mimeType", "fileUri")

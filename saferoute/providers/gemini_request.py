@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from saferoute.errors import UnsupportedParameter
 from saferoute.providers.codec import Encoded
 from saferoute.providers.gemini_turns import encode_conversation, generation
-from saferoute.providers.writing import CHOICE_WORDS, NoticingOnce, checked_choice, extra_fields, output_bound, written
+from saferoute.providers.writing import CHOICE_WORDS, NoticingOnce, extra_fields, offered, output_bound, sampling, written
 from saferoute.values.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     """Write a chat request.
 
     Raises:
-        UnsupportedParameter: for what the API or the row's profile cannot carry (unless the request says drop), and for a model's name
+        UnsupportedParameter: for what the API cannot carry (unless the request says drop), and for a model's name
             that has no place in a path.
         InvalidMessages: for a conversation that the API cannot express.
         UnknownOption: for a provider option that the row does not allow, or that the call sets already.
@@ -99,11 +99,8 @@ def encode_request(request: ChatRequest, target: Target) -> Encoded:
     path = _path(request, target)
     noticing = NoticingOnce(request.on_unsupported)
     settings = _generation_config(request, target, noticing)
-    tools, choice = checked_choice(request, target, noticing)
+    tools, choice = offered(request)
     schema = request.output.schema if request.output is not None else None
-    if schema is not None and target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
-        schema = None
     if schema is not None or (request.json_object and target.quirks.json_object):
         settings["responseMimeType"] = "application/json"
     if request.parallel_tool_calls is False and tools:
@@ -159,12 +156,7 @@ def _generation_config(request: ChatRequest, target: Target, noticing: Noticing)
     bound = output_bound(request, target)
     if bound is not None:
         settings["maxOutputTokens"] = bound
-    for option, name in (("temperature", "temperature"), ("top_p", "topP")):
-        value = getattr(request, option)
-        if value is not None and target.profile.sampling is False:
-            noticing.unsupported(option, f"{target.model} takes no sampling parameters")
-        elif value is not None:
-            settings[name] = value
+    settings |= sampling(request, "topP")
     if request.stop:
         settings["stopSequences"] = list(request.stop)
     if request.seed is not None:
@@ -185,9 +177,7 @@ def _generation_config(request: ChatRequest, target: Target, noticing: Noticing)
 def _thinking(asked: ReasoningEffort | int, target: Target, noticing: Noticing) -> dict[str, Any]:
     """The reasoning dial; {} leaves it to the model. Whoever asks for thinking also gets to see it, as far as the API shows it."""
     form, off = target.profile.reasoning, asked in {"none", 0}
-    if form == "none":
-        if not off:
-            noticing.unsupported("reasoning", f"{target.model} does not reason")
+    if form == "none":  # what is asked of a model without reasoning is "none", which it does anyway
         return {}
     if isinstance(asked, int):
         if form not in {None, "budget"}:

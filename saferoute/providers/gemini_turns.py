@@ -277,9 +277,6 @@ class _Conversation:
                 raise InvalidMessages(msg)
             return _inline(f"audio/{part.format.lower()}", part.data)
         kind = (part.media_type or "").strip()
-        if (isinstance(part, Image) or kind.lower().startswith("image/")) and self._target.profile.vision is False:
-            self._noticing.unsupported("messages", f"{self._target.model} takes no pictures")
-            return None
         if isinstance(part, Image) and part.detail not in {None, "auto"}:
             said = "generateContent has no dial for how closely to look at one picture; detail is left out"
             self._noticing.once("dropped", "messages", said)

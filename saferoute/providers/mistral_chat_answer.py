@@ -7,7 +7,8 @@ A whole body is read as one chunk whose delta is the message, so that both give 
 - Calls come whole or in fragments, with arguments as text or as an object; an id of "null" is none.
 - Whether the model asks for tools is decided by the calls, not by `finish_reason`; an unknown reason is "other", its word is kept.
 - References to sources are citations of the text before them; without a text they are metadata alone.
-- Choices with an index over 0 are the other answers, each gathered by itself.
+- Choices with an index over 0 are the other answers, each gathered by itself, and each with the reason why it ended. A missing index is
+  0 in a stream, and the choice's place in a whole body, where no index may come twice.
 - Usage comes with the last choice. Cached tokens stand in `prompt_tokens_details`, on some servers in `num_cached_tokens`.
 - `[DONE]` ends a stream; one that ends without it is whole if a finish reason has come.
 """
@@ -17,12 +18,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.answer_numbers import numbered
 from saferoute.providers.mistral_chat_choice import Choice
 from saferoute.providers.statuses import complaint_in, provider_error
-from saferoute.values.events import Completed, Notice, Noticed, Started
+from saferoute.values.events import Alternative, Completed, Notice, Noticed, Started
 from saferoute.values.fold import Fold
 from saferoute.values.http import Head
 from saferoute.values.json import as_list, as_mapping, as_text, decode, integer
+from saferoute.values.messages import Message
 from saferoute.values.usage import Usage, usage_from_totals
 
 if TYPE_CHECKING:
@@ -30,13 +33,11 @@ if TYPE_CHECKING:
 
     from saferoute.errors import ProviderError
     from saferoute.values.events import DecodedEvent
-    from saferoute.values.messages import Content
     from saferoute.values.target import Target
 
 __all__ = ["MistralReader"]
 
 _REQUEST_IDS: Final = ("mistral-correlation-id", "x-kong-request-id")
-_MOST_ALTERNATIVES: Final = 128
 
 
 class MistralReader:
@@ -88,7 +89,7 @@ class MistralReader:
 
     def on_end(self) -> Sequence[DecodedEvent]:
         """Complete a stream that ended without `[DONE]`, if a finish reason has come."""
-        if not self._choice.finish:
+        if not self._choice.finish or not all(other.finish for other, _ in self._others.values()):
             return ()
         events = self._end()
         if self._usage is None:
@@ -121,14 +122,12 @@ class MistralReader:
             self._usage = usage
             if isinstance(usage.get("service_tier"), str):
                 self._choice.metadata["service_tier"] = usage["service_tier"]
-        for choice in choices:
-            if isinstance(choice, dict):
-                index = choice.get("index")
-                if not index:
-                    self._choice_seen = True
-                    self._choice.read(choice, key, events)
-                elif isinstance(index, int) and 0 < index < _MOST_ALTERNATIVES:
-                    self._read_alternative(index, choice, key)
+        for number, choice in numbered(choices, self._provider, together=key == "message"):
+            if number:
+                self._read_alternative(number, choice, key)
+            else:
+                self._choice_seen = True
+                self._choice.read(choice, key, events)
         return events
 
     def _read_alternative(self, index: int, choice: Mapping[str, Any], key: str) -> None:
@@ -152,12 +151,13 @@ class MistralReader:
         reason = choice.finish_reason()
         return [*events, Completed(reason, choice.finish, _usage(self._usage), choice.metadata, choice.logprobs(), others)]
 
-    @staticmethod
-    def _alternative(choice: Choice, fold: Fold) -> Content:
+    def _alternative(self, choice: Choice, fold: Fold) -> Alternative:
+        if not choice.finish:
+            raise self._broken("an alternative without a finish reason, which may have been cut off")
         events: list[DecodedEvent] = []
         choice.end_parts(events)
         fold.add(events)
-        return fold.content()
+        return Alternative(Message("assistant", fold.content()), choice.finish_reason(), choice.finish)
 
     def _broken(self, what: str) -> ProtocolError:
         return ProtocolError(f"{self._provider or 'the provider'} sent {what}")

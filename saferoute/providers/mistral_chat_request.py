@@ -22,11 +22,11 @@ from saferoute.providers.codec import Encoded
 from saferoute.providers.writing import (
     NoticingOnce,
     add_sampling,
-    checked_choice,
     choice_written,
     data_uri,
     extra_fields,
     misplaced,
+    offered,
     post,
     schema_raw,
     tools_raw,
@@ -63,7 +63,7 @@ def encode_mistral(request: ChatRequest, target: Target) -> Encoded:
     """Write the request for the target.
 
     Raises:
-        UnsupportedParameter: for what the API or the row's profile cannot carry (unless the request says drop).
+        UnsupportedParameter: for what the API cannot carry (unless the request says drop).
         UnknownOption: for a provider option that the row does not list, or that has an option of its own.
         InvalidMessages: for a conversation or tool choice that the API cannot express.
     """
@@ -72,20 +72,18 @@ def encode_mistral(request: ChatRequest, target: Target) -> Encoded:
     fields: dict[str, Any] = {"model": target.model, "messages": conversation.messages(request.messages)}
     if request.stream:
         fields["stream"] = True
-    add_sampling(fields, request, target, noticing, bound="max_tokens", seed="random_seed")
+    add_sampling(fields, request, target, bound="max_tokens", seed="random_seed")
     if request.reasoning is not None:
         _add_reasoning(fields, request.reasoning, target, noticing)
     spliced: dict[str, bytes] = {}
-    tools, choice = checked_choice(request, target, noticing)
+    tools, choice = offered(request)
     if tools:
         spliced["tools"] = tools_raw(tools, strict=True)
         if choice is not None:
             fields["tool_choice"] = choice_written(choice)
         if request.parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = request.parallel_tool_calls
-    if request.output is not None and target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
-    elif request.output is not None:
+    if request.output is not None:
         spliced["response_format"] = schema_raw(request.output)
     elif request.json_object and target.quirks.json_object:
         fields["response_format"] = {"type": "json_object"}
@@ -129,7 +127,7 @@ class _Conversation:
                 continue
             results = [part for part in message.content if isinstance(part, ToolResult)]
             wire += map(self._result, results)
-            if len(results) < len(message.content):
+            if not results or len(results) < len(message.content):
                 if wire and wire[-1]["role"] == "tool" and message.role == "user":
                     wire.append({"role": "assistant", "content": "OK"})
                     self._noticing.once("filled", "messages", _FILLED)
@@ -138,14 +136,13 @@ class _Conversation:
 
     def _plain(self, message: Message) -> dict[str, Any]:
         parts = [part for part in message.content if not isinstance(part, ToolResult)]
-        chunks = [chunk for part in parts if (chunk := self._chunk(part, message.role)) is not None]
+        chunks = [self._chunk(part, message.role) for part in parts]
         if not chunks:
             msg = f"a {message.role} message has no content that Mistral takes"
             raise InvalidMessages(msg)
         return {"role": message.role, "content": _shortest(chunks)}
 
-    def _chunk(self, part: Part, role: str) -> dict[str, Any] | None:
-        """One chunk of content; None for what was dropped."""
+    def _chunk(self, part: Part, role: str) -> dict[str, Any]:
         if isinstance(part, Text):
             return {"type": "text", "text": part.text}
         if role == "system" or not isinstance(part, Image | File | Audio):
@@ -158,15 +155,12 @@ class _Conversation:
         if isinstance(part, File) and not (part.media_type or "").startswith("image/"):
             name = {"document_name": part.filename} if part.filename else {}
             return {"type": "document_url", "document_url": url} | name
-        if self._target.profile.vision is False:
-            self._noticing.unsupported("messages", f"{self._target.model} takes no images")
-            return None
         if isinstance(part, Image) and part.detail is not None:
             return {"type": "image_url", "image_url": {"url": url, "detail": part.detail}}
         return {"type": "image_url", "image_url": url}
 
     def _result(self, result: ToolResult) -> dict[str, Any]:
-        chunks = [chunk for part in result.content if (chunk := self._chunk(part, "tool")) is not None]
+        chunks = [self._chunk(part, "tool") for part in result.content]
         if result.is_error:
             self._noticing.once("noted", "is_error", "Mistral cannot mark a tool result as an error; its text has to say so")
         content = "".join(chunk["text"] for chunk in chunks) if all(chunk["type"] == "text" for chunk in chunks) else chunks

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from saferoute.providers.openai_form_texts import CHOICE, FORMAT, STOP, TOOLS, called, closed, content, url
+from saferoute.providers.openai_form_texts import CHOICE, FORMAT, STOP, TOOLS, called, closed, content, picture, url
 from saferoute.providers.text_rules import either, extracted, fields, items, says, scalar, tagged
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _SILENT: Final = frozenset(
 
 def _shown(kind: WireTextKind) -> Mapping[str, Rule]:
     return {
-        "image_url": closed("type", image_url=either(url(kind), closed("detail", url=url(kind)))),
+        "image_url": closed("type", image_url=either(picture(kind), closed("detail", url=picture(kind)))),
         "document_url": closed("type", document_url=url(kind), document_name=says(kind)),
         "file": closed("type", "file_id"),
         "input_audio": closed("type", "input_audio"),

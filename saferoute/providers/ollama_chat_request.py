@@ -23,11 +23,12 @@ from saferoute.providers.codec import Encoded
 from saferoute.providers.writing import (
     CHOICE_WORDS,
     NoticingOnce,
-    checked_choice,
     extra_fields,
     misplaced,
+    offered,
     output_bound,
     post,
+    sampling,
     tools_raw,
 )
 from saferoute.values.json import decode
@@ -69,7 +70,7 @@ def encode_ollama(request: ChatRequest, target: Target) -> Encoded:
     """Write the request for the target.
 
     Raises:
-        UnsupportedParameter: for what the API or the row's profile cannot carry (unless the request says drop).
+        UnsupportedParameter: for what the API cannot carry (unless the request says drop).
         UnknownOption: for a provider option that the row does not list, or that has an option of its own.
         InvalidMessages: for a conversation or tool choice that the API cannot express.
     """
@@ -80,12 +81,10 @@ def encode_ollama(request: ChatRequest, target: Target) -> Encoded:
     if request.reasoning is not None:
         _add_think(fields, request.reasoning, target, noticing)
     spliced: dict[str, bytes] = {}
-    tools = _tools(request, target, noticing)
+    tools = _tools(request, noticing)
     if tools:
         spliced["tools"] = tools_raw(tools, strict=False)
-    if request.output is not None and target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
-    elif request.output is not None:
+    if request.output is not None:
         spliced["format"] = request.output.schema
     elif request.json_object and target.quirks.json_object:
         fields["format"] = "json"
@@ -112,15 +111,10 @@ def encode_ollama(request: ChatRequest, target: Target) -> Encoded:
 
 
 def _options(request: ChatRequest, target: Target, noticing: NoticingOnce) -> dict[str, Any]:
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {**sampling(request)}
     bound = output_bound(request, target)
     if bound is not None:
         options["num_predict"] = bound
-    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
-        if value is not None and target.profile.sampling is False:
-            noticing.unsupported(name, f"{target.model} takes no sampling parameters")
-        elif value is not None:
-            options[name] = value
     if request.stop:
         options["stop"] = list(request.stop)
     if request.seed is not None:
@@ -131,10 +125,9 @@ def _options(request: ChatRequest, target: Target, noticing: NoticingOnce) -> di
 
 
 def _add_think(fields: dict[str, Any], asked: ReasoningEffort | int, target: Target, noticing: NoticingOnce) -> None:
-    if target.profile.reasoning == "none":
-        if asked not in {"none", 0}:
-            noticing.unsupported("reasoning", f"{target.model} does not reason")
-    elif asked in {"none", 0}:
+    if target.profile.reasoning == "none":  # what is asked of a model without reasoning is "none", which it does anyway
+        return
+    if asked in {"none", 0}:
         fields["think"] = False
     elif isinstance(asked, int):
         noticing.unsupported("reasoning", "Ollama has no reasoning budget in tokens")
@@ -148,8 +141,8 @@ def _add_think(fields: dict[str, Any], asked: ReasoningEffort | int, target: Tar
         noticing.changed("reasoning", why)
 
 
-def _tools(request: ChatRequest, target: Target, noticing: NoticingOnce) -> Sequence[Tool]:
-    tools, choice = checked_choice(request, target, noticing)
+def _tools(request: ChatRequest, noticing: NoticingOnce) -> Sequence[Tool]:
+    tools, choice = offered(request)
     if not tools or choice == "none":
         return ()
     if choice == "required":
@@ -209,8 +202,6 @@ class _Conversation:
             self._noticing.unsupported("messages", f"Ollama takes text and pictures, no {part.type}; what is text can go as Text")
         elif part.data is None:
             self._noticing.unsupported("messages", "Ollama takes pictures as bytes only; pass data= instead of a URL or an id")
-        elif self._target.profile.vision is False:
-            self._noticing.unsupported("messages", f"{self._target.model} takes no images")
         else:
             if isinstance(part, Image) and part.detail not in {None, "auto"}:
                 self._noticing.once("dropped", "messages", "Ollama has no dial for how closely to look at a picture; detail is left out")

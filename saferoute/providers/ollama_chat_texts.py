@@ -1,7 +1,8 @@
 """What of an Ollama chat request is text that a model reads; see `wire_text` for the contract and `text_rules` for how it is said.
 
 A result says again which tool it is of, and models read it there too: it counts as the call's name. Pictures are bare base64 and hold
-no text. Options that the server reads are listed; any other is unknown, as an older server may take it for something else.
+no text; what does not begin as a picture does is unknown. Options that the server reads are listed; any other is unknown, as an older
+server may take it for something else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.openai_form_texts import STOP, TOOLS, closed
+from saferoute.providers.text_documents import bare_picture
 from saferoute.providers.text_rules import either, extracted, fields, items, says, says_json, scalar, tagged
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ _OPTIONS: Final = frozenset(
 
 
 def _said_by(kind: WireTextKind, *silent: str, **rules: Rule) -> Rule:
-    return closed("role", *silent, content=says(kind), images=items(scalar), **rules)
+    return closed("role", *silent, content=says(kind), images=items(bare_picture), **rules)
 
 
 _CALL: Final = closed("id", function=closed(name=says("tool_call"), arguments=says_json("tool_call")))

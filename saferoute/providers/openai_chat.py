@@ -24,7 +24,7 @@ class OpenAIChat:
         """Write the request for the target.
 
         Raises:
-            UnsupportedParameter: for what the dialect or the row's profile cannot carry (unless the request says drop).
+            UnsupportedParameter: for what the dialect cannot carry (unless the request says drop).
             UnknownOption: for a provider option that the row does not open.
             InvalidMessages: for a conversation that the dialect cannot express.
         """

@@ -10,34 +10,35 @@ A whole body is read as one chunk whose delta is the message, so that both give 
 5. `choices` may be empty; a stream may end without `[DONE]` if a finish reason has come.
 6. Errors come inside successful answers, as an object, a text, under `message` or `detail`, or under `x_groq`.
 
-Choices with an index over 0 are the other answers, each gathered by a reader of its own. Sources of the text come at its end.
+Choices with an index over 0 are the other answers, each gathered by a reader of its own, and each with the reason why it ended. A
+missing index is 0 in a stream, and the choice's place in a whole body, where no index may come twice. Sources of the text come at its
+end.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from saferoute.errors import ProtocolError, ProviderError
+from saferoute.providers.answer_numbers import numbered
 from saferoute.providers.logprobs import token_logprobs
 from saferoute.providers.openai_chat_choice import Choice
 from saferoute.providers.openai_chat_growth import settled
 from saferoute.providers.openai_chat_outcome import KEPT_OF_ANSWER, cited, noticed, usage_of
 from saferoute.providers.statuses import complaint_in, provider_error
-from saferoute.values.events import Completed, Notice, Noticed, Started, TextDelta
+from saferoute.values.events import Alternative, Completed, Notice, Noticed, Started, TextDelta
 from saferoute.values.fold import Fold
 from saferoute.values.http import Head
 from saferoute.values.json import as_list, as_mapping, as_text, decode
+from saferoute.values.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from saferoute.values.events import DecodedEvent
-    from saferoute.values.messages import Content
     from saferoute.values.target import Target
 
 __all__ = ["ChatReader"]
-
-_MOST_ALTERNATIVES: Final = 128
 
 
 class ChatReader:
@@ -92,7 +93,7 @@ class ChatReader:
 
     def on_end(self) -> Sequence[DecodedEvent]:
         """Complete a stream that ended without `[DONE]`, if a finish reason has come."""
-        if not self._choice.finish:
+        if not self._choice.finish or not all(other.finish for other, _ in self._others.values()):
             return ()
         events = self._end()
         if self._usage is None:
@@ -125,17 +126,14 @@ class ChatReader:
         for name in chunk:
             if name in KEPT_OF_ANSWER and chunk[name] is not None:
                 self._choice.metadata[name] = chunk[name]
-        for choice in choices:
-            if isinstance(choice, dict):
+        for number, choice in numbered(choices, self._target.provider_name, together=key == "message"):
+            if number:
+                self._read_alternative(number, choice, key)
+            else:
                 self._read_choice(choice, key, events)
         return events
 
     def _read_choice(self, choice: Mapping[str, Any], key: str, events: list[DecodedEvent]) -> None:
-        index = choice.get("index")
-        if index:
-            if isinstance(index, int) and 0 < index < _MOST_ALTERNATIVES:
-                self._read_alternative(index, choice, key)
-            return
         if choice.get("error"):
             raise self.error(Head(200, {}), choice)
         self._choice_seen = True
@@ -158,8 +156,7 @@ class ChatReader:
 
     def _end(self) -> list[DecodedEvent]:
         if not self._choice_seen:
-            msg = f"{self._target.provider_name} sent an answer without a choice"
-            raise ProtocolError(msg)
+            raise self._broken("an answer without a choice")
         choice = self._choice
         metadata = settled(choice.metadata)
         events: list[DecodedEvent] = [*cited(metadata, choice.text)]
@@ -172,14 +169,19 @@ class ChatReader:
         events.append(Completed(choice.finish_reason(), choice.finish, usage_of(self._usage), metadata, logprobs, others))
         return events
 
-    def _alternatives(self) -> tuple[Content, ...]:
-        contents = []
+    def _alternatives(self) -> tuple[Alternative, ...]:
+        others = []
         for _, (choice, fold) in sorted(self._others.items()):
+            if not choice.finish:
+                raise self._broken("an alternative without a finish reason, which may have been cut off")
             events: list[DecodedEvent] = [*cited(choice.metadata, choice.text)]
             choice.end_parts(events)
             fold.add(events)
-            contents.append(fold.content())
-        return tuple(contents)
+            others.append(Alternative(Message("assistant", fold.content()), choice.finish_reason(), choice.finish))
+        return tuple(others)
+
+    def _broken(self, what: str) -> ProtocolError:
+        return ProtocolError(f"{self._target.provider_name or 'the provider'} sent {what}")
 
 
 def _plain_text(chunk: Mapping[str, Any]) -> str | None:

@@ -16,9 +16,9 @@ from saferoute.providers.openai_chat_turns import Conversation
 from saferoute.providers.writing import (
     NoticingOnce,
     add_sampling,
-    checked_choice,
     choice_written,
     extra_fields,
+    offered,
     post,
     schema_raw,
     tools_raw,
@@ -48,7 +48,7 @@ def encode_chat(request: ChatRequest, target: Target) -> Encoded:
     """Write the request for the target.
 
     Raises:
-        UnsupportedParameter: for what the dialect or the row's profile cannot carry (unless the request says drop).
+        UnsupportedParameter: for what the dialect cannot carry (unless the request says drop).
         UnknownOption: for a provider option that the row does not list, or that has an option of its own.
         InvalidMessages: for a conversation or tool choice that this dialect cannot express.
     """
@@ -56,20 +56,18 @@ def encode_chat(request: ChatRequest, target: Target) -> Encoded:
     quirks = target.quirks
     fields: dict[str, Any] = {} if quirks.model_in_path else {"model": target.model}
     fields["messages"] = Conversation(request, target, noticing).messages(request.messages)
-    add_sampling(fields, request, target, noticing, bound=quirks.max_tokens_field, seed="seed")
+    add_sampling(fields, request, target, bound=quirks.max_tokens_field, seed="seed")
     if request.reasoning is not None:
         _add_reasoning(fields, request.reasoning, target, noticing)
     spliced: dict[str, bytes] = {}
-    tools, choice = checked_choice(request, target, noticing)
+    tools, choice = offered(request)
     if tools:
         spliced["tools"] = tools_raw(tools, strict=True)
         if choice is not None:
             fields["tool_choice"] = choice_written(choice)
         if request.parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = request.parallel_tool_calls
-    if request.output is not None and target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
-    elif request.output is not None:
+    if request.output is not None:
         spliced["response_format"] = schema_raw(request.output)
     elif request.json_object and quirks.json_object:
         fields["response_format"] = {"type": "json_object"}
@@ -101,10 +99,9 @@ def _add_reasoning(fields: dict[str, Any], reasoning: str | int, target: Target,
     asked = "none" if reasoning == 0 else reasoning
     field, form = target.quirks.reasoning_field, target.profile.reasoning
     turned_on = asked != "none"
-    if form == "none":
-        if turned_on:  # "none" is what a model without reasoning does anyway
-            noticing.unsupported("reasoning", f"{target.model} has no reasoning effort")
-    elif field == "reasoning":
+    if form == "none":  # what is asked of a model without reasoning is "none", which it does anyway
+        return
+    if field == "reasoning":
         fields["reasoning"] = {"max_tokens": asked} if isinstance(asked, int) else {"effort": asked}
     elif isinstance(asked, int):
         noticing.unsupported("reasoning", f"{target.provider_name} has no reasoning budget in tokens, only the words none to max")

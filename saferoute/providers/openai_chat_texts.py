@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from saferoute.providers.openai_form_texts import CHOICE, FORMAT, STOP, TOOLS, called, closed, content, unless_null, url
+from saferoute.providers.openai_form_texts import CHOICE, FORMAT, STOP, TOOLS, called, closed, content, picture, unless_null
 from saferoute.providers.text_documents import linked
 from saferoute.providers.text_rules import extracted, fields, items, says, scalar, tagged
 
@@ -60,7 +60,7 @@ _SILENT: Final = frozenset(
 )
 
 
-_PICTURE: Final = closed("type", image_url=closed("detail", url=url("user")))
+_PICTURE: Final = closed("type", image_url=closed("detail", url=picture("user")))
 _SOUND: Final = closed("type", input_audio=closed("data", "format"))
 _DOCUMENT: Final = closed("type", file=closed("file_id", filename=says("user"), file_data=linked("user")))
 _THOUGHT: Final = closed("type", text=says("reasoning"))

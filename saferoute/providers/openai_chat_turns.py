@@ -81,10 +81,7 @@ class Conversation:
         self._noticing.unsupported("messages", f"Chat Completions has no {part.type} in a {role} message")
         return None
 
-    def _image(self, part: Image) -> dict[str, Any] | None:
-        if self._target.profile.vision is False:
-            self._noticing.unsupported("messages", f"{self._target.model} takes no images")
-            return None
+    def _image(self, part: Image) -> dict[str, Any]:
         inner = {"url": part.url if part.data is None else data_uri(part)}
         if part.detail is not None:
             inner["detail"] = part.detail

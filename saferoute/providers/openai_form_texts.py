@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from saferoute.providers.text_documents import linked
+from saferoute.providers.text_documents import linked, linked_picture
 from saferoute.providers.text_rules import either, fields, items, says, says_json, scalar, tagged
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from saferoute.providers.text_rules import Reading, Rule
     from saferoute.providers.wire_text import WireTextKind
 
-__all__ = ["CHOICE", "FORMAT", "STOP", "TOOLS", "called", "closed", "content", "unless_null", "url"]
+__all__ = ["CHOICE", "FORMAT", "STOP", "TOOLS", "called", "closed", "content", "picture", "unless_null", "url"]
 
 
 def closed(*silent: str, **rules: Rule) -> Rule:
@@ -37,8 +37,15 @@ def content(kind: WireTextKind, blocks: Mapping[str, Rule]) -> Rule:
 
 def url(kind: WireTextKind) -> Rule:
     """A URL; one that holds a document of text says that text."""
-    held = linked(kind)
+    return _url(linked(kind))
 
+
+def picture(kind: WireTextKind) -> Rule:
+    """The URL of a picture, or one that holds it; one that holds anything else has to hold text, and says it."""
+    return _url(linked_picture(kind))
+
+
+def _url(held: Rule) -> Rule:
     def read(reading: Reading, at: int, path: str) -> int:
         value, _ = reading.value(at)
         holds = isinstance(value, str) and value.lstrip()[:5].lower() == "data:"

@@ -122,10 +122,7 @@ class _Conversation:
                 self._noticing.unsupported("messages", f"Responses has no {part.type} in a {role} message")
         return None
 
-    def _image(self, part: Image | File) -> dict[str, Any] | None:
-        if self._target.profile.vision is False:
-            self._noticing.unsupported("messages", f"{self._target.model} takes no images")
-            return None
+    def _image(self, part: Image | File) -> dict[str, Any]:
         url = part.url if part.data is None else _data_uri(part.media_type, part.data)
         return {"type": "input_image", "image_url": url, "detail": (part.detail if isinstance(part, Image) else None) or "auto"}
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from saferoute.errors import InvalidMessages, UnknownOption, UnsupportedParameter
+from saferoute.errors import UnknownOption
 from saferoute.providers.codec import Encoded, Noticing
-from saferoute.providers.openai_responses_items import DIALECT, encode_items, written
+from saferoute.providers.openai_responses_items import encode_items, written
+from saferoute.providers.writing import CHOICE_WORDS, namespaces, offered, output_bound, sampling
 from saferoute.values.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ __all__ = ["encode_responses"]
 
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
 _LOGPROBS = "message.output_text.logprobs"
-_CHOICE_WORDS = frozenset({"auto", "none", "required"})
 # Fields that have an option of ours, or that would have the provider keep, find or steer a conversation that nobody here sees; no
 # signed row can open them to provider_options.
 _NEVER_EXTRA = frozenset(
@@ -46,7 +46,7 @@ def encode_responses(request: ChatRequest, target: Target) -> Encoded:
     """Write the request for the target.
 
     Raises:
-        UnsupportedParameter: for what the dialect or the row's profile cannot carry (unless the request says drop).
+        UnsupportedParameter: for what the dialect cannot carry (unless the request says drop).
         UnknownOption: for a provider option that the row does not list, or that has an option of its own.
         InvalidMessages: for a conversation or tool choice that this dialect cannot express.
     """
@@ -61,8 +61,8 @@ def encode_responses(request: ChatRequest, target: Target) -> Encoded:
     if request.stream:
         fields["stream"] = True
     _add_options(fields, request, target, noticing)
-    raw["tools"] = _tools(fields, request, target, noticing)
-    output = _format(request, target, noticing)
+    raw["tools"] = _tools(fields, request)
+    output = _format(request, target)
     text = _add_extras(fields, request, target, has_format=bool(output))
     if text or output:
         words = written(text)[:-1]
@@ -89,19 +89,10 @@ def encode_responses(request: ChatRequest, target: Target) -> Encoded:
 
 
 def _add_options(fields: dict[str, Any], request: ChatRequest, target: Target, noticing: Noticing) -> None:
-    bound = request.max_output_tokens
-    if bound is not None and target.max_output is not None and bound > target.max_output:
-        msg = f"max_output_tokens={bound} is over the {target.max_output} that the table allows for {target.id}"
-        raise UnsupportedParameter(msg, parameter="max_output_tokens")
-    bound = target.default_max_output if bound is None else bound
+    bound = output_bound(request, target)
     if bound is not None:
         fields["max_output_tokens"] = bound
-    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
-        if value is not None:
-            if target.profile.sampling is False:
-                noticing.unsupported(name, f"{target.model} takes no sampling parameters")
-            else:
-                fields[name] = value
+    fields |= sampling(request)
     if request.stop:
         noticing.unsupported("stop", "Responses has no stop sequences")
     if request.seed is not None:
@@ -122,28 +113,19 @@ def _add_reasoning(fields: dict[str, Any], reasoning: str | int, target: Target,
         noticing.unsupported("reasoning", "Responses has no reasoning budget in tokens, only the words none to max")
     elif target.profile.reasoning in {None, "effort"}:
         fields["reasoning"] = {"effort": word}
-    elif word != "none":  # "none" is what a model without reasoning does anyway
+    elif word != "none":  # a dial of another kind; "none" is what a model without reasoning does anyway
         noticing.unsupported("reasoning", f"{target.model} has no reasoning effort")
 
 
-def _tools(fields: dict[str, Any], request: ChatRequest, target: Target, noticing: Noticing) -> bytes:
-    choice = request.tool_choice
-    if choice is not None and choice not in _CHOICE_WORDS and all(tool.name != choice for tool in request.tools):
-        msg = f"tool_choice names {choice!r}, which is not among the tools"
-        raise InvalidMessages(msg)
-    if not request.tools:
-        if choice == "required":
-            msg = "tool_choice='required' needs tools"
-            raise InvalidMessages(msg)
-        return b""
-    if target.profile.tools is False:
-        noticing.unsupported("tools", f"{target.model} takes no tools")
+def _tools(fields: dict[str, Any], request: ChatRequest) -> bytes:
+    tools, choice = offered(request)
+    if not tools:
         return b""
     if choice is not None:
-        fields["tool_choice"] = choice if choice in _CHOICE_WORDS else {"type": "function", "name": choice}
+        fields["tool_choice"] = choice if choice in CHOICE_WORDS else {"type": "function", "name": choice}
     if request.parallel_tool_calls is not None:
         fields["parallel_tool_calls"] = request.parallel_tool_calls
-    return b"[%s]" % b",".join(map(_tool, request.tools))
+    return b"[%s]" % b",".join(map(_tool, tools))
 
 
 def _tool(tool: Tool) -> bytes:
@@ -154,14 +136,11 @@ def _tool(tool: Tool) -> bytes:
     return b'%s,"parameters":%s}' % (written(words)[:-1], tool.parameters)
 
 
-def _format(request: ChatRequest, target: Target, noticing: Noticing) -> bytes:
+def _format(request: ChatRequest, target: Target) -> bytes:
     """The field `format` of `text`; b"" for none."""
     output = request.output
     if output is None:
         return b'"format":{"type":"json_object"}' if request.json_object and target.quirks.json_object else b""
-    if target.profile.json_schema is False:
-        noticing.unsupported("output", f"{target.model} enforces no JSON Schema")
-        return b""
     words = written({"type": "json_schema", "name": output.name, "strict": output.strict})
     return b'"format":%s,"schema":%s}' % (words[:-1], output.schema)
 
@@ -174,7 +153,7 @@ def _add_extras(fields: dict[str, Any], request: ChatRequest, target: Target, *,
     """
     text: dict[str, Any] = {}
     seen: set[str] = set()
-    for namespace in dict.fromkeys((target.provider_name, DIALECT)):
+    for namespace in namespaces(target):
         for name, value in request.provider_options.get(namespace, {}).items():
             if name not in target.extra_params or name in _NEVER_EXTRA:
                 listed = ", ".join(sorted(target.extra_params - _NEVER_EXTRA)) or "none"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from saferoute.providers.openai_form_texts import picture
 from saferoute.providers.text_documents import linked
 from saferoute.providers.text_rules import anything, either, extracted, fields, items, says, says_json, scalar, tagged
 from saferoute.providers.wire_text import unknown_place
@@ -83,7 +84,7 @@ def _unless_null(rule: Rule) -> Rule:
 def _parts(kind: WireTextKind) -> Mapping[str, Rule]:
     return {
         "input_text": _object("type", text=says(kind)),
-        "input_image": _object("type", "detail", "image_url"),
+        "input_image": _object("type", "detail", image_url=picture(kind)),
         "input_file": _object("type", "file_id", "file_url", filename=says(kind), file_data=linked(kind)),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Literal
 
-from saferoute.errors import InvalidMessages, UnknownOption, UnsupportedParameter
+from saferoute.errors import InvalidMessages, UnknownOption
 from saferoute.providers.codec import Noticing
 from saferoute.values.events import Notice
 from saferoute.values.http import HttpRequest
@@ -23,13 +23,16 @@ __all__ = [
     "CHOICE_WORDS",
     "NoticingOnce",
     "add_sampling",
-    "checked_choice",
     "choice_written",
     "data_uri",
     "extra_fields",
     "misplaced",
+    "namespaces",
+    "object_schema",
+    "offered",
     "output_bound",
     "post",
+    "sampling",
     "schema_raw",
     "tools_raw",
     "written",
@@ -107,39 +110,13 @@ def post(target: Target, path: str, fields: Mapping[str, Any], spliced: Mapping[
 
 
 def output_bound(request: ChatRequest, target: Target) -> int | None:
-    """The bound of output tokens that goes out; None leaves it to the provider.
-
-    Raises:
-        UnsupportedParameter: if the call asks for more than the table allows.
-    """
-    asked = request.max_output_tokens
-    if asked is not None and target.max_output is not None and asked > target.max_output:
-        msg = f"max_output_tokens={asked} is over the {target.max_output} that the table allows for {target.id}"
-        raise UnsupportedParameter(msg, parameter="max_output_tokens")
-    return target.default_max_output if asked is None else asked
+    """The bound of output tokens that goes out; None leaves it to the provider."""
+    return target.default_max_output if request.max_output_tokens is None else request.max_output_tokens
 
 
-def checked_choice(request: ChatRequest, target: Target, noticing: Noticing) -> tuple[tuple[Tool, ...], str | None]:
-    """The tools and the tool choice, once they fit each other and the model.
-
-    Returns:
-        The tools that the model takes, and what was chosen: None, one of CHOICE_WORDS, or the name of one of them.
-
-    Raises:
-        InvalidMessages: for a choice that the tools do not have.
-        UnsupportedParameter: for tools that the model does not take (unless the request says drop).
-    """
-    choice = request.tool_choice
-    if choice is not None and choice not in CHOICE_WORDS and all(tool.name != choice for tool in request.tools):
-        msg = f"tool_choice names {choice!r}, which is not among the tools"
-        raise InvalidMessages(msg)
-    if choice == "required" and not request.tools:
-        msg = "tool_choice='required' needs tools"
-        raise InvalidMessages(msg)
-    if request.tools and target.profile.tools is False:
-        noticing.unsupported("tools", f"{target.model} takes no tools")
-        return (), None
-    return (request.tools, choice) if request.tools else ((), None)
+def offered(request: ChatRequest) -> tuple[tuple[Tool, ...], str | None]:
+    """The tools, and the choice among them: None, one of CHOICE_WORDS, or the name of one of them; without tools there is no choice."""
+    return (request.tools, request.tool_choice) if request.tools else ((), None)
 
 
 def tools_raw(tools: Collection[Tool], *, strict: bool) -> bytes:
@@ -163,8 +140,15 @@ def tools_raw(tools: Collection[Tool], *, strict: bool) -> bytes:
     return b"[%s]" % b",".join(written_tools)
 
 
+def object_schema(schema: bytes) -> bytes:
+    """The schema with the `type` that some insist on, which a schema of no arguments often leaves out."""
+    if schema.startswith(b'{"type":"object"') or schema.endswith(b',"type":"object"}') or "type" in decode(schema):
+        return schema
+    return b'{"type":"object"%s%s' % (b"" if schema == b"{}" else b",", schema[1:])
+
+
 def choice_written(choice: str) -> str | dict[str, Any]:
-    """Write what `checked_choice` gave in that form."""
+    """Write a choice that `offered` gave in that form."""
     return choice if choice in CHOICE_WORDS else {"type": "function", "function": {"name": choice}}
 
 
@@ -174,20 +158,20 @@ def schema_raw(output: OutputSchema) -> bytes:
     return b'{"type":"json_schema","json_schema":%s,"schema":%s}}' % (words[:-1], output.schema)
 
 
-def add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, noticing: Noticing, *, bound: str, seed: str) -> None:
-    """Write bounds, sampling and what is told of it in that form; `bound` and `seed` are the fields that have several names.
+def sampling(request: ChatRequest, top_p: str = "top_p") -> dict[str, float]:
+    """Temperature and top_p as far as they are given; the latter under the name that the dialect has for it."""
+    fields = {} if request.temperature is None else {"temperature": request.temperature}
+    if request.top_p is not None:
+        fields[top_p] = request.top_p
+    return fields
 
-    Raises:
-        UnsupportedParameter: for a bound over the table's, and for what the model does not take (unless the request says drop).
-    """
+
+def add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, *, bound: str, seed: str) -> None:
+    """Write bounds, sampling and what is told of it in that form; `bound` and `seed` are the fields that have several names."""
     most = output_bound(request, target)
     if most is not None:
         fields[bound] = most
-    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
-        if value is not None and target.profile.sampling is False:
-            noticing.unsupported(name, f"{target.model} takes no sampling parameters")
-        elif value is not None:
-            fields[name] = value
+    fields |= sampling(request)
     if request.stop:
         fields["stop"] = list(request.stop)
     if request.seed is not None:
@@ -200,8 +184,13 @@ def add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, n
             fields["top_logprobs"] = request.logprobs
 
 
+def namespaces(target: Target) -> tuple[str, ...]:
+    """The names under which a caller passes fields through to a row: the provider's, the dialect's, and the row's own."""
+    return tuple(dict.fromkeys((target.provider_name, target.dialect, target.id)))
+
+
 def extra_fields(request: ChatRequest, target: Target, reserved: Mapping[str, str], taken: Collection[str]) -> dict[str, Any]:
-    """What the caller passes through, under the provider's name or the dialect's, as far as the row opens it.
+    """What the caller passes through, under the provider's name, the dialect's or the row's, as far as the row opens it.
 
     Args:
         request: the call.
@@ -213,7 +202,7 @@ def extra_fields(request: ChatRequest, target: Target, reserved: Mapping[str, st
         UnknownOption: for a field that is reserved, not opened, or said twice.
     """
     extras: dict[str, Any] = {}
-    for namespace in dict.fromkeys((target.provider_name, target.dialect)):
+    for namespace in namespaces(target):
         for name, value in request.provider_options.get(namespace, {}).items():
             if name in reserved:
                 msg = f"provider_options[{namespace!r}] may not set {name!r}: {reserved[name]}"

@@ -23,7 +23,7 @@ from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.credentials import written_credential
 from saferoute.routing.parameters import filled
 from saferoute.routing.release import Release
-from saferoute.routing.rows import compile_row
+from saferoute.routing.rows import compile_row, family_name
 from saferoute.routing.schema import check
 from saferoute.routing.shapes import ALIAS, GRANT, ROW, SCHEMA
 from saferoute.routing.spellings import duration, money, price
@@ -212,7 +212,8 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             merged[name] = {**base[name], **over[name]}
     if merged.get("model") != "*" and "families" not in over and "families" in merged:
         families = merged.pop("families")
-        own: Mapping[str, Any] = next((one["profile"] for one in families if str(merged["model"]).startswith(one["prefix"])), {})
+        model = family_name(str(merged["model"]), str(merged["dialect"]))
+        own: Mapping[str, Any] = next((one["profile"] for one in families if model.startswith(one["prefix"])), {})
         merged["profile"] = {**base.get("profile", {}), **own, **over.get("profile", {})}
     if merged.get("auth") == "none" and "secret" not in over:
         merged.pop("secret", None)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeAlias, cast, get_args
 
+from saferoute.errors import ConfigurationError
 from saferoute.values.server import Server
 from saferoute.values.target import Dialect
 
@@ -74,12 +75,14 @@ class Preset:
 
     Attributes:
         server: at its usual port.
+        door_of: the kind that it is another door of; its own name if it is none.
         evidence: as of a provider.
         quirks: where it departs from its dialect, besides what all such servers of the dialect have in common.
         profile: what it can do.
     """
 
     server: Server
+    door_of: str
     evidence: str
     quirks: Mapping[str, Any]
     profile: Mapping[str, Any]
@@ -139,32 +142,55 @@ class Catalogue:
         """The provider, and its other doors: those that take the same key and nothing else."""
         return (provider, *(one for one in self.complete if one.secret == provider.secret and one.name != provider.name))
 
+    def door(self, server: Server) -> tuple[Server, Preset | None]:
+        """The server with port and dialect filled in from its kind, and what is known of that kind's door for the dialect.
+
+        Returns:
+            The preset is None without a kind, and for a dialect of which nothing is known of the kind.
+
+        Raises:
+            ConfigurationError: for a kind that the catalogue does not know.
+        """
+        if server.kind is None:
+            return server, None
+        kinds = self.kinds
+        kind = kinds.get(server.kind)
+        if kind is None:
+            raise ConfigurationError(f"server: the catalogue knows no kind {server.kind!r}; it knows {', '.join(kinds)}")
+        placed = replace(server, port=server.port or kind.server.port, dialect=server.dialect or kind.server.dialect)
+        doors = [kind, *(one for one in kinds.values() if one.door_of == kind.door_of)]
+        return placed, next((one for one in doors if one.server.dialect == placed.dialect), None)
+
     def server_row(self, server: Server) -> dict[str, Any]:
-        """A loopback server's row as routes.toml would write it, without id and data ceiling."""
+        """A loopback server's row as routes.toml would write it, without id and data ceiling.
+
+        Raises:
+            ConfigurationError: for a kind that the catalogue does not know.
+        """
+        placed, known = self.door(server)
+        dialect = cast("Dialect", placed.dialect)
         row: dict[str, Any] = {
-            "provider": server.name,
-            "dialect": server.dialect,
-            "origin": server.origin,
-            "path": server.prefix,
+            "provider": placed.name,
+            "dialect": dialect,
+            "origin": placed.origin,
+            "path": placed.prefix,
             "net": "loopback",
-            "model": server.model,
+            "model": placed.model,
             "auth": "none",
-            **self.loopback[server.dialect],
+            **self.loopback[dialect],
         }
-        if server.secret is not None:
-            row |= {"secret": server.secret, "auth": _KEY_SCHEMES[server.dialect]}
+        if placed.secret is not None:
+            row |= {"secret": placed.secret, "auth": _KEY_SCHEMES[dialect]}
+        if known is not None:
+            for part, more in (("quirks", known.quirks), ("profile", known.profile)):
+                if more:
+                    row[part] = {**row.get(part, {}), **more}
         return row
 
     def preset_row(self, name: str) -> dict[str, Any] | None:
         """The row of a kind of server at its usual port; None if the catalogue does not know it."""
         kind = self.kinds.get(name)
-        if kind is None:
-            return None
-        row = self.server_row(kind.server)
-        for part, more in (("quirks", kind.quirks), ("profile", kind.profile)):
-            if more:
-                row[part] = {**row.get(part, {}), **more}
-        return row
+        return None if kind is None else self.server_row(kind.server)
 
 
 _KEY_SCHEMES: Mapping[Dialect, str] = MappingProxyType(
@@ -215,5 +241,5 @@ def _provider(name: str, raw: Mapping[str, Any], row: str, read: _Reader) -> Cat
 
 
 def _preset(name: str, raw: Mapping[str, Any]) -> Preset:
-    server = Server(name, cast("int", raw["port"]), cast("Dialect", raw.get("dialect", "openai_chat")))
-    return Preset(server, raw["evidence"], raw.get("quirks", {}), raw.get("profile", {}))
+    server = Server(name, cast("int", raw["port"]), cast("Dialect", raw.get("dialect", "openai_chat")), kind=name)
+    return Preset(server, raw.get("door_of", name), raw["evidence"], raw.get("quirks", {}), raw.get("profile", {}))

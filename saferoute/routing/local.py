@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from saferoute.routing.catalogue import Catalogue, CatalogueProvider
     from saferoute.values.server import Server
 
-__all__ = ["LocalBundle", "local_bundle"]
+__all__ = ["LocalBundle", "local_bundle", "why_not_local"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,14 @@ def _why_unknown(known: Catalogue, name: str) -> str:
     provider = known.provider(name)
     if provider is None:
         return f"the catalogue has no provider {name!r}; it has {', '.join(one.name for one in known.complete)}"
-    asked = " and ".join(provider.parameters)
+    return why_not_local(provider)
+
+
+def why_not_local(provider: CatalogueProvider) -> str:
+    """Why a local table cannot have a provider with parameters, and what to do; "" for one without."""
+    if not provider.parameters:
+        return ""
+    asked, name = " and ".join(provider.parameters), provider.name
     return f"{name} needs its {asked}, which a local table cannot have: write [providers.{name}] in routes.toml (saferoute init makes one)"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from saferoute.secrets.aws_places import AwsEnvironmentPlace, AwsProfilePlace
 from saferoute.secrets.sources import DefaultPlace, EnvironmentPlace, KeyringPlace, VaultPlace
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from saferoute.secrets.sources import CatalogueEnv, Place
 
 __all__ = ["advice", "either", "variables_read"]
+
+
+_AWS_FORM: Final = "A stored AWS key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN behind it for temporary keys."
 
 
 def either(words: Sequence[str]) -> str:
@@ -33,7 +37,7 @@ def variables_read(names: Sequence[str], places: Sequence[Place], catalogue: Cat
     return list(dict.fromkeys(found))
 
 
-def advice(names: Sequence[str], places: Sequence[Place], catalogue: CatalogueEnv, origin: str | None) -> str:
+def advice(names: Sequence[str], places: Sequence[Place], catalogue: CatalogueEnv, origin: str | None, *, signs: bool = False) -> str:
     """Say how to get one of these secrets to where it is found.
 
     Args:
@@ -42,10 +46,13 @@ def advice(names: Sequence[str], places: Sequence[Place], catalogue: CatalogueEn
         catalogue: what the catalogue knows.
         origin: where the secret would have gone; None if no call was made yet, because `Client.local` found no key at all. Only then is
             `Client.local` named: who calls under a signed table must not be led to drop it.
+        signs: it is an AWS key, for a row with auth = "sigv4".
     """
     store, command = _adding(names[0], names[0] in catalogue, places, origin or "https://...")
     kept = any(isinstance(place, DefaultPlace | KeyringPlace | VaultPlace) for place in places)
     stores = [store, command] if kept else [f"{store} or {command} with secrets= left out"]
+    if signs:
+        return f"{_for_aws(names[0], stores, places, origin or 'https://...')} {_AWS_FORM}"
     if variables := variables_read(names, places, catalogue):
         return f"Set {either(variables)} before the client is made, or use {_one_of(stores)}."
     if names[0] in catalogue:
@@ -53,6 +60,19 @@ def advice(names: Sequence[str], places: Sequence[Place], catalogue: CatalogueEn
         return f"Use {_one_of([environment, *stores])}."
     environment = f'secrets=Secrets.from_env({{"{names[0]}": ("THE_VARIABLE", "{origin or "https://..."}")}})'
     return f"Use {_one_of([*stores, environment])}."
+
+
+def _for_aws(name: str, stores: Sequence[str], places: Sequence[Place], where: str) -> str:
+    """Where AWS' own tools keep keys is read by a program that says so; a place that was tried already is not suggested again."""
+    given = f'origins="{where}"' + ("" if name == "aws" else f', name="{name}"')
+    read = [place for place in places if isinstance(place, AwsEnvironmentPlace) and place.name == name]
+    tried = any(isinstance(place, AwsProfilePlace) and place.name == name for place in places)
+    ways = [*stores]
+    ways += [] if read else [f"secrets=Secrets.from_aws_env({given})"]
+    ways += [] if tried else [f"secrets=Secrets.from_aws_profile({given})"]
+    if read:
+        return f"Set {' and '.join(read[0].variables[:2])} before the client is made, or use {_one_of(ways)}."
+    return f"Use {_one_of(ways)}."
 
 
 def _adding(name: str, known: bool, places: Sequence[Place], where: str) -> tuple[str, str]:  # noqa: FBT001  private, and one of a kind

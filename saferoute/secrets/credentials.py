@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from saferoute.errors import OriginMismatch, SecretError
+from saferoute.secrets.kept import WatchedRecord, may_remake, refused
 from saferoute.secrets.minting import reveal
 from saferoute.secrets.secret import Uncopied, check_bound, credential_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from saferoute.secrets.kept import Kept
+    from saferoute.secrets.kept import Kept, Watch
     from saferoute.secrets.lookup import Sources
     from saferoute.secrets.secret import Hidden, Secret, SecretRecord
     from saferoute.secrets.signer import Signer
@@ -31,12 +32,17 @@ _NONE_MADE: Mapping[str, CredentialSpec] = MappingProxyType({})
 class Credentials(Uncopied):
     """Headers out of sources. A keyring or vault is asked once for each (name, scheme, origin), not once a call.
 
+    It is asked again after what it gave was refused (`forget`); a place that can tell is also asked whether it changed (`WatchedRecord`).
+
     A name of the table's `credentials` is never looked up: what was made under it is kept here (`keep`), by the driver that made it.
 
     Safe in threads: a header that is ready is read without a lock; those that are not are looked up one after the other.
     """
 
-    __slots__ = ("_exchange", "_kept", "_kept_signers", "_lent", "_lock", "_numbers", "_ready", "_signers", "_sources", "made")
+    __slots__ = (
+        "_exchange", "_kept", "_kept_signers", "_lent", "_lock", "_looked", "_numbers", "_ready", "_refused", "_signers", "_sources",
+        "_watches", "epoch", "made",
+    )  # fmt: skip
 
     def __init__(self, sources: Sources, made: Mapping[str, CredentialSpec] = _NONE_MADE) -> None:
         """Take the sources of stored secrets.
@@ -44,8 +50,14 @@ class Credentials(Uncopied):
         Args:
             sources: where stored secrets are.
             made: the table's credentials by name; kept in `made`.
+
+        `epoch` counts look-ups; a request's refusal is reported with the count at its beginning.
         """
         self.made = made
+        self.epoch = 0
+        self._looked: dict[str, int] = {}
+        self._watches: dict[str, Watch] = {}
+        self._refused: dict[str, float] = {}
         self._sources = sources
         self._ready: dict[tuple[str, AuthScheme, str], tuple[bytes, bytes]] = {}
         self._signers: dict[tuple[str, str], Signer] = {}
@@ -63,7 +75,12 @@ class Credentials(Uncopied):
     # -------------------------------------------------------------------------------------------- what a transport asks
 
     def cached(self, name: str, auth: AuthScheme, origin: str) -> tuple[bytes, bytes] | Signer | None:
-        """The header of a stored secret, or its signer, if it is ready; never waits. An async driver asks this first."""
+        """The header of a stored secret, or its signer, if it is ready; never waits. An async driver asks this first.
+
+        None also when it is time to ask the secret's place whether it changed, which `look_up` does.
+        """
+        if self._watches and (watch := self._watches.get(name)) is not None and watch.is_due():
+            return None
         return self._ready.get((name, auth, origin)) or (self._signers.get((name, origin)) if auth == "sigv4" else None)
 
     def look_up(self, name: str, auth: AuthScheme, origin: str) -> None:
@@ -72,6 +89,8 @@ class Credentials(Uncopied):
         Raises:
             SecretError, ConfigurationError: as `header` and `signer`.
         """
+        if name in self._watches:
+            self._look_at(name)
         if auth == "sigv4":
             self.signer(name, origin)
         else:
@@ -98,7 +117,7 @@ class Credentials(Uncopied):
         with self._lock:
             ready = self._ready.get(wanted)
             if ready is None:
-                ready = self._ready[wanted] = credential_header(self._found(name, origin), auth, origin)
+                ready = self._ready[wanted] = credential_header(self._looked_up(name, origin), auth, origin)
         return ready
 
     def signer(self, name: str, origin: str) -> Signer:
@@ -125,13 +144,31 @@ class Credentials(Uncopied):
         with self._lock:
             ready = self._signers.get((name, origin))
             if ready is None:
-                ready = self._signers[name, origin] = make_signer(self._found(name, origin), origin)
+                ready = self._signers[name, origin] = make_signer(self._looked_up(name, origin, signs=True), origin)
         return ready
 
-    def _found(self, name: str, origin: str) -> SecretRecord:
+    def _looked_up(self, name: str, origin: str, *, signs: bool = False) -> SecretRecord:
+        """Find what is about to be remembered; the lock is held."""
+        record = self._found(name, origin, signs=signs)
+        self.epoch += 1
+        self._looked[name] = self.epoch
+        if isinstance(record, WatchedRecord):
+            earlier = self._watches.get(name)
+            if earlier is not None and earlier.stamp != record.watch.stamp:
+                self._drop(name)  # what is ready for other origins is of the old content
+            self._watches[name] = record.watch
+        return record
+
+    def _look_at(self, name: str) -> None:
+        with self._lock:
+            watch = self._watches.get(name)
+            if watch is not None and watch.is_due() and watch.has_changed():
+                self._drop(name)
+
+    def _found(self, name: str, origin: str, *, signs: bool = False) -> SecretRecord:
         record = self._sources.find(name)
         if record is None:
-            raise self._sources.missing(name, origin=origin)
+            raise self._sources.missing(name, origin=origin, signs=signs)
         return record
 
     # ------------------------------------------------------------------------------------------------- what is made
@@ -181,6 +218,19 @@ class Credentials(Uncopied):
                 self._kept[old.record.name] = new
         return current
 
+    def refuse(self, kept: Kept, now: float) -> None:
+        """Note that its receiver did not accept it: the next call makes another, if no refusal led to one a moment ago.
+
+        Until then it is still presented, so that callers get the receiver's own answer and the endpoint is not asked for every call.
+
+        Args:
+            kept: what was presented.
+            now: seconds since the epoch.
+        """
+        name = kept.record.name
+        if may_remake(self._refused.get(name), now) and self.replace(kept, refused(kept)):
+            self._refused[name] = now
+
     def _made_for(self, name: str, origin: str) -> Kept:
         self.check_made(name, origin)
         kept = self._kept.get(name)
@@ -213,12 +263,24 @@ class Credentials(Uncopied):
         self._lock = threading.Lock()
         self._exchange = threading.Lock()
 
-    def forget(self, name: str) -> None:
-        """Drop what is remembered of a secret, after it was rotated or refused; the next call looks again, or makes another."""
+    def forget(self, name: str, epoch: int | None = None) -> None:
+        """Drop what is remembered of a secret, after it was rotated or refused; the next call looks again, or makes another.
+
+        Args:
+            name: which.
+            epoch: `epoch` as it was before the request that was refused; what was looked up later was not refused, and stays.
+        """
         with self._lock:
-            for wanted in [wanted for wanted in self._ready if wanted[0] == name]:
-                del self._ready[wanted]
-            for place in [place for place in self._signers if place[0] == name]:
-                del self._signers[place]
+            if epoch is not None and self._looked.get(name, 0) > epoch:
+                return
+            self._drop(name)
             self._kept.pop(name, None)
             self._sources.forget(name)
+
+    def _drop(self, name: str) -> None:
+        """Drop what is ready of a stored secret; the lock is held."""
+        for wanted in [wanted for wanted in self._ready if wanted[0] == name]:
+            del self._ready[wanted]
+        for place in [place for place in self._signers if place[0] == name]:
+            del self._signers[place]
+        self._watches.pop(name, None)

@@ -1,10 +1,10 @@
-"""How long a made credential serves: the rules of remembering, refreshing and refusing. Pure; the time is a parameter."""
+"""How long what is remembered serves: made credentials, and secrets whose place can tell that they changed. Pure; time is a parameter."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from saferoute.errors import SecretError
 from saferoute.secrets.minting import LONGEST_LIFE, endpoint
@@ -14,11 +14,36 @@ if TYPE_CHECKING:
     from saferoute.secrets.minting import Minted
     from saferoute.values.credential import CredentialSpec
 
-__all__ = ["Kept", "keep", "postponed", "refused"]
+__all__ = ["Kept", "Watch", "WatchedRecord", "keep", "may_remake", "postponed", "refused"]
 
 _MARGIN: Final = 300.0
 _SHARE: Final = 0.2
 _PAUSE: Final = 30.0
+
+
+class Watch(Protocol):
+    """Tells whether a secret is still what was read."""
+
+    @property
+    def stamp(self) -> object:
+        """What the place said of the secret when it was read; another stamp is another content."""
+
+    def is_due(self) -> bool:
+        """Whether it is time to look again; never waits."""
+
+    def has_changed(self) -> bool:
+        """Look again; may wait for a disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRecord(SecretRecord):
+    """A secret out of a place that can tell when it changed.
+
+    Attributes:
+        watch: tells.
+    """
+
+    watch: Watch = field(kw_only=True, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +92,16 @@ def keep(spec: CredentialSpec, minted: Minted, now: float) -> Kept:
 def postponed(kept: Kept, now: float) -> Kept:
     """The same, after a refresh that failed: the next one is tried after half a minute, or half of what is left."""
     return replace(kept, refresh_at=now + min(_PAUSE, (kept.expires_at - now) / 2))
+
+
+def may_remake(last: float | None, now: float) -> bool:
+    """Whether a refusal may lead to another exchange: one in half a minute may, so that endless refusals do not ask for endless tokens.
+
+    Args:
+        last: seconds since the epoch at which a refusal last did; None for never.
+        now: seconds since the epoch. A clock that was set back does not make the pause longer.
+    """
+    return last is None or not 0 <= now - last < _PAUSE
 
 
 def refused(kept: Kept) -> Kept:

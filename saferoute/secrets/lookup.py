@@ -224,12 +224,13 @@ class Sources:
         for source in self._sources:
             source.forget(name)
 
-    def missing(self, *names: str, origin: str | None = None) -> SecretNotFound:
+    def missing(self, *names: str, origin: str | None = None, signs: bool = False) -> SecretNotFound:
         """Make the error for secrets that no place holds: what was looked at, and what to do on this machine.
 
         Args:
             names: the secret, or several of which one would do.
             origin: where the secret would have gone; None if `Client.local` was looking for any key to make a table for.
+            signs: it would have signed requests to AWS.
         """
         facts = [f"No key for {either(names)} in {either(self.labels) if self._sources else 'any place, as none was given'}."]
         reasons = [self._why_absent(source, names[0]) for source in self._sources]
@@ -238,7 +239,7 @@ class Sources:
         facts += self._in_the_vault(names, origin)
         looked = zip(self._places, reasons, strict=False)
         tried = [place for place, reason in looked if not (reason and isinstance(place, KeyringPlace))]
-        return SecretNotFound(f"{' '.join(facts)} {advice(names, tried, self._catalogue, origin)}")
+        return SecretNotFound(f"{' '.join(facts)} {advice(names, tried, self._catalogue, origin, signs=signs)}")
 
     @staticmethod
     def _why_absent(source: SecretSource, name: str) -> str:

@@ -54,7 +54,7 @@ class MintRequest:
 
     Attributes:
         method: "GET", "POST" or "PUT".
-        path: absolute path with query; no secret is ever in it.
+        path: absolute path with query. It shows nowhere: in a container of AWS it is what a stored secret holds.
         headers: lower-case names; none of them secret.
         body: hidden, since it may hold an assertion or a client's secret.
         secret_headers: headers that are secret, such as a metadata session's token; the driver sends at most one.
@@ -67,6 +67,10 @@ class MintRequest:
     body: Hidden
     secret_headers: tuple[tuple[str, Hidden], ...] = ()
     origin: str = ""
+
+    @override
+    def __repr__(self) -> str:
+        return f"MintRequest({self.method} {self.origin or 'the row'})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from saferoute.values.messages import Citation, Content, OpaqueState, ToolCall
+    from saferoute.values.messages import Citation, Message, OpaqueState, ToolCall
     from saferoute.values.reply import Reply
     from saferoute.values.usage import Usage
 
@@ -34,6 +34,7 @@ FinishReason: TypeAlias = Literal[
 ]
 
 __all__ = [
+    "Alternative",
     "Cited",
     "Completed",
     "DecodedEvent",
@@ -167,6 +168,30 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another answer, where several were asked for; its repr shows no content.
+
+    Attributes:
+        message: the assistant's turn, parts in the provider's order.
+        finish_reason: why it ended, in saferoute's words: each answer may have been cut for a reason of its own.
+        raw_finish_reason: the same in the provider's words.
+    """
+
+    message: Message
+    finish_reason: FinishReason
+    raw_finish_reason: str
+
+    @property
+    def text(self) -> str:
+        """All its text."""
+        return self.message.text
+
+    @override
+    def __repr__(self) -> str:
+        return f"Alternative(finish_reason={self.finish_reason!r}, {len(self.text)} chars)"
+
+
+@dataclass(frozen=True, slots=True)
 class Noticed:
     """A notice that came up while the answer arrived."""
 
@@ -184,7 +209,7 @@ class Completed:
     usage: Usage
     metadata: Mapping[str, Any] = field(default_factory=dict)
     logprobs: tuple[TokenLogprob, ...] = ()
-    alternatives: tuple[Content, ...] = ()  # the other answers, where several were asked for
+    alternatives: tuple[Alternative, ...] = ()  # the other answers, where several were asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Signed things do not come through here: they have a stricter parser (`saferoute.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
@@ -73,10 +73,13 @@ def as_text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+_MOST: Final = 2**53  # up to here every reader of JSON reads the same number
+
+
 def integer(value: object) -> int | None:
-    """A count from a provider: a non-negative integer, or None for anything else (a float with no fraction counts)."""
+    """A count from a provider: a non-negative integer up to 2**53, or None for anything else (a float with no fraction counts)."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and 0 <= value <= _MOST else None

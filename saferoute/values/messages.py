@@ -135,9 +135,9 @@ class Image:
         _check_bytes("Image", self.data)
         if self.media_type is None and self.data is not None:
             object.__setattr__(self, "media_type", media_type_of(self.data))  # before anybody has seen it
-            if self.media_type is not None and not self.media_type.startswith("image/"):
-                msg = f"these bytes are no picture but {self.media_type}: use saferoute.File, or saferoute.Audio for sound"
-                raise InvalidMessages(msg)
+        if self.media_type is not None and not self.media_type.lower().startswith("image/"):
+            msg = f"these bytes are no picture but {self.media_type[:80]}: use saferoute.File, or saferoute.Audio for sound"
+            raise InvalidMessages(msg)
         _one_source("Image", self.data, self.url, self.media_type)
 
     @classmethod

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from saferoute.values.events import FinishReason, Notice, TokenLogprob
+    from saferoute.values.events import Alternative, FinishReason, Notice, TokenLogprob
     from saferoute.values.messages import Citation, ToolCall
     from saferoute.values.usage import Usage
 
@@ -86,7 +86,8 @@ class Reply(Generic[T_co]):
         attempts: every try, the last one included.
         provider_metadata: what only this provider says, under its name.
         logprobs: how likely each token of the text was, if `logprobs` was asked for and the provider says it.
-        alternatives: the other answers, if the call asked for several with `n`.
+        alternatives: the other answers, if the call asked for several with `n`, each with the reason why it ended. With `output` only the
+            answer itself is parsed and checked, not these.
     """
 
     message: Message
@@ -105,7 +106,7 @@ class Reply(Generic[T_co]):
     attempts: tuple[Attempt, ...] = ()
     provider_metadata: Mapping[str, Any] = field(default_factory=dict)
     logprobs: tuple[TokenLogprob, ...] = ()
-    alternatives: tuple[Message, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
     _parsed: object = None
     _has_parsed: bool = False
 

@@ -60,7 +60,7 @@ class EventStream:
             and self._begun
             and size <= self._max
         ):
-            return [("", data[6:-2].decode(errors="replace"))]
+            return [("", data[6:-2].decode("utf-8", "replace"))]
         if not self._begun:
             data = self._skip_bom(data)
         if self._after_cr or b"\r" in data:
@@ -81,7 +81,7 @@ class EventStream:
         events = []
         for block in whole.split(b"\n\n"):
             if block.startswith(b"data: ") and b"\n" not in block and len(block) <= self._max:
-                events.append(("", block[6:].decode(errors="replace")))
+                events.append(("", block[6:].decode("utf-8", "replace")))
             elif block:
                 self._check(block)
                 _read_block(block, events)
@@ -136,5 +136,5 @@ def _read_block(block: bytes, events: list[tuple[str, str]]) -> bool:
         elif field == b"event":
             name = value.removeprefix(b" ")
     if data:
-        events.append((name.decode(errors="replace"), b"\n".join(data).decode(errors="replace")))
+        events.append((name.decode("utf-8", "replace"), b"\n".join(data).decode("utf-8", "replace")))
     return bool(data)

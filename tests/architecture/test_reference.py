@@ -11,6 +11,7 @@ from package_source import ROOT, modules
 
 from saferoute import errors, keys
 from saferoute.cli.program import build_parser
+from saferoute.routing.catalogue import load_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +72,13 @@ def test_every_command_and_option_is_documented() -> None:
 def _documented(text: str) -> list[str]:
     cells = re.findall(r"^\| `(-[^`]*)` \|", text, re.MULTILINE)
     return sorted(option for cell in cells for option in re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", cell))
+
+
+def test_the_providers_that_init_takes_are_documented() -> None:
+    page = (REFERENCE / "command-line.md").read_text(encoding="utf-8")
+    named = re.search(r"^Providers for `--provider`: ([^.]*)\.", page, re.MULTILINE)
+    assert named is not None
+    assert re.findall(r"`(\w+)`", named[1]) == [provider.name for provider in load_catalogue().providers]
 
 
 def test_every_function_of_keys_is_documented() -> None:

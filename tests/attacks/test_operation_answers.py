@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saferoute.errors import InvalidMessages, ProtocolError, RequestError, SaferouteError
+from saferoute.errors import InvalidMessages, ProtocolError, RateLimited, RequestError, SaferouteError
 from saferoute.providers.operations.contract import (
     CountRequest,
     EmbedRequest,
@@ -26,7 +26,9 @@ from saferoute.providers.operations.openai_media import form
 from saferoute.providers.operations.registry import plan_for
 from saferoute.providers.registry import codec_for
 from saferoute.values.conversation import messages_from
+from saferoute.values.events import Notice
 from saferoute.values.http import Head
+from saferoute.values.json import integer
 from saferoute.values.messages import Audio
 from saferoute.values.request import ChatRequest
 from tests.unit.operation_cases import ANTHROPIC, BEDROCK, COHERE, GEMINI, MISTRAL, OLLAMA, OPENAI, VERTEX, first, played
@@ -151,6 +153,55 @@ def test_speech_is_sound(kind: str) -> None:
         played("speak", SpeakRequest(text="a", voice="v"), OPENAI, b"x", headers={"content-type": kind})
     with pytest.raises(ProtocolError, match="no sound"):
         played("speak", SpeakRequest(text="a", voice="v"), OPENAI, b"", headers={"content-type": "audio/mpeg"})
+
+
+ERROR = b'{"error": {"message": "the voice is gone", "type": "rate_limit_error", "code": "rate_limit_exceeded"}}'
+
+
+@pytest.mark.parametrize("kind", ["", "application/octet-stream"])
+@pytest.mark.parametrize("sound", ["mp3", "pcm"])
+def test_an_error_without_a_type_is_not_played(kind: str, sound: str) -> None:
+    asked = SpeakRequest(text="a", voice="v", format=sound)
+    headers = {"content-type": kind} if kind else {}
+    for page in (b"<html>busy</html>", b" \r\n<?xml version='1.0'?>", b'\xef\xbb\xbf{"detail": 1}', b"{", b'{"error": null}', ERROR[:-1]):
+        with pytest.raises(ProtocolError, match="not sound"):
+            played("speak", asked, OPENAI, page, headers=headers)
+    with pytest.raises(RateLimited) as caught:
+        played("speak", asked, OPENAI, ERROR, headers=headers)
+    assert "voice" not in str(caught.value)
+    for samples in (b"{\0\1\0" * 40, b"<\xff\x01\x80"):  # raw samples begin with any byte
+        assert played("speak", asked, OPENAI, samples, headers=headers)[1].fields["data"] == samples
+
+
+def test_fewer_pictures_than_were_asked_for_are_said() -> None:
+    answer = {"data": [{"url": "https://x.example/y.png"}]}
+    _, answered = played("image", ImageRequest(prompt="a", n=3), OPENAI, answer)
+    assert answered.notices == (Notice("noted", "n", "3 pictures were asked for, and 1 came"),)
+    assert played("image", ImageRequest(prompt="a"), OPENAI, answer)[1].notices == ()
+
+
+@pytest.mark.parametrize("value", ["false", "", 0, 1, 0.9, [], {}])
+def test_a_category_that_is_neither_true_nor_false_is_no_judgement(value: object) -> None:
+    with pytest.raises(ProtocolError, match="neither true nor false"):
+        played("moderate", ModerateRequest(texts=("a",)), OPENAI, {"results": [{"flagged": False, "categories": {"hate": value}}]})
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        (2**53, 2**53),
+        (2.0**53, 2**53),
+        (2**53 + 1, None),
+        (1e300, None),
+        (10**400, None),
+        (-1, None),
+        (True, None),
+        (1.5, None),
+        ("1", None),
+    ],
+)
+def test_a_count_beyond_what_readers_agree_on_is_none(value: object, count: int | None) -> None:
+    assert integer(value) == count
 
 
 @pytest.mark.parametrize(

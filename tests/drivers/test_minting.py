@@ -62,8 +62,11 @@ def test_refreshed_five_minutes_before_its_end(kind: str) -> None:
         assert len(server.exchanges) == 1
         front.wall.now += 2
         front.call(server.origin)
+        front.settle()
+        front.call(server.origin)
         assert len(server.exchanges) == 2
-        assert [seen.headers["authorization"] for seen in server.calls] == ["Bearer one", "Bearer one", "Bearer two"]
+        third = "Bearer two" if kind == "blocking" else "Bearer one"  # asyncio refreshes in the background
+        assert [seen.headers["authorization"] for seen in server.calls] == ["Bearer one", "Bearer one", third, "Bearer two"]
 
 
 def test_a_short_life_is_refreshed_at_four_fifths(kind: str) -> None:
@@ -74,6 +77,7 @@ def test_a_short_life_is_refreshed_at_four_fifths(kind: str) -> None:
         assert len(server.exchanges) == 1
         front.wall.now += 2
         front.call(server.origin)
+        front.settle()
         assert len(server.exchanges) == 2
 
 
@@ -82,6 +86,7 @@ def test_a_refresh_that_fails_leaves_the_valid_token_in_use(kind: str, caplog: p
         front.call(server.origin)
         front.wall.now += 3400
         assert front.call(server.origin).status == 200
+        front.settle()
         assert len(server.exchanges) == 2
         assert "cloud was not refreshed (ServerError)" in caplog.text
         front.wall.now += 20
@@ -89,7 +94,10 @@ def test_a_refresh_that_fails_leaves_the_valid_token_in_use(kind: str, caplog: p
         assert len(server.exchanges) == 2  # not asked again for every call
         front.wall.now += 15
         front.call(server.origin)
-        assert [seen.headers["authorization"] for seen in server.calls] == ["Bearer one"] * 3 + ["Bearer two"]
+        front.settle()
+        front.call(server.origin)
+        old = 3 if kind == "blocking" else 4
+        assert [seen.headers["authorization"] for seen in server.calls] == ["Bearer one"] * old + ["Bearer two"] * (5 - old)
 
 
 def test_an_expired_token_is_never_used_by_choice(kind: str) -> None:
@@ -251,6 +259,89 @@ def test_one_whose_time_was_short_does_not_end_the_others(kind: str) -> None:
 
             assert front.wait(scenario()) == 200
         assert isinstance(outcome[0], TimedOut)
+        assert len(server.exchanges) == 2
+
+
+def test_a_refresh_that_hangs_costs_no_call_its_time(kind: str) -> None:
+    """The endpoint is silent and the token is still valid: nobody's call ends with TimedOut, and most do not even wait."""
+    with TokenServer(token("one"), Told(b"{}", delay=4.0)) as server, Front(kind, spec(server.origin)) as front:
+        front.call(server.origin)
+        front.wall.now += 3600 - 299
+        began = time.monotonic()
+        assert [front.call(server.origin, total=0.8).status for _ in range(3)] == [200] * 3
+        assert time.monotonic() - began < (0.75 if kind == "blocking" else 0.35)
+        assert [seen.headers["authorization"] for seen in server.calls] == ["Bearer one"] * 4
+        assert len(server.exchanges) == 2
+
+
+def test_a_long_call_gives_a_hanging_refresh_few_seconds(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saferoute.drivers.minting._REFRESH_SECONDS", 0.3)
+    with TokenServer(token("one"), Told(b"{}", delay=4.0)) as server, Front(kind, spec(server.origin)) as front:
+        front.call(server.origin)
+        front.wall.now += 3400
+        began = time.monotonic()
+        assert front.call(server.origin, total=60.0).status == 200
+        assert time.monotonic() - began < 2.0
+
+
+def test_a_token_that_ends_while_the_endpoint_is_silent_is_made_with_the_calls_own_time(kind: str) -> None:
+    with TokenServer(token("one"), Told(token("two").body, delay=0.7), token("three")) as server, Front(kind, spec(server.origin)) as front:
+        front.call(server.origin)
+        front.wall.now += 3599
+        if kind == "blocking":
+            ticks = iter([0.0, 0.0, 0.0, 0.0])
+            wall = front.wall
+
+            def ending() -> float:
+                return wall.now + next(ticks, 2.0)
+
+            front.front._minter._wall = ending
+            assert front.call(server.origin, total=1.0).status == 200
+            assert server.calls[-1].headers["authorization"] == "Bearer three"
+        else:
+            front.call(server.origin)
+            front.wall.now += 2
+            assert front.call(server.origin).status == 200  # waits for what refreshes in the background
+            assert server.calls[-1].headers["authorization"] == "Bearer two"
+            assert len(server.exchanges) == 2
+
+
+def test_a_background_refresh_passes_an_interrupt_on(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind == "blocking":
+        pytest.skip("a thread's own exchange is passed on as it is")
+    with TokenServer(token("one")) as server, Front(kind, spec(server.origin)) as front:
+        front.call(server.origin)
+        front.wall.now += 3400
+
+        async def interrupted(*_: object) -> BaseException:
+            return KeyboardInterrupt()
+
+        monkeypatch.setattr(type(front.front._minter), "_exchange", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            front.wait(front.front._minter._refresh(front.credentials.made["cloud"]))
+
+
+def test_persistent_refusals_do_not_make_a_token_for_every_call(kind: str) -> None:
+    with TokenServer(token("one"), token("two"), token("three")) as server, Front(kind, spec(server.origin)) as front:
+        server.rejected |= {"one", "two"}
+        assert [front.call(server.origin).status for _ in range(6)] == [401] * 6
+        assert len(server.exchanges) == 2
+        front.wall.now += 29
+        assert front.call(server.origin).status == 401
+        assert len(server.exchanges) == 2
+        front.wall.now += 2
+        assert [front.call(server.origin).status for _ in range(2)] == [401, 200]
+        assert len(server.exchanges) == 3
+
+
+def test_refusals_between_acceptances_do_not_make_a_token_each(kind: str) -> None:
+    """One place refuses what another accepts: that it was accepted in between is no reason for more exchanges."""
+    with TokenServer(*(token(f"t{number}") for number in range(9))) as server, Front(kind, spec(server.origin)) as front:
+        for _ in range(4):
+            server.rejected = set()
+            assert front.call(server.origin).status == 200
+            server.rejected = {f"t{number}" for number in range(9)}
+            assert front.call(server.origin).status == 401
         assert len(server.exchanges) == 2
 
 

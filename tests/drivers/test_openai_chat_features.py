@@ -47,7 +47,8 @@ def test_several_answers_with_sources_and_probabilities(kind: str) -> None:
     sent = json.loads(world.requests[0].body)
     assert (sent["n"], sent["logprobs"], "top_logprobs" in sent) == (2, True, False)
     assert reply.text == "It rains."
-    assert [message.text for message in reply.alternatives] == ["It snows."]
+    assert [(other.text, other.finish_reason) for other in reply.alternatives] == [("It snows.", "stop")]
+    assert repr(reply.alternatives[0]) == "Alternative(finish_reason='stop', 9 chars)"
     assert reply.citations == (CITATION,)
     assert reply.logprobs == (TokenLogprob("It", -0.5),)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from saferoute.call.operation import OperationCall, operation_flow
+from saferoute.call.operation import Bound, OperationCall, operation_flow
 from saferoute.drivers.blocking import run
 from saferoute.drivers.concurrent import run_async
 from saferoute.errors import (
@@ -53,7 +53,7 @@ def failed(status: int, body: bytes = BUSY, **headers: str) -> Answer:
 
 def operate(
     kind: str, world: World, *targets: Any, operation: Any = "embed", request: Any = None, build: Callable[..., Any] = Embeddings, max_attempts: int = 3,
-    total: float | None = None, recheck: Callable[[Any], None] = lambda _: None,
+    total: float | None = None, recheck: Callable[[Any], None] = lambda _: None, bound: Bound | None = None,
 ) -> Any:  # fmt: skip
     call = OperationCall(
         operation,
@@ -67,6 +67,7 @@ def operate(
         codec_for,
         recheck,
         lambda: 0.5,
+        bound,
     )
     witness = Witness()
     try:
@@ -136,8 +137,81 @@ def test_another_row_begins_anew_and_says_what_was_lost(kind: str) -> None:
     found = operate(kind, world, target("one"), target("two"), request=EmbedRequest(texts=texts))
     assert [list(vector) for vector in found] == [[5.0], [6.0]]
     assert found.target == "two"
-    assert found.usage.input_tokens == 6
+    assert found.usage.input_tokens == 9  # what was lost may be billed: it is part of what the call used
+    assert found.cost is None
     assert [notice.message for notice in found.warnings] == ["1 requests that one answered, and may bill, are not part of the result"]
+
+
+TWO_BATCHES = tuple(f"{number} " + "x" * 299_000 for number in range(2))
+
+
+def priced(name: str, price: int = 1000, currency: str = "USD") -> Any:
+    return target(name, prices=Prices(input=price, output=0, currency=currency))
+
+
+def test_what_another_row_answered_in_vain_is_in_the_cost(kind: str) -> None:
+    world = World(answered(0.0, tokens=5), failed(503), answered(5.0), answered(6.0))
+    found = operate(kind, world, priced("one", 2000), priced("two"), request=EmbedRequest(texts=TWO_BATCHES))
+    assert (found.target, found.usage.input_tokens, str(found.cost)) == ("two", 11, "0.000016")
+
+
+@pytest.mark.parametrize("first", [target("one"), priced("one", currency="EUR")], ids=["no price", "another currency"])
+def test_a_cost_that_cannot_be_summed_is_not_known(kind: str, first: Any) -> None:
+    world = World(answered(0.0), failed(503), answered(5.0), answered(6.0))
+    found = operate(kind, world, first, priced("two"), request=EmbedRequest(texts=TWO_BATCHES))
+    assert (found.cost, found.usage.input_tokens) == (None, 9)
+
+
+def test_lost_usage_that_was_not_told_makes_the_sum_unknown(kind: str) -> None:
+    silent = Answer([json.dumps({"data": [{"index": 0, "embedding": [0.0]}]}).encode()])
+    found = operate(
+        kind,
+        World(silent, failed(503), answered(5.0), answered(6.0)),
+        priced("one"),
+        priced("two"),
+        request=EmbedRequest(texts=TWO_BATCHES),
+    )
+    assert (found.target, found.cost, found.usage.input_tokens) == ("two", None, None)
+    assert [notice.message for notice in found.warnings] == ["1 requests that one answered, and may bill, are not part of the result"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "spent", "follows"), [(13_000, 3, True), (12_999, 3, False), (20_000, None, True), (19_999, None, False)]
+)
+def test_a_bound_counts_what_another_row_answered(kind: str, amount: int, spent: int | None, follows: bool) -> None:
+    """One batch was answered for 3000 (or at a cost not told, which counts as the whole call's 10000) and the next row may cost 10000."""
+    begun = answered(0.0, tokens=3) if spent else Answer([json.dumps({"data": [{"index": 0, "embedding": [0.0]}]}).encode()])
+    world = World(begun, failed(401, b"{}"), answered(5.0), answered(6.0))
+    bound = Bound(amount, {"one": 10_000, "two": 10_000})
+    asked: dict[str, Any] = {"request": EmbedRequest(texts=TWO_BATCHES), "bound": bound}
+    if follows:
+        assert operate(kind, world, priced("one"), priced("two"), **asked).target == "two"
+        return
+    with pytest.raises(AuthenticationRejected) as caught:
+        operate(kind, world, priced("one"), priced("two"), **asked)
+    assert [attempt.target for attempt in caught.value.attempts] == ["one", "one"]
+    assert len(world.requests) == 2
+
+
+def test_within_a_bound_a_cheaper_row_follows_where_the_next_is_too_dear(kind: str) -> None:
+    world = World(answered(0.0), failed(401, b"{}"), answered(5.0), failed(401, b"{}"), answered(7.0), answered(8.0))
+    bound = Bound(20_000, {"one": 10_000, "dear": 18_000, "cheap": 1_000, "last": 13_000})
+    rows = (priced("one"), priced("dear"), priced("cheap"), priced("last"))
+    found = operate(kind, world, *rows, request=EmbedRequest(texts=TWO_BATCHES), bound=bound, max_attempts=5)
+    assert [attempt.target for attempt in found.attempts] == ["one", "one", "cheap", "cheap", "last", "last"]
+
+
+def test_within_a_bound_the_row_itself_is_asked_again(kind: str) -> None:
+    world = World(answered(0.0), failed(503), answered(1.0))
+    bound = Bound(10_000, {"one": 10_000, "two": 10_000})
+    found = operate(kind, world, priced("one"), priced("two"), request=EmbedRequest(texts=TWO_BATCHES), bound=bound)
+    assert ([list(vector) for vector in found], found.target, found.usage.input_tokens) == ([[0.0], [1.0]], "one", 6)
+
+
+def test_within_a_bound_a_row_follows_if_nothing_was_answered(kind: str) -> None:
+    world = World(failed(503), answered(5.0), answered(6.0))
+    bound = Bound(10_000, {"one": 10_000, "two": 10_000})
+    assert operate(kind, world, priced("one"), priced("two"), request=EmbedRequest(texts=TWO_BATCHES), bound=bound).target == "two"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

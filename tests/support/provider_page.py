@@ -77,7 +77,9 @@ auth = "bearer"
 SERVERS = """
 ## Servers on this machine
 
-`extends = "KIND"` in a row of `routes.toml` takes one over; `origin = "http://127.0.0.1:9000"` changes the port.
+`extends = "KIND"` in a row of `routes.toml` takes one over; `origin = "http://127.0.0.1:9000"` changes the port. A local client takes it over
+with `saferoute.loopback("here", kind="KIND")`, and `saferoute init` with `--server here=KIND`. Who names a kind and another door's dialect gets
+what is known of that door.
 
 """
 LACKS = """
@@ -97,7 +99,7 @@ EMULATED = """
 | a JSON Schema | the schema in words in the system prompt, the server's JSON mode where it has one, and the answer checked by `output=` |
 | a tool choice that forces a call | an instruction; one certain tool by offering no other |
 | at most one call a turn | an instruction |
-| a budget of thinking where the dial has words | the word that comes closest |
+| a budget of thinking where the dial has words | the word that comes closest (under "drop" too for the adaptive form, which does not think unless told) |
 | a word that the dial does not have | the nearest (under "drop" too) |
 """
 MATRIX = """

@@ -179,6 +179,12 @@ class Front:
             pass
         return exchange.head  # type: ignore[no-any-return]
 
+    def settle(self) -> None:
+        """Wait for what refreshes in the background."""
+        if self.loop is not None:
+            while tasks := self.front._minter._by_loop.get(self.loop):
+                self.loop.run_until_complete(asyncio.wait(list(tasks.values())))
+
     def many(self, count: int, origin: str) -> list[object]:
         """That many calls at once; heads or errors."""
         if self.loop is None:

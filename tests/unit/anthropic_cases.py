@@ -13,6 +13,7 @@ from saferoute.values.http import Head, NetClass
 from saferoute.values.messages import Message, Text
 from saferoute.values.request import ChatRequest
 from saferoute.values.target import Profile, Target
+from tests.support.fitted import fit_and_encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,7 +58,7 @@ def system(*texts: str) -> Message:
 
 
 def encode(*messages: Message, to: Target = TARGET, **fields: object) -> Encoded:
-    return AnthropicMessages().encode(ChatRequest(messages or (user("hi"),), **fields), to)
+    return fit_and_encode(AnthropicMessages(), ChatRequest(messages or (user("hi"),), **fields), to)
 
 
 def body_of(*messages: Message, to: Target = TARGET, **fields: object) -> dict[str, Any]:

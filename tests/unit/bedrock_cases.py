@@ -15,6 +15,7 @@ from saferoute.values.http import Head, NetClass
 from saferoute.values.messages import Message, Text
 from saferoute.values.request import ChatRequest
 from saferoute.values.target import Profile, Target
+from tests.support.fitted import fit_and_encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,7 +60,7 @@ def system(*texts: str) -> Message:
 
 
 def encode(*messages: Message, to: Target = TARGET, **fields: object) -> Encoded:
-    return BedrockConverse().encode(ChatRequest(messages or (user("hi"),), **fields), to)
+    return fit_and_encode(BedrockConverse(), ChatRequest(messages or (user("hi"),), **fields), to)
 
 
 def body_of(*messages: Message, to: Target = TARGET, **fields: object) -> dict[str, Any]:

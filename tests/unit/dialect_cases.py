@@ -20,6 +20,7 @@ from saferoute.values.messages import Content, Message, Part, Text
 from saferoute.values.request import ChatRequest
 from saferoute.values.target import Profile, Target
 from saferoute.values.tools import Tool
+from tests.support.fitted import fit_and_encode
 
 CODECS: dict[str, Codec] = {"cohere_chat": CohereChat(), "mistral_chat": MistralChat(), "ollama_chat": OllamaChat()}
 SSE = "text/event-stream"
@@ -56,7 +57,7 @@ def system(*texts: str) -> Message:
 
 
 def encode(to: Target, *messages: Message, **fields: Any) -> Encoded:
-    return CODECS[to.dialect].encode(ChatRequest(messages or (user("hi"),), **fields), to)
+    return fit_and_encode(CODECS[to.dialect], ChatRequest(messages or (user("hi"),), **fields), to)
 
 
 def body_of(encoded: Encoded) -> dict[str, Any]:

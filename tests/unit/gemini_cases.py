@@ -13,6 +13,7 @@ from saferoute.values.http import Head, NetClass
 from saferoute.values.messages import Message, OpaqueState, Text
 from saferoute.values.request import ChatRequest
 from saferoute.values.target import Profile, Target
+from tests.support.fitted import fit_and_encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def system(*texts: str) -> Message:
 
 
 def encode(*messages: Message, to: Target = TARGET, **fields: Any) -> Encoded:
-    return GeminiGenerate().encode(ChatRequest(messages or (user("hi"),), **fields), to)
+    return fit_and_encode(GeminiGenerate(), ChatRequest(messages or (user("hi"),), **fields), to)
 
 
 def _no_constants(name: str) -> None:

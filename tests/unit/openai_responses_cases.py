@@ -14,6 +14,7 @@ from saferoute.values.http import Head, NetClass
 from saferoute.values.messages import Message, OpaqueState, Reasoning, Text
 from saferoute.values.request import ChatRequest
 from saferoute.values.target import Profile, Target
+from tests.support.fitted import fit_and_encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +58,7 @@ def thought(payload: str | Json, text: str = "", **more: Any) -> Reasoning:
 
 
 def encode(*messages: Message, to: Target = TARGET, **fields: Any) -> Encoded:
-    return OpenAIResponses().encode(ChatRequest(messages or (user("hi"),), **fields), to)
+    return fit_and_encode(OpenAIResponses(), ChatRequest(messages or (user("hi"),), **fields), to)
 
 
 def body_of(*messages: Message, to: Target = TARGET, **fields: Any) -> Json:

@@ -99,7 +99,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], Target, dict[str, Any]]] = {
     "several calls at a time": ({"tools": (WEATHER,), "parallel_tool_calls": True}, TARGET, {"tools": [WIRE_WEATHER]}),
     "choice without tools": ({"tool_choice": "auto", "parallel_tool_calls": False}, TARGET, {}),
     "options under both names": (
-        {"provider_options": {"anthropic_messages": {"top_k": 1, "service_tier": "auto"}, "anthropic": {"top_k": 2}, "openai": {"x": 1}}},
+        {"provider_options": {"anthropic_messages": {"service_tier": "auto"}, "anthropic": {"top_k": 2}, "openai": {"x": 1}}},
         target(extra_params=frozenset({"top_k", "service_tier"})),
         {"top_k": 2, "service_tier": "auto"},
     ),
@@ -150,6 +150,18 @@ def test_the_output_bound(asked: int | None, default: int | None, most: int | No
     assert [(n.kind, n.parameter) for n in encoded.notices] == [("filled", "max_output_tokens")] * filled
 
 
+def test_too_much_output_is_refused_or_lowered_with_a_notice() -> None:
+    row = target(max_output=9)
+    with pytest.raises(UnsupportedParameter) as caught:
+        encode(to=row, max_output_tokens=10)
+    assert caught.value.parameter == "max_output_tokens"
+    encoded = encode(to=row, max_output_tokens=10, on_unsupported="drop")
+    assert json.loads(encoded.request.body).keys() == {"model", "max_tokens", "messages"}
+    assert json.loads(encoded.request.body)["max_tokens"] == 9
+    assert [(n.kind, n.parameter) for n in encoded.notices] == [("changed", "max_output_tokens")]
+    assert dict(encoded.request.headers)["anthropic-version"] == "2026-10-21"
+
+
 # fields of the call, the row, the parameter that is named, and what of the body is gone when the caller says drop
 REFUSED: dict[str, tuple[dict[str, Any], Target, str, dict[str, Any]]] = {
     "seed": ({"seed": 1}, TARGET, "seed", {}),
@@ -164,7 +176,6 @@ REFUSED: dict[str, tuple[dict[str, Any], Target, str, dict[str, Any]]] = {
         "top_k",
         {},
     ),
-    "too much output": ({"max_output_tokens": 10}, target(max_output=9), "max_output_tokens", {"max_tokens": 9}),
     "tools": ({"tools": (WEATHER,), "tool_choice": "weather"}, target(profile=Profile(tools=False)), "tools", {}),
     "schema": ({"output": SCHEMA}, target(profile=Profile(json_schema=False)), "output", {}),
     "reasoning": ({"reasoning": "low"}, target(profile=Profile(reasoning="none")), "reasoning", {}),
@@ -206,6 +217,12 @@ def test_a_budget_that_cannot_work_is_refused_whatever_the_policy(asked: object,
     assert body_of(to=target(profile=profile), reasoning=1024, max_output_tokens=1025)["thinking"]["budget_tokens"] == 1024
 
 
+def test_one_option_under_both_names_is_refused() -> None:
+    both = {"anthropic_messages": {"top_k": 1}, "anthropic": {"top_k": 2}}
+    with pytest.raises(UnknownOption, match="already"):
+        encode(to=target(extra_params=frozenset({"top_k"})), provider_options=both)
+
+
 @pytest.mark.parametrize(
     ("options", "allowed", "words"),
     [
@@ -244,12 +261,6 @@ def test_a_passed_temperature_counts_as_sampling() -> None:
     row = target(extra_params=frozenset({"temperature"}))
     request = encode(to=row, provider_options={"anthropic": {"temperature": 0.5}}).request
     assert dict(request.headers)["anthropic-version"] == "2023-06-01"
-
-
-@pytest.mark.parametrize(("choice", "tools"), [("required", ()), ("weather", ()), ("clock", (WEATHER,))])
-def test_a_choice_without_its_tool_is_refused(choice: str, tools: tuple[Tool, ...]) -> None:
-    with pytest.raises(InvalidMessages, match="tool"):
-        encode(tool_choice=choice, tools=tools)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ UNKNOWN: dict[str, list[dict[str, Any]]] = {
     "/messages/0/content/0/toolUse": [_said({"toolUse": {}}), _said({"toolUse": {}}, role="system")],
     "/messages/0/content/0/reasoningContent": [_said({"reasoningContent": {}})],
     "/messages/0/content/0/image": [_said({"image": {}}, role="assistant")],
-    "/messages/0/content/0/document/source/text": [_said({"document": {"source": {"text": "x"}}})],
+    "/messages/0/content/0/document/source/text": [_said({"document": {"format": "txt", "source": {"text": "x"}}})],
     "/messages/0/content/0/toolResult/content/0/searchResult": [_said({"toolResult": {"content": [{"searchResult": {}}]}})],
 }
 

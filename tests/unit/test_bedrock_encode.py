@@ -282,7 +282,6 @@ def test_a_text_of_another_type_goes_as_text_with_a_notice() -> None:
 REFUSED: list[Image | File | Audio] = [
     Image(url="https://x.example/a.png"),
     Image(PNG, media_type="image/tiff"),
-    Image(PNG, media_type="application/pdf"),
     File(url="https://x.example/a.pdf"),
     File(b"x", media_type="application/zip"),
     File(file_id="file-abc"),

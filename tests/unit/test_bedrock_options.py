@@ -209,12 +209,6 @@ def test_no_tools_please() -> None:
     assert "toolChoice" not in config
 
 
-@pytest.mark.parametrize("fields", [{"tool_choice": "required"}, {"tool_choice": "x"}, {"tool_choice": "x", "tools": (CLOCK,)}])
-def test_choices_without_their_tools(fields: dict[str, Any]) -> None:
-    with pytest.raises(InvalidMessages):
-        encode(**fields)
-
-
 def test_marks_for_the_cache() -> None:
     point = {"cachePoint": {"type": "default"}}
     body = body_of(system("a"), user("b"), assistant("c"), user("d"), cache="provider")

@@ -97,6 +97,32 @@ def test_both_dialects_and_dotted_names(run: Commands) -> None:
     }
 
 
+def test_a_server_is_of_the_kind_that_is_named(run: Commands, here: pathlib.Path) -> None:
+    words = ["llama.cpp=8081", "mine=llama.cpp", "ollama=11434", "chat=9:ollama", "door=9:gemini_generate", "vllm=9:anthropic_messages"]
+    assert run("init", *(part for word in words for part in ("--server", word)), "--unsafe-plaintext-keys").code == 0
+    text = (here / "routes.toml").read_text(encoding="utf-8")
+    assert '[routes."llama.cpp"]' in text
+    assert text.count('extends = "llama.cpp"\n') == 2
+    assert text.count('extends = "ollama"\n') == 2
+    rows = json.loads(run("table", "show", "--json").out)["routes"]
+    assert {name: (row["origin"], row["dialect"], row["path"], row["provider_name"]) for name, row in rows.items()} == {
+        "llama.cpp": ("http://127.0.0.1:8081", "openai_chat", "/v1", "llama.cpp"),
+        "mine": ("http://127.0.0.1:8080", "openai_chat", "/v1", "mine"),
+        "ollama": ("http://127.0.0.1:11434", "ollama_chat", "", "ollama"),
+        "chat": ("http://127.0.0.1:9", "ollama_chat", "", "chat"),
+        "door": ("http://127.0.0.1:9", "gemini_generate", "/v1beta", "door"),
+        "vllm": ("http://127.0.0.1:9", "anthropic_messages", "", "vllm"),
+    }
+    assert "default_max_output = 4096" in text  # the Messages API wants a bound
+
+
+@pytest.mark.parametrize(("word", "why"), [("x", "is not NAME=PORT"), ("x=llamacpp", "the kinds are "), ("x=9:grpc", "the dialect 'grpc'")])
+def test_what_is_no_server(run: Commands, word: str, why: str) -> None:
+    done = run("init", "--server", word, "--unsafe-plaintext-keys")
+    assert done.code == 2
+    assert why in done.err
+
+
 def test_the_folder_is_made_and_named(run: Commands, here: pathlib.Path) -> None:
     done = run("init", "deep/My Shop!", "--unsafe-plaintext-keys", "--server", "x=1")
     assert done.code == 0

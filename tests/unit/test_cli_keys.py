@@ -79,6 +79,8 @@ def test_several_origins(keys: Callable[..., Done]) -> None:
         (["openai", "--stdin"], "sk-canary-\u00e9".encode(), "printable ASCII only"),
         (["openai", "--stdin"], b"sk-canary-\xff", "not text"),
         (["mine", "--stdin"], KEY.encode(), "as in saferoute keys add mine --origin https://api.example.com"),
+        (["azure_openai", "--stdin"], KEY.encode(), "saferoute keys add azure_openai --origin https://RESOURCE.openai.azure.com"),
+        (["xai_responses", "--stdin"], KEY.encode(), "the key of xai_responses is called xai: saferoute keys add xai"),
         (["mine", "--stdin", "--origin", "http://evil.com"], KEY.encode(), "use https://evil.com"),
         (["mine", "--stdin", "--origin", "http://a.example/path"], KEY.encode(), "origin"),
         (["No Name", "--stdin", "--origin", "https://a.example"], KEY.encode(), "not a name for a secret"),

@@ -45,6 +45,13 @@ PYTHON = re.compile(r"saferoute\.keys|Secrets\.|Client[.(]|secrets=|store=|origi
             "Use `saferoute keys add a --origin http://b`.",
         ),
         (
+            (
+                'Use saferoute.keys.add("aws", origins="https://b"), `python -m saferoute keys add aws --origin https://b`, '
+                'secrets=Secrets.from_aws_env(origins="https://b"), or secrets=Secrets.from_aws_profile(origins="https://b"). A stored'
+            ),
+            "Use `saferoute keys add aws --origin https://b`. A stored",
+        ),
+        (
             'Use secrets="env", saferoute.keys.add("a", store=Secrets.vault("v")), or `python -m saferoute keys add a --vault v`.',
             "Use --secrets env or `saferoute keys add a --vault v`.",
         ),

@@ -260,9 +260,6 @@ def test_provider_options_are_those_that_the_row_opens() -> None:
 
 
 def test_what_makes_no_call_is_refused() -> None:
-    for fields in ({"tool_choice": "required"}, {"tools": (CLOCK,), "tool_choice": "other"}):
-        with pytest.raises(InvalidMessages):
-            encode(COHERE, **fields)
     for messages in [(user("\ud800"),), (user(CALL),), (Message("system", (PNG,)),), (user("a"), assistant(ToolResult("x", ())))]:
         with pytest.raises(InvalidMessages):
             encode(COHERE, *messages)

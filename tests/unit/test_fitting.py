@@ -13,7 +13,7 @@ from saferoute.values.events import Notice
 from saferoute.values.http import NetClass
 from saferoute.values.messages import Audio, File, Image, Message, Text, ToolCall, ToolResult
 from saferoute.values.request import ChatRequest, OnUnsupported
-from saferoute.values.target import Dialect, Profile, Target
+from saferoute.values.target import Dialect, Profile, Quirks, Target
 from tests.support.features import CLOCK, FEATURES, HELLO, PNG, SCHEMA, WEATHER, asks
 
 NOTHING = Profile(
@@ -41,7 +41,7 @@ def fitted(request: ChatRequest, policy: OnUnsupported, **where: Any) -> tuple[C
     return request, [(notice.kind, notice.parameter) for notice in notices]
 
 
-@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("feature", sorted(FEATURES.keys() - {"reasoning: 2048 tokens"}))
 @pytest.mark.parametrize("policy", ["error", "drop"])
 def test_what_a_profile_does_not_speak_of_passes_as_it_is(feature: str, policy: OnUnsupported) -> None:
     request = replace(FEATURES[feature], on_unsupported=policy)
@@ -281,6 +281,46 @@ def test_a_budget_becomes_a_word_where_the_caller_takes_another_way(budget: int,
         fitted(asks(reasoning=budget), "error", reasoning="effort")
     request, notices = fitted(asks(reasoning=budget), "drop", reasoning="effort")
     assert (request.reasoning, notices) == (None, [("dropped", "reasoning")])
+
+
+@pytest.mark.parametrize("dialect", ["mistral_chat", "ollama_chat", "openai_chat", "openai_responses"])
+@pytest.mark.parametrize(("budget", "word"), [(1, "low"), (3000, "low"), (12000, "medium"), (20000, "high"), (90000, "high")])
+def test_a_dialect_of_words_takes_a_word_for_a_budget_even_if_the_model_is_not_known(dialect: Dialect, budget: int, word: str) -> None:
+    request, notices = fitted(asks(reasoning=budget), "emulate", dialect=dialect, vision=True)
+    assert (request.reasoning, notices) == (word, [("changed", "reasoning")])
+    with pytest.raises(UnsupportedParameter, match=r'a word for how hard to think .*on_unsupported="drop" or "emulate"$'):
+        fitted(asks(reasoning=budget), "error", dialect=dialect)
+    request, notices = fitted(asks(reasoning=budget), "drop", dialect=dialect)
+    assert (request.reasoning, notices) == (None, [("dropped", "reasoning")])
+    assert fitted(asks(reasoning=0), "emulate", dialect=dialect)[0].reasoning == 0
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_budget_goes_where_budgets_are_taken_or_nothing_is_known(policy: OnUnsupported) -> None:
+    for dialect in ("anthropic_messages", "bedrock_converse", "cohere_chat", "gemini_generate"):
+        assert fitted(asks(reasoning=3000), policy, dialect=dialect)[1] == []
+    for dialect in get_args(Dialect):
+        assert fitted(asks(reasoning=3000), policy, dialect=dialect, reasoning="budget")[1] == []
+    router = replace(target(), quirks=Quirks(reasoning_field="reasoning"))
+    assert fit(asks(reasoning=3000, on_unsupported=policy), router) == (asks(reasoning=3000, on_unsupported=policy), ())
+
+
+@pytest.mark.parametrize("dialect", ["anthropic_messages", "bedrock_converse", "openai_chat"])
+@pytest.mark.parametrize(("budget", "word"), [(500, "low"), (3000, "low"), (12000, "medium"), (40000, "xhigh"), (64000, "max")])
+def test_the_older_form_of_a_budget_never_goes_to_a_model_of_the_newer_one(dialect: Dialect, budget: int, word: str) -> None:
+    where = replace(target(dialect), model="claude-opus-5-5", profile=Profile(reasoning="adaptive"))
+    for policy in ("drop", "emulate"):
+        request, notices = fit(asks(reasoning=budget, on_unsupported=policy), where)
+        how = f"claude-opus-5-5 takes a word for how hard to think (none to max), not a budget in tokens; '{word}' is sent for {budget}"
+        assert (request.reasoning, notices) == (word, (Notice("changed", "reasoning", how),))
+    with pytest.raises(UnsupportedParameter, match="claude-opus-5-5 takes a word for how hard to think"):
+        fit(asks(reasoning=budget), where)
+    assert fit(asks(reasoning=0), where)[0].reasoning == 0
+
+
+def test_a_budget_becomes_a_word_that_the_dial_has() -> None:
+    request, _ = fitted(asks(reasoning=500), "emulate", reasoning="effort", efforts=("none", "low", "high"))
+    assert request.reasoning == "low"
 
 
 @pytest.mark.parametrize(

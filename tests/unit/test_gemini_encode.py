@@ -272,7 +272,7 @@ def test_a_model_without_eyes(part: Any) -> None:
         encode(user(part, "a"), to=blind)
     assert contents(user(part, "a"), to=blind, on_unsupported="drop")[0]["parts"] == [text("a")]
     assert kinds(user(part, "a"), to=blind, on_unsupported="drop") == [("dropped", "messages")]
-    with pytest.raises(InvalidMessages):
+    with pytest.raises(UnsupportedParameter, match="has nothing else"):
         encode(user(part), to=blind, on_unsupported="drop")
 
 

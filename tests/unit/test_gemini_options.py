@@ -93,13 +93,6 @@ def test_tool_choice(tools: tuple[Tool, ...], choice: str | None, calling: objec
     assert said == (None if calling is None else {"functionCallingConfig": calling})
 
 
-def test_tool_choices_that_the_tools_do_not_have() -> None:
-    with pytest.raises(InvalidMessages):
-        encode(tools=(WEATHER,), tool_choice="clock")
-    with pytest.raises(InvalidMessages):
-        encode(tool_choice="required")
-
-
 def test_parallel_calls_cannot_be_switched_off() -> None:
     assert notices(tools=(WEATHER,), parallel_tool_calls=True) == []
     assert notices(parallel_tool_calls=False) == []

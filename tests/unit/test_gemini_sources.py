@@ -218,7 +218,8 @@ def test_other_candidates_are_alternatives() -> None:
     assert folded(events).content() == (Text("one"),)
     end = completed(events)
     assert (end.finish_reason, end.metadata) == ("stop", {})
-    assert end.alternatives == (
+    assert [(other.finish_reason, other.raw_finish_reason) for other in end.alternatives] == [("length", "MAX_TOKENS"), ("tool_call", "STOP")]
+    assert tuple(other.message.content for other in end.alternatives) == (
         (Text("two", (at(CITED_A, 0, 3),)),),
         (Reasoning("hm", state({"thought": True})), Text("three"), ToolCall("fc", "weather", '{"city":"Łódź","days":[1,2]}')),
     )
@@ -226,7 +227,7 @@ def test_other_candidates_are_alternatives() -> None:
 
 def test_candidates_without_an_index_stand_in_order() -> None:
     end = completed(decoded_whole(answer() | {"candidates": [candidate(None, text("one")), candidate(None, text("two")), 7]}))
-    assert end.alternatives == ((Text("two"),),)
+    assert [other.text for other in end.alternatives] == ["two"]
 
 
 @pytest.mark.parametrize("index", ["1", 1.5, -1, 128, 10**30, True])
@@ -246,7 +247,7 @@ def test_alternatives_of_a_stream_come_in_turns_and_have_to_be_whole() -> None:
     data = sse(pieces)
     for events in (decoded(data), decoded(*(data[n : n + 1] for n in range(len(data))))):
         assert folded(events).content() == (Text("one"),)
-        assert completed(events).alternatives == ((Text("two"),),)
+        assert [other.message.content for other in completed(events).alternatives] == [(Text("two"),)]
     with pytest.raises(StreamInterrupted):
         decoded(sse(pieces[:3]))
 
@@ -254,6 +255,7 @@ def test_alternatives_of_a_stream_come_in_turns_and_have_to_be_whole() -> None:
 def test_calls_of_alternatives_have_ids_of_their_own() -> None:
     body = answer() | {"candidates": [candidate(index, call()) for index in range(3)]}
     end = completed(events := decoded_whole(body))
-    calls = [part for content in (folded(events).content(), *end.alternatives) for part in content if isinstance(part, ToolCall)]
+    contents = (folded(events).content(), *(other.message.content for other in end.alternatives))
+    calls = [part for content in contents for part in content if isinstance(part, ToolCall)]
     assert len({made.id for made in calls}) == 3
     assert json.dumps([made.arguments for made in calls])

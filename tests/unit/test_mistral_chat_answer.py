@@ -410,14 +410,16 @@ def test_the_other_answers_are_alternatives_streamed_and_whole() -> None:
     messages = [{"content": "a"}, {"content": [_thinking("hm"), _text("b")]}, {"content": "", "tool_calls": [_call("null")]}]
     body = _body()
     body["choices"] = [{"index": n, "message": message, "finish_reason": "stop"} for n, message in enumerate(messages)][::-1]
-    pieces = [{"id": "r1", "choices": [{"index": n, "delta": message, "finish_reason": None}]} for n, message in enumerate(messages)]
+    ends = [None, "stop", "stop"]
+    pieces = [{"id": "r1", "choices": [{"index": n, "delta": messages[n], "finish_reason": end}]} for n, end in enumerate(ends)]
     last = {"id": "r1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     found = []
     for events in (decoded_whole(MISTRAL, body), decoded(MISTRAL, sse([*pieces, last, "[DONE]"]), kind=SSE)):
         content, completed = fold_of(events)
         assert content == (Text("a"),)
         assert completed.finish_reason == "stop"
-        thought, called = completed.alternatives
+        assert [other.finish_reason for other in completed.alternatives] == ["stop", "tool_call"]
+        thought, called = (other.message.content for other in completed.alternatives)
         assert [type(part) for part in thought] == [Reasoning, Text]
         assert [type(part) for part in called] == [ToolCall]
         found.append(completed.alternatives)

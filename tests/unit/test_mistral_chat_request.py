@@ -263,13 +263,12 @@ def test_provider_options_are_those_that_the_row_opens() -> None:
 
 
 def test_what_makes_no_call_is_refused() -> None:
-    for fields in ({"tool_choice": "required"}, {"tools": (CLOCK,), "tool_choice": "other"}):
-        with pytest.raises(InvalidMessages):
-            encode(MISTRAL, **fields)
     for messages in [(user("\ud800"),), (user(CALL),), (Message("system", (PNG,)),), (user("a"), assistant(ToolResult("x", ())))]:
         with pytest.raises(InvalidMessages):
             encode(MISTRAL, *messages)
     with pytest.raises(InvalidMessages, match="no content"):
+        encode(MISTRAL, user("a"), user())
+    with pytest.raises(UnsupportedParameter, match="has nothing else"):
         encode(target(MISTRAL, profile=Profile(vision=False)), user(PNG), on_unsupported="drop")
 
 

@@ -22,7 +22,7 @@ from tests.unit.dialect_cases import OLLAMA, target
 from tests.unit.openai_form_cases import objects, pointer, with_foreign_key
 
 THOUGHT = Reasoning("«thought»", OpaqueState("ollama", "ollama_chat", "qwen3", json.dumps({"thinking": "«thought»"})))
-PICTURE = Image(b"\x01", media_type="image/png")
+PICTURE = Image(b"\x89PNG\r\n\x1a\n", media_type="image/png")
 EVERYTHING = ChatRequest(
     (
         Message("system", (Text("«system»"),)),

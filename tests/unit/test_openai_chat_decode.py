@@ -272,7 +272,7 @@ STREAMS: list[tuple[str, list[Chunk], Content, str]] = [
     ),
     (
         "other answers are left out",
-        [_text("a"), {"id": "r1", "choices": [{"index": 1, "delta": {"content": "zzz"}}]}, _text("b")],
+        [_text("a"), {"id": "r1", "choices": [{"index": 1, "delta": {"content": "zzz"}, "finish_reason": "stop"}]}, _text("b")],
         (Text("ab"),),
         "stop",
     ),
@@ -674,20 +674,23 @@ def test_the_other_answers_are_alternatives_streamed_and_whole() -> None:
     choices = [{"index": n, "message": message, "finish_reason": "stop"} for n, message in enumerate(messages)]
     whole = _feed(json.dumps({"id": "r1", "created": 7, "choices": choices[::-1]}).encode(), "application/json", step=99)
     pieces = [
-        {"id": "r1", "created": 7, "choices": [{"index": n, "delta": message, "finish_reason": None}]} for n, message in enumerate(messages)
+        {"id": "r1", "created": 7, "choices": [{"index": n, "delta": message, "finish_reason": "stop" if n else None}]}
+        for n, message in enumerate(messages)
     ]
     streamed = _stream(pieces[2], pieces[0], pieces[1], pieces[3], _chunk({}, "stop"), DONE)
     for content, completed in (_fold(whole), _fold(streamed)):
         assert content == (Text("a"),)
         assert completed.finish_reason == "stop"
-        thought, called, refused = completed.alternatives
+        assert [other.finish_reason for other in completed.alternatives] == ["stop", "tool_call", "refusal"]
+        thought, called, refused = (other.message.content for other in completed.alternatives)
         assert thought == (
             Reasoning("hm", _state('{"reasoning_content":"hm"}')),
             Text("b", (Citation(url="https://a.example"),)),
         )
         assert [type(part) for part in called] == [ToolCall]
         assert refused == (Refusal("no"),)
-    made = {part.id for content in (_fold(whole)[1].alternatives[1], _fold(streamed)[1].alternatives[1]) for part in content}  # type: ignore[union-attr]
+    seconds = [_fold(events)[1].alternatives[1].message for events in (whole, streamed)]
+    made = {call.id for message in seconds for call in message.tool_calls}
     assert len(made) == 1
 
 

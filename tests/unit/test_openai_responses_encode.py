@@ -110,18 +110,15 @@ def test_tool_choice(choice: str, written: object) -> None:
     assert (body["tool_choice"], body["parallel_tool_calls"]) == (written, False)
 
 
-@pytest.mark.parametrize("fields", [{"tool_choice": "required"}, {"tool_choice": "other", "tools": (WEATHER,)}, {"tool_choice": "weather"}])
-def test_a_tool_choice_needs_its_tool(fields: Json) -> None:
-    with pytest.raises(errors.InvalidMessages):
-        encode(user("hi"), **fields)
-
-
 def test_the_output_bound_is_the_callers_else_the_rows() -> None:
     assert body_of(user("a"), to=target(default_max_output=7))["max_output_tokens"] == 7
     assert body_of(user("a"), to=target(default_max_output=7, max_output=50), max_output_tokens=50)["max_output_tokens"] == 50
     with pytest.raises(errors.UnsupportedParameter) as caught:
-        encode(user("a"), to=target(max_output=50), max_output_tokens=51, on_unsupported="drop")
+        encode(user("a"), to=target(max_output=50), max_output_tokens=51)
     assert caught.value.parameter == "max_output_tokens"
+    lowered = encode(user("a"), to=target(max_output=50), max_output_tokens=51, on_unsupported="drop")
+    assert json.loads(lowered.request.body)["max_output_tokens"] == 50
+    assert [(notice.kind, notice.parameter) for notice in lowered.notices] == [("changed", "max_output_tokens")]
 
 
 def test_encrypted_reasoning_is_asked_of_models_that_reason_or_may() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from saferoute.errors import ProtocolError
 from saferoute.providers.operations.contract import (
     CountRequest,
     EmbedRequest,
@@ -197,8 +198,12 @@ def test_images() -> None:
     answer = {"data": [{"b64_json": b64encode(b"odd").decode()}], "output_format": "webp"}
     _, answered = played("image", ImageRequest(prompt="a"), OPENAI, answer)
     assert answered.fields["images"][0].media_type == "image/webp"
-    _, answered = played("image", ImageRequest(prompt="a"), OPENAI, {"data": [{"b64_json": b64encode(b"odd").decode()}]})
-    assert answered.fields["images"][0].media_type == "application/octet-stream"
+    answer = {"data": [{"b64_json": b64encode(b"odd").decode()}]}
+    _, answered = played("image", ImageRequest(prompt="a", format="jpeg"), OPENAI, answer)
+    assert (answered.fields["images"][0].media_type, answered.notices) == ("image/jpeg", ())
+    for said in ("", "html"):
+        with pytest.raises(ProtocolError, match="of no known kind"):
+            played("image", ImageRequest(prompt="a"), OPENAI, answer | {"output_format": said})
 
 
 def test_models() -> None:

@@ -224,6 +224,22 @@ def test_a_bound_on_cost(provider: EmbeddedProvider, tmp_path: Path) -> None:
         assert client.count_tokens("row", "a" * 5000, data="internal").tokens > 100
 
 
+def test_a_calls_bound_is_the_tightest_of_caller_and_grant(provider: EmbeddedProvider, tmp_path: Path) -> None:
+    """What fallbacks may cost besides what was answered: in nano-units, with the worst case of each row that is left."""
+    asked = EmbedRequest(texts=("a" * 84,))
+    with signed(provider, tmp_path, '["embed", "count_tokens"]', 'max_cost = "$0.0002"') as client:
+
+        def bound(**options: Any) -> Any:
+            return client._core.operation("embed", "both", asked, Embeddings, {"data": "public", **options}).bound
+
+        assert (bound().amount, bound().worst) == (200_000, {"row": 100_000})
+        assert bound(max_cost="$0.00015").amount == 150_000
+        assert bound(max_cost="$5").amount == 200_000
+    with signed(provider, tmp_path) as client:
+        assert bound() is None
+        assert bound(max_cost="$1").amount == 1_000_000_000
+
+
 def test_tools_of_a_count_are_granted_like_others(provider: EmbeddedProvider, tmp_path: Path) -> None:
     tool = {"name": "t", "parameters": {"type": "object", "properties": {}}}
     with signed(provider, tmp_path, '["count_tokens"]', "tools = []") as client:
@@ -254,9 +270,9 @@ def test_max_cost(provider: EmbeddedProvider, tmp_path: Path) -> None:
         (lambda c: c.embed("r/m", ""), r"texts\[0\] is empty"),
         (lambda c: c.embed("r/m", ["a", ""]), r"texts\[1\] is empty"),
         (lambda c: c.embed("r/m", ["a", 3]), r"texts\[1\] is a int"),
-        (lambda c: c.embed("r/m", []), "non-empty list"),
-        (lambda c: c.embed("r/m", b"a"), "non-empty list of them, not bytes"),
-        (lambda c: c.embed("r/m", None), "non-empty list of them, not NoneType"),
+        (lambda c: c.embed("r/m", []), "texts is empty: give at least one text"),
+        (lambda c: c.embed("r/m", b"a"), "a str or a list of them, not bytes"),
+        (lambda c: c.embed("r/m", None), "a str or a list of them, not NoneType"),
         (lambda c: c.embed("r/m", "a", dimensions=0), "dimensions must be a whole number"),
         (lambda c: c.embed("r/m", "a", dimensions=True), "dimensions"),
         (lambda c: c.embed("r/m", "a", input_type="passage"), '"query" or "document"'),

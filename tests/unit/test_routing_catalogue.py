@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from saferoute.errors import ConfigurationError
+import saferoute
+from saferoute.errors import ConfigurationError, NoRoute, SecretNotFound, UnknownOption
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.local import LocalBundle, local_bundle
 from saferoute.routing.resolve import names, resolve
@@ -12,6 +16,7 @@ from saferoute.routing.table import RoutingTable
 from saferoute.routing.trust import verify_bundle
 from saferoute.signing.keys import PrivateKey
 from saferoute.values.server import Server, loopback
+from saferoute.values.target import Profile
 from tests.support.trust_cases import DAY, NOW
 
 CATALOGUE = load_catalogue()
@@ -48,6 +53,7 @@ def test_the_catalogue_knows_whom_it_should() -> None:
         "lm-studio": 1234,
         "localai": 8080,
         "text-generation-inference": 8080,
+        "tgi": 8080,
     }
     assert CATALOGUE.provider("acme") is None
     assert CATALOGUE.preset_row("acme") is None
@@ -97,6 +103,61 @@ def test_a_servers_key_and_dialect_arrive() -> None:
     assert six.routes["six"].origin == "http://[::1]:9"
 
 
+KINDS = [
+    # kind, dialect asked for, where it goes, the dialect, the row that it is like
+    ("llama.cpp", None, "http://127.0.0.1:8080", "openai_chat", "llama.cpp"),
+    ("llama.cpp", "openai_responses", "http://127.0.0.1:8080", "openai_responses", "llama.cpp-responses"),
+    ("llama.cpp", "anthropic_messages", "http://127.0.0.1:8080", "anthropic_messages", "llama.cpp-anthropic"),
+    ("llama.cpp-anthropic", None, "http://127.0.0.1:8080", "anthropic_messages", "llama.cpp-anthropic"),
+    ("llama.cpp-anthropic", "openai_chat", "http://127.0.0.1:8080", "openai_chat", "llama.cpp"),
+    ("ollama", None, "http://127.0.0.1:11434", "ollama_chat", "ollama"),
+    ("ollama", "openai_chat", "http://127.0.0.1:11434", "openai_chat", "ollama-openai"),
+    ("vllm", None, "http://127.0.0.1:8000", "openai_chat", "vllm"),
+    ("sglang", None, "http://127.0.0.1:30000", "openai_chat", "sglang"),
+    ("lm-studio", None, "http://127.0.0.1:1234", "openai_chat", "lm-studio"),
+    ("localai", None, "http://127.0.0.1:8080", "openai_chat", "localai"),
+    ("tgi", None, "http://127.0.0.1:8080", "openai_chat", "text-generation-inference"),
+]
+
+
+@pytest.mark.parametrize(("kind", "dialect", "origin", "spoken", "like"), KINDS)
+def test_a_server_of_a_kind_has_what_its_door_is_known_for(kind: str, dialect: Any, origin: str, spoken: str, like: str) -> None:
+    made = opened(local_bundle([], [loopback("here", kind=kind, dialect=dialect)], NOW)).routes["here"]
+    preset = opened(local_bundle([], [CATALOGUE.presets[like]], NOW)).routes[like]
+    assert (made.provider_name, made.origin, made.dialect) == ("here", origin, spoken)
+    assert replace(made, id=like, provider_name=like, digest=preset.digest) == preset
+    elsewhere = opened(local_bundle([], [loopback("here", kind=kind, dialect=dialect, port=9)], NOW)).routes["here"]
+    assert replace(elsewhere, origin=origin, digest=made.digest) == made
+
+
+def test_what_a_kind_is_known_for_is_not_what_any_server_is() -> None:
+    any_one = opened(local_bundle([], [loopback("here", port=8080)], NOW)).routes["here"]
+    assert any_one.profile == Profile()
+    llama = opened(local_bundle([], [loopback("here", kind="llama.cpp")], NOW)).routes["here"]
+    assert (llama.quirks.reasoning_field, llama.profile.tool_choice) == ("chat_template_kwargs", False)
+    assert llama.quirks.max_tokens_field == "max_tokens"  # what all such servers have in common stays
+    assert "grammar" in llama.extra_params
+
+
+def test_a_dialect_of_which_nothing_is_known_of_the_kind_has_its_port_and_no_more() -> None:
+    door = opened(local_bundle([], [loopback("here", kind="vllm", dialect="anthropic_messages", secret="k")], NOW)).routes["here"]
+    assert (door.origin, door.dialect, door.path, door.auth) == ("http://127.0.0.1:8000", "anthropic_messages", "", "x-api-key")
+    assert door.profile == Profile()
+
+
+def test_an_unknown_kind_is_refused_with_the_kinds() -> None:
+    with pytest.raises(ConfigurationError, match=r"no kind 'llamacpp'; it knows openai-compatible, llama\.cpp, .*, tgi"):
+        local_bundle([], [loopback("here", port=1, kind="llamacpp")], NOW)
+    with pytest.raises(ConfigurationError, match="the kind 7 must be the name"):
+        loopback("here", kind=7)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="give the port where it listens, or the kind"):
+        loopback("here")
+    with pytest.raises(ConfigurationError, match=r"the port of 'here' is left to its kind, 'ollama'"):
+        _ = loopback("here", kind="ollama").origin
+    assert loopback("here", kind="ollama", path="/x").prefix == "/x"
+    assert loopback("here", kind="ollama").dialect is None
+
+
 def test_a_local_table_outlives_a_long_notebook_and_names_no_one() -> None:
     made = local_bundle(["openai"], [], NOW)
     assert opened(made, NOW + 300 * DAY).name.startswith("local/")
@@ -139,3 +200,49 @@ def test_what_is_no_server(changes: dict[str, object], why: str) -> None:
 def test_a_server_elsewhere_is_no_local_server(host: str) -> None:
     with pytest.raises(ConfigurationError, match="not this machine"):
         Server("x", 80, host=host)
+
+
+# ----------------------------------------------------------------------------------------------- keys of rows with parameters
+
+
+def test_a_key_of_a_row_with_parameters_alone_says_that_it_needs_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, asked in (("azure_openai", "resource"), ("aws", "region"), ("vertex", "project and location")):
+        with pytest.raises(SecretNotFound) as caught:
+            saferoute.Client.local(secrets=saferoute.Secrets.of({name: ("k" * 40, "https://x.example")}))
+        row = {"aws": "bedrock", "vertex": "vertex_gemini"}.get(name, name)
+        assert f"There is a key for {row}, and {row} needs its {asked}, which a local table cannot have" in str(caught.value)
+        assert f"write [providers.{row}] in routes.toml (saferoute init makes one)." in str(caught.value)
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k" * 40)
+    with pytest.raises(SecretNotFound, match=r"azure_openai needs its resource.*\[providers\.azure_openai\] in routes\.toml"):
+        saferoute.Client.local(secrets="env")
+    with pytest.raises(SecretNotFound) as caught:
+        saferoute.Client.local(secrets=saferoute.Secrets.of({}))
+    assert "routes.toml" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::saferoute.errors.LocalTrustWarning")
+def test_a_route_that_no_local_table_can_have_says_so() -> None:
+    with saferoute.Client.local(secrets=saferoute.Secrets.of({}), servers=[loopback("here", port=9)]) as client:
+        for ask in (lambda: client.chat("azure_openai/dep", "hi"), lambda: client.embed("azure_openai/dep", "hi")):
+            with pytest.raises(NoRoute, match=r"no route 'azure_openai/dep'.*azure_openai needs its resource.*routes\.toml"):
+                ask()
+        for route in ("openai/gpt-5.4-mini", "nobody/x", "nobody"):
+            with pytest.raises(NoRoute) as caught:
+                client.chat(route, "hi")
+            assert "routes.toml" not in str(caught.value)
+        with pytest.raises(NoRoute, match="the route must be a str"):
+            client.chat(7, "hi")  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore::saferoute.errors.LocalTrustWarning")
+def test_passed_fields_may_stand_under_the_rows_own_name() -> None:
+    with saferoute.Client.local(
+        secrets=saferoute.Secrets.of({"gemini": ("k" * 40, "https://generativelanguage.googleapis.com")})
+    ) as client:
+        for name in ("gemini", "gcp.gemini", "gemini_generate"):
+            with pytest.raises(UnknownOption, match="does not open"):  # past the check of names: the row says what it opens
+                client.chat("gemini/m", "hi", provider_options={name: {"odd": 1}})
+        with pytest.raises(UnknownOption, match=r"'vertex_gemini', but this route goes to 'gcp\.gemini', 'gemini', 'gemini_generate'"):
+            client.chat("gemini/m", "hi", provider_options={"vertex_gemini": {"topK": 1}})
+        with pytest.raises(UnknownOption, match=r"'vertex_gemini', but this route goes to 'gcp\.gemini', 'gemini', 'gemini_generate'"):
+            client.embed("gemini/m", "hi", provider_options={"vertex_gemini": {"topK": 1}})

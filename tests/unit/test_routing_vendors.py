@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from saferoute.errors import UnsupportedParameter
+from saferoute.errors import UnknownOption, UnsupportedParameter
 from saferoute.providers.fitting import fit
 from saferoute.providers.registry import codec_for
 from saferoute.routing.authoring import build
@@ -216,6 +216,86 @@ def test_reading_the_catalogue_reads_no_rows(monkeypatch: pytest.MonkeyPatch) ->
     assert len(read) == 3
 
 
+REGIONS = ("", "us.", "us-gov.", "eu.", "apac.", "jp.", "au.", "ca.", "sa.", "me.", "af.", "global.")
+CLAUDES = [
+    # model, how it thinks, tokens of input and output
+    ("claude-opus-5-5", "adaptive", 1_000_000),
+    ("claude-haiku-4-5-20251001-v1:0", "budget", 200_000),
+    ("claude-opus-4-1-20250805-v1:0", "budget", 200_000),
+    ("claude-3-5-sonnet-20241022-v2:0", "none", 200_000),
+    ("claude-launched-yesterday", "adaptive", None),
+]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize(("model", "reasoning", "window"), CLAUDES)
+def test_a_model_of_bedrock_is_the_same_in_every_region(region: str, model: str, reasoning: str, window: int | None) -> None:
+    name = f"{region}anthropic.{model}"
+    profile = row("bedrock", name).profile
+    assert (profile.reasoning, profile.context_window, profile.tools) == (reasoning, window, True)
+    assert row("bedrock_key", name).profile == profile
+    named = f'[routes.mine]\nextends = "bedrock"\nregion = "eu-central-1"\nmodel = "{name}"\n'
+    assert resolve(files(build(named)).open(), "mine")[0].profile == profile
+    assert row("bedrock", f"arn:aws:bedrock:eu-central-1:123456789012:inference-profile/{name}").profile == profile
+
+
+@pytest.mark.parametrize(
+    "name", ["xx.anthropic.claude-opus-5-5", "us.claude-opus-5-5", "us.us.anthropic.claude-opus-5-5", "us-anthropic.claude"]
+)
+def test_what_only_looks_like_a_region_is_no_region(name: str) -> None:
+    assert row("bedrock", name).profile.reasoning is None
+
+
+def test_a_region_is_one_on_bedrock_only() -> None:
+    assert row("openai", "us.gpt-4.1").profile.max_output is None
+    assert row("anthropic", "us.anthropic.claude-opus-4-5").profile.reasoning == "adaptive"  # as any name that no family has
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "window", "most"),
+    [
+        ("openai", "gpt-4.1-mini", 1_047_576, 32_768), ("openai", "gpt-5.4-mini", 400_000, None), ("openai", "gpt-5-mini", 400_000, 128_000),
+        ("openai", "gpt-5-pro", 400_000, 272_000), ("openai", "gpt-6-sol", 1_050_000, None), ("openai", "gpt-6.2-sol", None, None),
+        ("openai", "o4-mini", 200_000, 100_000), ("openai_responses", "gpt-4o", 128_000, 16_384), ("openai_responses", "gpt-5-pro", 400_000, 272_000),
+        ("anthropic", "claude-sonnet-5-5", 1_000_000, None), ("anthropic", "claude-haiku-4-5", 200_000, 64_000),
+        ("vertex_anthropic", "claude-opus-4@20250514", 200_000, 32_000), ("gemini", "gemini-2.5-pro", 1_048_576, 65_536),
+        ("gemini", "gemini-3.1-pro-preview", 1_048_576, 65_536), ("gemini", "gemini-3-pro-image", None, None),
+        ("mistral", "codestral-2508", 256_000, None), ("cohere", "command-r7b-12-2024", 128_000, None), ("xai", "grok-4.20", 1_000_000, None),
+        ("moonshot", "kimi-k3", 1_048_576, None), ("zai", "glm-5.3", 1_000_000, None), ("deepseek", "deepseek-v4-pro", 1_000_000, None),
+        ("deepseek_anthropic", "deepseek-v4-pro", 1_000_000, None), ("bedrock", "us.amazon.nova-pro-v1:0", 300_000, None),
+    ],
+)  # fmt: skip
+def test_how_much_well_known_models_take(name: str, model: str, window: int | None, most: int | None) -> None:
+    profile = row(name, model).profile
+    assert (profile.context_window, profile.max_output) == (window, most)
+
+
+def test_no_family_hides_behind_another() -> None:
+    for provider in CATALOGUE.entries:
+        seen: list[str] = []
+        for family in provider.row.get("families", ()):
+            assert not [one for one in seen if family["prefix"].startswith(one)], (provider.name, family["prefix"])
+            seen.append(family["prefix"])
+
+
+PASSED = [("gemini", "topK"), ("xai", "user"), ("azure_openai", "user"), ("openai_responses", "safety_identifier"), ("anthropic", "top_k"),
+          ("bedrock", "top_k"), ("cohere", "k"), ("mistral", "top_k"), ("ollama_cloud", "top_k"), ("openai", "user")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "field"), PASSED)
+def test_fields_pass_under_the_providers_name_the_dialects_and_the_rows(name: str, field: str) -> None:
+    target = row(name)
+    names = dict.fromkeys((target.provider_name, target.dialect, target.id))
+    assert target.id == name
+    bodies = [body(target, provider_options={one: {field: 7}}) for one in names]
+    assert all(written == bodies[0] != body(target) for written in bodies)
+    with pytest.raises(UnknownOption):
+        body(target, provider_options={name: {"not_open": 7}})
+    if len(names) > 1:
+        with pytest.raises(UnknownOption):
+            body(target, provider_options={one: {field: 7} for one in names})
+
+
 # ------------------------------------------------------------------------------------------------------------- departures
 
 
@@ -310,6 +390,7 @@ def test_a_kimi_of_the_second_generation_can_be_told_not_to_think() -> None:
         ("lm-studio", "http://127.0.0.1:1234/v1/chat/completions"),
         ("localai", "http://127.0.0.1:8080/v1/chat/completions"),
         ("text-generation-inference", "http://127.0.0.1:8080/v1/chat/completions"),
+        ("tgi", "http://127.0.0.1:8080/v1/chat/completions"),
     ],
 )
 def test_a_server_is_taken_over_by_its_kind(name: str, url: str) -> None:
@@ -320,7 +401,7 @@ def test_a_server_is_taken_over_by_its_kind(name: str, url: str) -> None:
 
 
 def test_every_kind_of_server_has_a_line_above() -> None:
-    assert len(CATALOGUE.kinds) == 11
+    assert len(CATALOGUE.kinds) == 12
 
 
 def test_what_llama_cpp_does_not_hold_to() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from saferoute.errors import SecretError
-from saferoute.secrets.kept import keep, postponed, refused
+from saferoute.secrets.kept import keep, may_remake, postponed, refused
 from saferoute.secrets.minting import LONGEST_LIFE, Minted, again
 from saferoute.secrets.secret import Secret
 from tests.support.token_server import spec
@@ -55,3 +55,10 @@ def test_what_is_not_ours_is_passed_on_as_it_is() -> None:
     ours = SecretError("x")
     assert again(ours) is not ours
     assert str(again(ours)) == "x"
+
+
+@pytest.mark.parametrize(
+    ("last", "passed", "may"), [(None, 0.0, True), (NOW, 0.0, False), (NOW, 29.9, False), (NOW, 30.0, True), (NOW, -1.0, True)]
+)
+def test_one_refusal_in_half_a_minute_leads_to_another_exchange(last: float | None, passed: float, may: bool) -> None:
+    assert may_remake(last, NOW + passed) is may

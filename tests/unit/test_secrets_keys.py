@@ -105,6 +105,63 @@ def test_origins(machine: Machine) -> None:
         keys.add("mine", "k-1")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "azure_openai",
+            (
+                "where a key called azure_openai may go depends on your resource: say it, as in "
+                'saferoute.keys.add("azure_openai", origins="https://RESOURCE.openai.azure.com")'
+            ),
+        ),
+        (
+            "azure_openai_dated",
+            (
+                "the key of azure_openai_dated is called azure_openai: "
+                'saferoute.keys.add("azure_openai", origins="https://RESOURCE.openai.azure.com")'
+            ),
+        ),
+        ("xai_responses", 'the key of xai_responses is called xai: saferoute.keys.add("xai")'),
+        (
+            "aws",
+            (
+                "where a key called aws may go depends on your region: say it, as in "
+                'saferoute.keys.add("aws", origins="https://bedrock-runtime.REGION.amazonaws.com"). '
+                "Such a key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, and :SESSION_TOKEN behind it for temporary keys"
+            ),
+        ),
+        (
+            "bedrock",
+            (
+                "where a key called bedrock may go depends on your region: say it, as in "
+                'saferoute.keys.add("bedrock", origins="https://bedrock-runtime.REGION.amazonaws.com"). '
+                "The key of the row bedrock is another one, called aws"
+            ),
+        ),
+        (
+            "vertex",
+            (
+                "where a key called vertex may go depends on your project and location: say it, as in "
+                'saferoute.keys.add("vertex", origins="https://LOCATION-aiplatform.googleapis.com"). '
+                "A token that ends soon is made rather than stored: [credentials.vertex] in routes.toml"
+            ),
+        ),
+    ],
+)
+def test_a_key_whose_origin_only_the_customer_knows(machine: Machine, name: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        keys.add(name, "k-1")
+    assert str(refused.value) == said
+    assert keys.list() == ()
+
+
+def test_an_origin_with_its_parameter_left_in_is_not_stored(machine: Machine) -> None:
+    with pytest.raises(ConfigurationError):
+        keys.add("azure_openai", "k-1", origins="https://RESOURCE.openai.azure.com")
+    assert keys.list() == ()
+
+
 @pytest.mark.parametrize("origin", ["http://evil.com", "http://10.1.2.3:8080", "http://127.0.0.1.evil.com", "http://0.0.0.0"])
 def test_plain_http_to_another_machine_is_refused(machine: Machine, origin: str) -> None:
     for origins in (origin, [ORIGIN, origin]):

@@ -16,7 +16,8 @@ from saferoute.drivers import environment, prompt, secret_sources
 from saferoute.drivers.keyring_store import KeyringStore
 from saferoute.drivers.prompt import PromptSource, ask_hidden, ask_passphrase, somebody_is_there
 from saferoute.drivers.secret_sources import open_sources, open_vault
-from saferoute.errors import ConfigurationError, SecretError, SecretStoreLocked
+from saferoute.errors import ConfigurationError, SecretError, SecretNotFound, SecretStoreLocked
+from saferoute.secrets.credentials import Credentials
 from saferoute.secrets.lookup import AbsentSource, MemorySource, Sources, StoreAbsent
 from saferoute.secrets.secret import Passphrase, key_to_store
 from saferoute.secrets.sources import Secrets, VaultPlace
@@ -291,6 +292,49 @@ def test_the_missing_key_that_the_catalogue_does_not_know(machine: FakeBackend) 
     assert "in any place, as none was given." in str(Sources([]).missing("llama"))
     joined = Sources([MemorySource([]), MemorySource([], label="b"), MemorySource([], label="c")])
     assert str(joined.missing("llama")).startswith("No key for llama in memory, b or c. ")
+
+
+BEDROCK = "https://bedrock-runtime.eu-central-1.amazonaws.com"
+BEDROCK_ADD = (
+    f'saferoute.keys.add("aws", origins="{BEDROCK}"){{}} `python -m saferoute keys add aws --origin {BEDROCK}`'  # how the two are joined
+)
+AWS_ENV, AWS_PROFILE = f'secrets=Secrets.from_aws_env(origins="{BEDROCK}")', f'secrets=Secrets.from_aws_profile(origins="{BEDROCK}")'
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (None, f"Use {BEDROCK_ADD.format(',')}, {AWS_ENV}, or {AWS_PROFILE}."),
+        (Secrets.of({}), f"Use {BEDROCK_ADD.format(' or')} with secrets= left out, {AWS_ENV}, or {AWS_PROFILE}."),
+        (
+            Secrets.from_aws_env(origins=BEDROCK, access_key="MY_ID"),
+            (
+                "Set MY_ID and AWS_SECRET_ACCESS_KEY before the client is made, or use "
+                f"{BEDROCK_ADD.format(' or')} with secrets= left out, or {AWS_PROFILE}."
+            ),
+        ),
+        ([Secrets.keyring(), Secrets.from_aws_profile("mine", origins=BEDROCK)], f"Use {BEDROCK_ADD.format(',')}, or {AWS_ENV}."),
+        (
+            Secrets.from_aws_env(origins=BEDROCK, name="b"),
+            f"Use {BEDROCK_ADD.format(' or')} with secrets= left out, {AWS_ENV}, or {AWS_PROFILE}.",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("machine")
+def test_the_missing_aws_key_names_the_places_of_aws_own_tools(spec: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "MY_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(SecretNotFound) as missing:
+        Credentials(open_sources(spec, CATALOGUE)).signer("aws", BEDROCK)
+    form = " A stored AWS key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN behind it for temporary keys."
+    assert str(missing.value).endswith(said + form)
+    assert "from_aws" not in words_of(spec, "aws", origin=BEDROCK)  # a key that is presented as it is
+
+
+def test_the_missing_aws_key_of_another_name_is_asked_for_by_that_name() -> None:
+    text = str(Sources([]).missing("lab", origin=BEDROCK, signs=True))
+    assert f'Secrets.from_aws_env(origins="{BEDROCK}", name="lab")' in text
+    assert f'Secrets.from_aws_profile(origins="{BEDROCK}", name="lab")' in text
 
 
 @pytest.mark.parametrize(("origin", "spelled"), [(None, 'Client.local(secrets="vault")'), (ORIGIN, 'secrets="vault"')])

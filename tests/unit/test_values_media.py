@@ -102,4 +102,7 @@ def test_a_path_in_place_of_bytes_is_told_how_to_read_a_file(kind: Any) -> None:
 def test_a_picture_that_is_none_is_said_to_be_what_it_is(data: bytes, other: str) -> None:
     with pytest.raises(InvalidMessages, match=f"no picture but {other}: use saferoute.File"):
         Image(data)
-    assert Image(data, media_type="image/x-own").media_type == "image/x-own"
+    with pytest.raises(InvalidMessages, match=f"no picture but {other}: use saferoute.File"):
+        Image(b"?", media_type=other)
+    for own in ("image/x-own", "Image/PNG"):
+        assert Image(data, media_type=own).media_type == own

@@ -245,3 +245,11 @@ def test_the_longest_body_and_one_byte_more(frame: bytes) -> None:
     assert reader.feed(data) == b"abcd"
     assert reader.eof() is True
     assert _refusal(data, Limits(max_body=3)) == "the answer's body is longer than 3 bytes"
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
+def test_where_no_body_is_allowed_an_empty_one_is(end: bytes) -> None:
+    reader = ResponseReader(Limits(max_body=0))
+    assert reader.feed(OK + end) == b""
+    assert reader.head is not None
+    assert reader.eof() is True

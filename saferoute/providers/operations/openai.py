@@ -110,9 +110,15 @@ def _judged(target: Target, item: Mapping[str, Any]) -> ModerationResult:
     flagged = item.get("flagged")
     if not isinstance(flagged, bool):
         raise wrong(target, "a result that does not say whether it is flagged")
-    categories = {name: value for name, value in as_mapping(item.get("categories")).items() if isinstance(value, bool)}
+    categories = {name: _flag(target, value) for name, value in as_mapping(item.get("categories")).items() if value is not None}
     rated = {name: number(target, value, "score") for name, value in as_mapping(item.get("category_scores")).items() if value is not None}
     return ModerationResult(flagged, categories, rated)
+
+
+def _flag(target: Target, value: object) -> bool:
+    if not isinstance(value, bool):  # "false" is true, and 0.9 may be: nobody can know what is meant
+        raise wrong(target, "a category that is neither true nor false")
+    return value
 
 
 def models(_: ModelsRequest, target: Target, __: Codec) -> Plan:

@@ -15,8 +15,10 @@ from saferoute.providers.operations.asking import JSON, opened, post_json
 from saferoute.providers.operations.contract import Answered, Step, ask
 from saferoute.providers.operations.openai import deployment_path, named
 from saferoute.providers.operations.reading import number, objects, wrong
+from saferoute.providers.statuses import complaint_in, provider_error
+from saferoute.values.events import Notice
 from saferoute.values.http import HttpRequest
-from saferoute.values.json import as_mapping, as_text, integer
+from saferoute.values.json import as_mapping, as_text, decode, integer
 from saferoute.values.media_types import media_type_of
 from saferoute.values.messages import Image
 from saferoute.values.recordings import Segment
@@ -37,6 +39,7 @@ _BOUNDARY: Final = re.compile(r"[A-Za-z0-9-]{16,70}")
 _FIELD: Final = re.compile(r"[a-z_]+(?:\[\])?")
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME: Final = 100
+_BEGIN: Final = 64  # how much of an answer tells text from sound
 _SOUNDS: Final = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",
@@ -45,6 +48,7 @@ _SOUNDS: Final = {
     "wav": "audio/wav",
     "pcm": "audio/pcm",
 }
+_NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _SOUND_TYPE: Final = re.compile(r"audio/[a-z0-9.+-]{1,40}")
 _MIME: Final = {"m4a": "audio/mp4", "webm": "audio/webm", "ogg": "audio/ogg", "mpeg": "audio/mpeg", "mpga": "audio/mpeg", **_SOUNDS}
 
@@ -175,6 +179,7 @@ def speak(request: SpeakRequest, target: Target, _: Codec) -> Plan:
     def read(head: Head, data: bytes) -> dict[str, Any]:
         said = head.headers.get("content-type", "").partition(";")[0].strip().lower()
         if said == "application/octet-stream" or not said:
+            _no_text(target, head, data)
             said = _SOUNDS.get(request.format, "application/octet-stream")
         elif _SOUND_TYPE.fullmatch(said) is None:
             raise wrong(target, "something that is not sound")
@@ -184,6 +189,25 @@ def speak(request: SpeakRequest, target: Target, _: Codec) -> Plan:
 
     http = post_json(target, deployment_path(target, "/audio/speech"), fields, accept="audio/*")
     return Answered((yield from ask(Step(http, read, "bytes", _MOST_MEDIA_BYTES))))
+
+
+def _no_text(target: Target, head: Head, data: bytes) -> None:
+    """Sound that does not say to be sound may be an error in JSON, or a page.
+
+    Raises:
+        ProviderError: for an error.
+        ProtocolError: for any other text.
+    """
+    begin = data[:_BEGIN].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    if not begin.startswith((b"{", b"<")) or _NO_TEXT.search(begin):  # raw samples may begin with any byte, but hold others soon
+        return
+    try:
+        body = as_mapping(decode(data))
+    except ValueError:
+        body = {}
+    if body.get("error"):
+        raise provider_error(head, complaint_in(body), provider_name=target.provider_name)
+    raise wrong(target, "something that is not sound")
 
 
 def image(request: ImageRequest, target: Target, _: Codec) -> Plan:
@@ -200,13 +224,15 @@ def image(request: ImageRequest, target: Target, _: Codec) -> Plan:
             raise wrong(target, f"{len(items)} pictures for {request.n} asked for")
         said = as_text(body.get("output_format"))
         found = {
-            "images": tuple(_picture(target, item, said) for item in items),
+            "images": tuple(_picture(target, item, said or request.format or "") for item in items),
             "revised_prompts": tuple(as_text(item.get("revised_prompt")) for item in items),
         }
         return found, _usage(as_mapping(body.get("usage")))
 
     found, usage = yield from ask(Step(http, read, most=_MOST_MEDIA_BYTES))
-    return Answered(found, usage=usage)
+    came = len(found["images"])
+    notices = (Notice("noted", "n", f"{request.n} pictures were asked for, and {came} came"),) if came < request.n else ()
+    return Answered(found, usage=usage, notices=notices)
 
 
 def _picture(target: Target, item: Mapping[str, Any], said: str) -> Image:
@@ -221,4 +247,7 @@ def _picture(target: Target, item: Mapping[str, Any], said: str) -> Image:
         data = b""
     if not data:
         raise wrong(target, "a picture that is neither base64 nor an address")
-    return Image(data=data, media_type=media_type_of(data, f"picture.{said}") or "application/octet-stream")
+    media_type = media_type_of(data, f"picture.{said}") or ""
+    if not media_type.startswith("image/"):
+        raise wrong(target, "a picture that is of no known kind")
+    return Image(data=data, media_type=media_type)

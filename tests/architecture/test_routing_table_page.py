@@ -1,0 +1,110 @@
+"""The page about routes.toml names every field that there is, with its choices and its default."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pytest
+from package_source import ROOT
+
+from saferoute.routing import authoring
+from saferoute.routing.credentials import CREDENTIAL
+from saferoute.routing.parameters import PARAMETERS
+from saferoute.routing.schema import Flag, ListOf, Record, Text
+from saferoute.routing.shapes import ALIAS, GRANT, HEADERS, ROW
+from saferoute.routing.spellings import duration
+from saferoute.values.target import Deadlines, Quirks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from saferoute.routing.schema import Shape
+
+PAGE = ROOT / "docs" / "reference" / "routing-table.md"
+
+
+def sections() -> dict[str, dict[str, list[str]]]:
+    """Heading -> field -> the cells behind it."""
+    found = {}
+    for section in re.split(r"^##+ ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        rows = re.findall(r"^\| `([\w-]+)` \| (.*) \|$", section, re.MULTILINE)
+        assert len({name for name, _ in rows}) == len(rows)
+        found[section.splitlines()[0]] = {name: cells.split(" | ") for name, cells in rows}
+    return found
+
+
+def shapes(record: Shape) -> Mapping[str, Shape]:
+    assert isinstance(record, Record)
+    return {**record.required, **record.optional}
+
+
+ROWS = shapes(ROW)
+FAMILIES = ROWS["families"]
+assert isinstance(FAMILIES, ListOf)
+
+FIELDS: dict[str, set[str]] = {
+    "The file": set(authoring._SECTIONS),
+    "[defaults]": set(authoring._DEFAULTABLE),
+    "[providers.NAME]": set(PARAMETERS),
+    "[routes.NAME]": {*ROWS, "extends"} - {"id"},
+    "headers": set(HEADERS),
+    "profile": set(shapes(ROWS["profile"])),
+    "families": set(shapes(FAMILIES.item)),
+    "quirks": set(shapes(ROWS["quirks"])),
+    "prices": set(authoring._PRICE_FIELDS),
+    "deadlines": set(shapes(ROWS["deadlines"])),
+    "[credentials.NAME]": {*shapes(CREDENTIAL), "region"},
+    "[aliases]": set(shapes(ALIAS)),
+    "[grant]": set(shapes(GRANT)),
+    "budget": {*shapes(shapes(GRANT)["budget"])} - {"currency", "per"},  # the amount says both
+    "[annotations]": set(),
+}
+SHAPES = {
+    "[routes.NAME]": ROWS,
+    "profile": shapes(ROWS["profile"]),
+    "quirks": shapes(ROWS["quirks"]),
+    "[credentials.NAME]": shapes(CREDENTIAL),
+    "[aliases]": shapes(ALIAS),
+    "[grant]": shapes(GRANT),
+    "budget": shapes(shapes(GRANT)["budget"]),
+}
+
+
+@pytest.mark.parametrize("heading", FIELDS)
+def test_every_field_is_on_the_page_and_no_other(heading: str) -> None:
+    assert set(sections()[heading]) == FIELDS[heading]
+
+
+def test_the_page_has_no_section_besides() -> None:
+    assert set(sections()) == set(FIELDS)
+
+
+@pytest.mark.parametrize("heading", SHAPES)
+def test_what_can_be_chosen_is_named(heading: str) -> None:
+    for name, cells in sections()[heading].items():
+        shape = SHAPES[heading].get(name)
+        inner = shape.item if isinstance(shape, ListOf) else shape
+        if isinstance(inner, Text) and inner.choices:
+            assert set(inner.choices) <= set(re.findall(r"`([^`]*)`", cells[0])), (heading, name)
+        if isinstance(inner, Flag):
+            assert cells[0] == "flag", (heading, name)
+
+
+def test_what_a_row_of_ones_own_must_have_is_marked() -> None:
+    required = {name for name, cells in sections()["[routes.NAME]"].items() if cells[1] == "required"}
+    assert required == set(ROW.required) - {"id", "data"}  # the name of the section; and a default that every row has
+
+
+def test_the_defaults_are_those_of_the_program() -> None:
+    page = sections()
+    spelled = {name: cells[1].strip("`") for name, cells in page["quirks"].items()}
+    assert spelled == {one.name: {True: "true", False: "false", "": '""'}.get(one.default, one.default) for one in fields(Quirks)}
+    clocks = {name: duration(cells[0].strip("`"), name) / 1000 for name, cells in page["deadlines"].items()}
+    assert clocks == {one.name: one.default for one in fields(Deadlines)}
+    assert page["[aliases]"]["max_attempts"][1] == f"`{authoring.DEFAULT_ATTEMPTS}`"
+
+
+def test_the_parameters_have_the_programs_examples() -> None:
+    assert sections()["[providers.NAME]"] == {name: [parameter.what, f"`{parameter.example}`"] for name, parameter in PARAMETERS.items()}
