@@ -85,7 +85,7 @@ class MistralReader:
             ProviderError: for an error inside it.
             ProtocolError: for a body without a choice.
         """
-        return [*self._read(body, "message"), *self._end()]
+        return [*self._read(body, "message"), *self._end(whole=True)]
 
     def on_end(self) -> Sequence[DecodedEvent]:
         """Complete a stream that ended without `[DONE]`, if a finish reason has come."""
@@ -140,19 +140,19 @@ class MistralReader:
 
     # ------------------------------------------------------------------------------------------------ the end
 
-    def _end(self) -> list[DecodedEvent]:
+    def _end(self, *, whole: bool = False) -> list[DecodedEvent]:
         if not self._choice_seen:
             raise self._broken("an answer without a choice")
         choice = self._choice
         events: list[DecodedEvent] = []
         choice.end_parts(events)
-        others = tuple(self._alternative(*self._others[index]) for index in sorted(self._others))
+        others = tuple(self._alternative(*self._others[index], whole=whole) for index in sorted(self._others))
         self.completed = True
         reason = choice.finish_reason()
         return [*events, Completed(reason, choice.finish, _usage(self._usage), choice.metadata, choice.logprobs(), others)]
 
-    def _alternative(self, choice: Choice, fold: Fold) -> Alternative:
-        if not choice.finish:
+    def _alternative(self, choice: Choice, fold: Fold, *, whole: bool) -> Alternative:
+        if whole and not choice.finish:
             raise self._broken("an alternative without a finish reason, which may have been cut off")
         events: list[DecodedEvent] = []
         choice.end_parts(events)

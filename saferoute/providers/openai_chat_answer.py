@@ -89,7 +89,7 @@ class ChatReader:
             ProviderError: for an error inside it.
             ProtocolError: for a body without a choice.
         """
-        return [*self._read(body, "message"), *self._end()]
+        return [*self._read(body, "message"), *self._end(whole=True)]
 
     def on_end(self) -> Sequence[DecodedEvent]:
         """Complete a stream that ended without `[DONE]`, if a finish reason has come."""
@@ -154,7 +154,7 @@ class ChatReader:
 
     # --------------------------------------------------------------------------------------------------------- the end
 
-    def _end(self) -> list[DecodedEvent]:
+    def _end(self, *, whole: bool = False) -> list[DecodedEvent]:
         if not self._choice_seen:
             raise self._broken("an answer without a choice")
         choice = self._choice
@@ -165,14 +165,14 @@ class ChatReader:
         logprobs = token_logprobs(as_mapping(metadata["logprobs"]).get("content")) if "logprobs" in metadata else ()
         if "content_filter_results" in metadata:
             events += noticed(metadata)
-        others = self._alternatives() if self._others else ()
+        others = self._alternatives(whole=whole) if self._others else ()
         events.append(Completed(choice.finish_reason(), choice.finish, usage_of(self._usage), metadata, logprobs, others))
         return events
 
-    def _alternatives(self) -> tuple[Alternative, ...]:
+    def _alternatives(self, *, whole: bool) -> tuple[Alternative, ...]:
         others = []
         for _, (choice, fold) in sorted(self._others.items()):
-            if not choice.finish:
+            if whole and not choice.finish:
                 raise self._broken("an alternative without a finish reason, which may have been cut off")
             events: list[DecodedEvent] = [*cited(choice.metadata, choice.text)]
             choice.end_parts(events)

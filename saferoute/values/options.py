@@ -40,7 +40,7 @@ class CallOptions(TypedDict, total=False):
         data: label of what the messages hold; rows whose ceiling is lower drop out.
         on_unsupported: what to do with a parameter that the model does not have: "error" (the default), "drop" with a warning, or
             "emulate" with a warning, as far as it can be: a JSON Schema is asked for in words, and the answer checked against it.
-        provider_options: wire fields for one provider, under its name; only those that the row lists.
+        provider_options: wire fields, under the provider's name, the row's or the dialect's; only those that the row lists.
     """
 
     tools: Sequence[ToolLike]
@@ -72,7 +72,7 @@ class OperationOptions(TypedDict, total=False):
         max_cost: in US dollars: refuse the call before it is sent if its worst case costs more, or is not known.
         data: label of what is sent; rows whose ceiling is lower drop out.
         on_unsupported: what to do with a parameter that the provider does not have.
-        provider_options: wire fields for one provider, under its name; only those that the row lists.
+        provider_options: wire fields, under the provider's name, the row's or the dialect's; only those that the row lists.
     """
 
     timeout: float | timedelta

@@ -93,6 +93,6 @@ def test_another_answer_without_an_end_is_not_whole(dialect: Dialect) -> None:
     pieces = [one(dialect, "yes", 0, key="delta"), one(dialect, "half of", 1, None, key="delta")]
     with pytest.raises(StreamInterrupted):
         read(dialect, pieces, stream=True, done=False)
-    if dialect != "gemini_generate":
-        with pytest.raises(ProtocolError, match="alternative without a finish reason"):
-            read(dialect, pieces, stream=True)
+    if dialect != "gemini_generate":  # real servers leave it out before [DONE]: as for the answer itself, nobody knows why it ended
+        (other,) = read(dialect, pieces, stream=True)[1].alternatives
+        assert (other.finish_reason, other.raw_finish_reason) == ("other", "")
