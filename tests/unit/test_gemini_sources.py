@@ -218,7 +218,10 @@ def test_other_candidates_are_alternatives() -> None:
     assert folded(events).content() == (Text("one"),)
     end = completed(events)
     assert (end.finish_reason, end.metadata) == ("stop", {})
-    assert [(other.finish_reason, other.raw_finish_reason) for other in end.alternatives] == [("length", "MAX_TOKENS"), ("tool_call", "STOP")]
+    assert [(other.finish_reason, other.raw_finish_reason) for other in end.alternatives] == [
+        ("length", "MAX_TOKENS"),
+        ("tool_call", "STOP"),
+    ]
     assert tuple(other.message.content for other in end.alternatives) == (
         (Text("two", (at(CITED_A, 0, 3),)),),
         (Reasoning("hm", state({"thought": True})), Text("three"), ToolCall("fc", "weather", '{"city":"Łódź","days":[1,2]}')),

@@ -94,7 +94,9 @@ def test_a_url_is_never_a_path() -> None:
 
 @pytest.mark.parametrize("kind", [Image, File, Audio])
 def test_a_path_in_place_of_bytes_is_told_how_to_read_a_file(kind: Any) -> None:
-    with pytest.raises(InvalidMessages, match=rf"{kind.__name__}\(data\) takes bytes, not str; to read a file use {kind.__name__}.from_path"):
+    with pytest.raises(
+        InvalidMessages, match=rf"{kind.__name__}\(data\) takes bytes, not str; to read a file use {kind.__name__}.from_path"
+    ):
         kind("/a.png")
 
 
