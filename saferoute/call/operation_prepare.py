@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
 
 from saferoute.call.operation import Bound, OperationCall
 from saferoute.capabilities.authorise import Asked, authorise
+from saferoute.capabilities.extras import repricing
 from saferoute.errors import BudgetExceeded, CapabilityForbidden, NoRoute, UnknownOption
 from saferoute.providers.operations.contract import (
     CountRequest,
@@ -163,7 +164,8 @@ def _input_size(request: OperationRequest) -> tuple[int, bool]:
     )
     match known:
         case EmbedRequest(texts=texts) | ModerateRequest(texts=texts):
-            return sum(len(text.encode("utf-8", "surrogatepass")) + _AROUND for text in texts), False
+            size = sum(len(text.encode("utf-8", "surrogatepass")) + _AROUND for text in texts)
+            return size, bool(repricing(request.provider_options))
         case CountRequest() | ModelsRequest():
             return 0, False
         case RerankRequest() | TranscribeRequest() | SpeakRequest() | ImageRequest():

@@ -103,8 +103,8 @@ def _add_reasoning(fields: dict[str, Any], reasoning: str | int, target: Target,
     elif asked != "none" and form == "adaptive":
         fields["prompt_mode"] = "reasoning"
         noticing.changed("reasoning", f"{target.model} only reasons or does not; the effort {asked!r} is left out")
-    elif asked != "none":
-        noticing.unsupported("reasoning", f"{target.model} has no reasoning effort")
+    elif form != "none":
+        noticing.unsupported("reasoning", f"{target.model} has no reasoning effort, nor the word that turns its thinking off")
 
 
 class _Conversation:

@@ -108,8 +108,8 @@ def _add_reasoning(fields: dict[str, Any], reasoning: str | int, target: Target,
     elif field == "reasoning_effort":
         if form in {None, "effort"}:
             fields["reasoning_effort"] = asked
-        elif turned_on:
-            noticing.unsupported("reasoning", f"{target.model} has no reasoning effort")
+        else:
+            noticing.unsupported("reasoning", f"{target.model} has no reasoning effort, nor the word that turns its thinking off")
     else:
         match field:
             case "thinking":

@@ -113,8 +113,8 @@ def _add_reasoning(fields: dict[str, Any], reasoning: str | int, target: Target,
         noticing.unsupported("reasoning", "Responses has no reasoning budget in tokens, only the words none to max")
     elif target.profile.reasoning in {None, "effort"}:
         fields["reasoning"] = {"effort": word}
-    elif word != "none":  # a dial of another kind; "none" is what a model without reasoning does anyway
-        noticing.unsupported("reasoning", f"{target.model} has no reasoning effort")
+    elif target.profile.reasoning != "none":  # a dial of another kind; "none" is what a model without reasoning does anyway
+        noticing.unsupported("reasoning", f"{target.model} has no reasoning effort, nor the word that turns its thinking off")
 
 
 def _tools(fields: dict[str, Any], request: ChatRequest) -> bytes:

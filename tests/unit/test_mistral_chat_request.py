@@ -116,7 +116,8 @@ def test_a_model_that_only_reasons_or_does_not() -> None:
     to = target(MISTRAL, profile=Profile(reasoning="adaptive"))
     assert asked(to, reasoning="low") == {"prompt_mode": "reasoning"}
     assert said(encode(to, reasoning="low")) == [("changed", "reasoning")]
-    assert asked(to, reasoning="none") == {}
+    with pytest.raises(UnsupportedParameter, match="turns its thinking off"):
+        encode(to, reasoning="none")
 
 
 @pytest.mark.parametrize(

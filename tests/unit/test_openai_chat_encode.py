@@ -215,7 +215,6 @@ def test_caching_goes_by_itself_and_says_so() -> None:
     [
         ("reasoning_effort", None, "low", {"reasoning_effort": "low"}, False),
         ("reasoning_effort", "effort", "none", {"reasoning_effort": "none"}, False),
-        ("reasoning_effort", "adaptive", "none", {}, False),
         ("thinking", None, "high", {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}, False),
         ("thinking", "effort", "none", {"thinking": {"type": "disabled"}}, False),
         ("thinking", "adaptive", "high", {"thinking": {"type": "enabled"}}, True),
@@ -250,6 +249,7 @@ def test_the_dial_of_thinking_in_each_vendors_words(field: Any, form: Any, asked
         ("reasoning", "none", 2048),
         ("thinking", "none", "low"),
         ("reasoning_effort", "adaptive", "low"),
+        ("reasoning_effort", "adaptive", "none"),
     ],
 )
 def test_thinking_that_a_vendor_has_no_words_for(field: Any, form: Any, asked: Any) -> None:

@@ -425,3 +425,11 @@ def test_an_operation_is_logged_without_content(provider: EmbeddedProvider, capl
     assert "embed on demo/any done" in caplog.text
     assert "ended with BadRequest" in caplog.text
     assert "SECRET" not in caplog.text
+
+
+def test_an_option_that_may_change_the_price_leaves_the_cost_of_an_operation_unknown() -> None:
+    from saferoute.call.operation_prepare import _input_size
+    from saferoute.providers.operations.contract import EmbedRequest
+
+    assert _input_size(EmbedRequest(texts=("a",), provider_options={"p": {"truncate": "END"}}))[1] is False
+    assert _input_size(EmbedRequest(texts=("a",), provider_options={"p": {"service_tier": "priority"}}))[1] is True
