@@ -64,15 +64,18 @@ _pages = Sybil(
 pytest_collect_file = (_docstrings + _pages).pytest()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what reads megabytes, by its name: `make test` runs those by themselves, without coverage."""
+    if "megabytes" in item.name or "ten_million" in item.name:
+        item.add_marker(pytest.mark.megabytes)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what reads megabytes; undo what pytest-randomly did to the examples of each page, for they build on each other.
+    """Undo what pytest-randomly did to the examples of each page, for they build on each other; everything else stays shuffled.
 
-    Everything else stays shuffled. For the same reason `make test` hands whole files to the workers of pytest-xdist.
+    For the same reason `make test` hands whole files to the workers of pytest-xdist.
     """
-    for item in items:
-        if "megabytes" in item.name or "ten_million" in item.name:
-            item.add_marker(pytest.mark.megabytes)
     examples = [item for item in items if isinstance(item, SybilItem)]
     rest = [item for item in items if not isinstance(item, SybilItem)]
     examples.sort(key=lambda item: (str(item.path), item.example.line))
