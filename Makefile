@@ -43,8 +43,8 @@ demo: $(STAMPS)/project ## see saferoute work: an embedded provider on loopback,
 
 test: $(STAMPS)/test    ## all tests, with branch coverage and its floors (PYTEST_ARGS="-k name" for some)
 	@rm -f .coverage coverage.json
-	$(PY) -m pytest -n 2 --dist loadfile $(if $(PYTEST_ARGS),,-m "not megabytes") --cov --cov-report=json:coverage.json --cov-report= $(PYTEST_ARGS)
-	@if [ -z "$(PYTEST_ARGS)" ]; then $(PY) -m pytest -q -n 2 -m megabytes tests && $(PY) tests/architecture/coverage_floors.py coverage.json; fi
+	$(PY) -m pytest -n 2 --dist loadfile $(if $(PYTEST_ARGS),,-m "not large") --cov --cov-report=json:coverage.json --cov-report= $(PYTEST_ARGS)
+	@if [ -z "$(PYTEST_ARGS)" ]; then $(PY) -m pytest -q -n 2 --dist worksteal -m large tests && $(PY) tests/architecture/coverage_floors.py coverage.json; fi
 
 lint: $(STAMPS)/lint    ## ruff, dependency use, docstring coverage, slots
 	$(PY) -m ruff check --quiet .

@@ -65,9 +65,9 @@ pytest_collect_file = (_docstrings + _pages).pytest()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what reads megabytes, by its name: `make test` runs those by themselves, without coverage."""
-    if "megabytes" in item.name or "ten_million" in item.name:
-        item.add_marker(pytest.mark.megabytes)
+    """Mark what reads megabytes, or the whole corpus: `make test` runs those by themselves, without coverage."""
+    if "megabytes" in item.name or "ten_million" in item.name or "conformance" in item.path.parts:
+        item.add_marker(pytest.mark.large)
 
 
 @pytest.hookimpl(trylast=True)

@@ -350,6 +350,7 @@ def test_others_go_on_with_the_valid_token_while_one_refreshes(kind: str) -> Non
         front.call(server.origin)
         front.wall.now += 3400
         done = front.many(8, server.origin)
+        front.settle()
         assert [getattr(one, "status", one) for one in done] == [200] * 8
         assert len(server.exchanges) == 2
         presented = [seen.headers["authorization"] for seen in server.calls[1:]]
