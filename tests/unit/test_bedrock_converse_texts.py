@@ -141,7 +141,9 @@ def test_texts_come_in_wire_order_and_their_places_lead_to_them() -> None:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_that_goes_back_is_read(name: str) -> None:
     turn = Message("assistant", folded(decoded_whole(ANSWERS[name])).content())
-    texts(encode(user("a"), turn, user("b")).request.body)
+    found = [text.text for text in texts(encode(user("a"), turn, user("b")).request.body)]
+    said = [part.text for part in turn.content if part.type == "text"]
+    assert [text for text in said if text.strip() and text not in found] == []
 
 
 def _objects(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
