@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
 
 from saferoute.call.operation import Bound, OperationCall
-from saferoute.capabilities.authorise import Asked, authorise
+from saferoute.capabilities.authorise import Asked, authorise, tightest_output
 from saferoute.capabilities.extras import repricing
 from saferoute.errors import BudgetExceeded, CapabilityForbidden, NoRoute, UnknownOption
 from saferoute.providers.operations.contract import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from saferoute.call.prepare import Snapshot
     from saferoute.providers.operations.contract import Operation, OperationRequest
     from saferoute.routing.table import RoutingTable
-    from saferoute.values.grant import Grant
+    from saferoute.values.permission import Permission
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Prices, Target
 
@@ -87,9 +87,16 @@ def prepare_operation(
         request = replace(request, chat=replace(request.chat, data=checked.get("data") or snapshot.data, **wishes))
     resolved = _provider_rows(table, route) if operation == "models" else resolve(table, route)
     _check_provider_options(request, resolved)
-    _check_bound(table.grant, operation, called)
-    asked = _asked(operation, route, request, checked.get("data") or snapshot.data)
-    targets = authorise(table.grant, asked, resolved, trust=snapshot.trust).targets
+    permissions = snapshot.permissions
+    _check_bound(permissions, operation, called)
+    asked = replace(
+        _asked(operation, route, request, checked.get("data") or snapshot.data),
+        purpose=snapshot.purpose,
+        audience=snapshot.audience,
+        table_version=table.version,
+        now=now,
+    )
+    targets = authorise(permissions, asked, resolved, trust=snapshot.trust).targets
     if checked.get("max_cost") is not None:
         targets = _affordable(route, request, targets, checked["max_cost"])
     notices: tuple[Notice, ...] = ()
@@ -112,7 +119,7 @@ def prepare_operation(
         snapshot.codec,
         table.recheck,
         snapshot.random,
-        _bound_of(request, targets, table.grant, checked.get("max_cost")),
+        _bound_of(request, targets, permissions, checked.get("max_cost")),
     )
 
 
@@ -136,11 +143,12 @@ def _check_provider_options(request: OperationRequest, targets: tuple[Target, ..
         raise UnknownOption(msg)
 
 
-def _check_bound(grant: Grant | None, operation: Operation, called: str) -> None:
-    if grant is not None and grant.max_output is not None and operation in _WRITES and operation in grant.operations:
+def _check_bound(permissions: tuple[Permission, ...], operation: Operation, called: str) -> None:
+    most = tightest_output(one for one in permissions if one.operations is None or operation in one.operations)
+    if most is not None and operation in _WRITES:
+        source = next(one.source for one in permissions if one.max_output == most)
         raise CapabilityForbidden(
-            f"the table's grant bounds the output to {grant.max_output} tokens, and {called} has no such bound: sign a grant without "
-            "max_output for it",
+            f"{source} bounds the output to {most} tokens, and {called} has no such bound: use one without max_output for it",
             code="max_output",
         )
 
@@ -198,11 +206,12 @@ def _dearest(prices: Prices, size: int) -> int | None:
     return None if prices.input is None else size * max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
 
 
-def _bound_of(request: OperationRequest, targets: tuple[Target, ...], grant: Grant | None, max_cost: Decimal | None) -> Bound | None:
+def _bound_of(
+    request: OperationRequest, targets: tuple[Target, ...], permissions: tuple[Permission, ...], max_cost: Decimal | None
+) -> Bound | None:
     """What the call may cost, wherever it is answered: all rows that are left have prices, in the bound's currency."""
     amounts = [] if max_cost is None else [int(max_cost * _NANO)]
-    if grant is not None and grant.max_cost is not None:
-        amounts.append(grant.max_cost.amount)
+    amounts += [one.max_cost.amount for one in permissions if one.max_cost is not None]
     size, unknown = _input_size(request)
     if not amounts or unknown or not size:
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from saferoute.call.flow import Call
-from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
+from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, tightest_output, worst_case
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
 from saferoute.providers.fitting import fit
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from saferoute.routing.table import RoutingTable
     from saferoute.values.conversation import Messages
     from saferoute.values.output import Output
+    from saferoute.values.permission import Permission
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Dialect, Target
 
@@ -46,6 +47,9 @@ class Snapshot:
         table: the verified routing table.
         trust: how far its trust goes.
         data: label of calls that carry none of their own.
+        permissions: what is allowed, all of them together; none in a local client that nobody has narrowed.
+        audience: the name of the client, for permissions that are not for everybody.
+        purpose: what its calls are for; None for not said.
         codec: finds a dialect's codec.
         random: makes numbers in [0, 1).
         new_id: makes unique ids.
@@ -54,6 +58,9 @@ class Snapshot:
     table: RoutingTable
     trust: Literal["local", "production"]
     data: DataLabel | None
+    permissions: tuple[Permission, ...]
+    audience: str
+    purpose: str | None
     codec: Callable[[Dialect], Codec]
     random: Callable[[], float]
     new_id: Callable[[], str]
@@ -103,8 +110,8 @@ def prepare(
         raise RequestError(msg)
     resolved = resolve(table, route)
     _check_provider_options(request, resolved)
-    request, notices = _fill_bounds(table, request, resolved)
-    targets = _authorised(snapshot, route, request, resolved, checked.get("max_cost"))
+    request, notices = _fill_bounds(snapshot.permissions, request, resolved)
+    targets = _authorised(snapshot, route, request, resolved, checked.get("max_cost"), now)
     alias = table.aliases.get(route)
     if alias is not None and alias.deadlines is not None:
         targets = tuple(replace(target, deadlines=alias.deadlines) for target in targets)
@@ -146,29 +153,50 @@ def _check_provider_options(request: ChatRequest, targets: tuple[Target, ...]) -
         raise UnknownOption(msg)
 
 
-def _fill_bounds(table: RoutingTable, request: ChatRequest, targets: tuple[Target, ...]) -> tuple[ChatRequest, tuple[Notice, ...]]:
-    """Fill a missing output bound with the grant's: a missing bound would count as unbounded."""
-    grant = table.grant
-    if request.max_output_tokens is not None or grant is None or grant.max_output is None:
+def _fill_bounds(
+    permissions: tuple[Permission, ...], request: ChatRequest, targets: tuple[Target, ...]
+) -> tuple[ChatRequest, tuple[Notice, ...]]:
+    """Fill a missing output bound with the tightest there is: a missing one would count as unbounded, and leave the cost without one."""
+    if request.max_output_tokens is not None:
         return request, ()
-    bounds = [bound for target in targets if (bound := output_bound(grant, target, None)) is not None]
+    most = tightest_output(permissions)
+    if most is None and not counts_money(permissions):
+        return request, ()
+    bounds = [bound for target in targets if (bound := output_bound(most, target, None)) is not None]
+    if not bounds:
+        return request, ()
     bound = max(1, min(bounds) // request.n)
-    notice = Notice("filled", "max_output_tokens", f"set to {bound}, the tightest of the table's grant and rows")
+    source = next((one.source for one in permissions if one.max_output == most), "the permissions") if most is not None else "a budget"
+    notice = Notice("filled", "max_output_tokens", f"set to {bound}, the tightest of {source} and the rows")
     return replace(request, max_output_tokens=bound), (notice,)
 
 
 def _authorised(
-    snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], max_cost: Decimal | None
+    snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], max_cost: Decimal | None, now: float
 ) -> tuple[Target, ...]:
-    grant = snapshot.table.grant
-    priced = max_cost is not None or (grant is not None and grant.max_cost is not None)
+    permissions = snapshot.permissions
+    priced = max_cost is not None or counts_money(permissions) or any(one.max_input is not None for one in permissions)
     size, by_reference = _input_size(snapshot, request, targets) if priced else (None, False)
     names = tuple(tool.name for tool in request.tools)
     if request.provider_options:
         names += server_tools(request.provider_options)
         by_reference = by_reference or bool(repricing(request.provider_options))
-    asked = Asked(route, "chat", names, request.data, request.max_output_tokens, size, by_reference, request.n)
-    allowed = authorise(grant, asked, targets, trust=snapshot.trust).targets
+    asked = Asked(
+        route,
+        "chat",
+        names,
+        request.data,
+        request.max_output_tokens,
+        size,
+        by_reference,
+        request.n,
+        request.stream,
+        snapshot.purpose,
+        snapshot.audience,
+        table_version=snapshot.table.version,
+        now=now,
+    )
+    allowed = authorise(permissions, asked, targets, trust=snapshot.trust).targets
     if max_cost is None or size is None:
         return allowed
     limit = max_cost * _NANO

@@ -1,10 +1,11 @@
-"""May this call be made, and by which rows? Pure: the grant, the call's facts and the resolved rows go in, the allowed rows come out.
+"""May this call be made, and by which rows? Pure: permissions, the call's facts and the resolved rows go in, the allowed rows come out.
 
-- Production without a grant refuses every call. A local table needs none.
-- A caveat about the call (operation, tools, output bound) refuses the call; one about a row (route, region, data ceiling, cost) drops
-  the row, and the call is refused when no row is left. No step ever adds a row.
+- Production without a grant or a capability refuses every call. A local table needs none.
+- Every permission that is in force must allow the call: they are conjoined, never united.
+- A caveat about the call (operation, tools, output bound ...) refuses the call; one about a row (route, region, data ceiling, cost)
+  drops the row, and the call is refused when no row is left. No step ever adds a row.
 - An unlabelled call counts as "restricted" in production. In a local client nobody set ceilings, so it passes.
-- A bound that the caller does not give counts as unbounded. A caveat that cannot be enforced yet refuses every call.
+- A bound that the caller does not give counts as unbounded, and what is not known (a price, a purpose) is never assumed.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from saferoute.errors import CapabilityForbidden
-from saferoute.values.grant import data_rank
+from saferoute.errors import CapabilityExpired, CapabilityForbidden
+from saferoute.values.permission import data_rank
 
 if TYPE_CHECKING:
-    from saferoute.values.grant import Grant
+    from collections.abc import Iterable
+
+    from saferoute.values.permission import Budget, Cost, Permission
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Target
 
-__all__ = ["Asked", "Authorisation", "authorise", "output_bound", "worst_case"]
+__all__ = ["Asked", "Authorisation", "authorise", "counts_money", "output_bound", "tightest_output", "worst_case"]
+
+_NOT_YET = 30
+"""Seconds by which an issuer's clock may be ahead of ours when a permission begins; none when it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +39,16 @@ class Asked:
         tools: names of the tools that are offered.
         data: the call's data label; None for none.
         max_output: bound on output tokens; None for none.
-        input_bytes: an upper bound of the input in bytes of text; needed where the grant bounds the cost.
+        input_bytes: an upper bound of the input in bytes of text; needed where a permission bounds input or money.
         by_reference: a part is given by URL or file id, so `input_bytes` does not bound its tokens.
         answers: how many answers are asked for, each of up to `max_output` tokens.
+        stream: whether the answer is streamed.
+        purpose: what the call is for; None for not said.
+        audience: the name of the client that makes the call.
+        guards: the guards that are active.
+        table_version: the version of the table that is used.
+        request: hash of the request as the caller gave it; None where nothing is bound to one.
+        now: the wall clock, in seconds since the epoch.
     """
 
     route: str
@@ -46,6 +59,13 @@ class Asked:
     input_bytes: int | None = None
     by_reference: bool = False
     answers: int = 1
+    stream: bool = False
+    purpose: str | None = None
+    audience: str = ""
+    guards: frozenset[str] = frozenset()
+    table_version: int = 0
+    request: str | None = None
+    now: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +81,13 @@ class Authorisation:
     dropped: tuple[tuple[str, str], ...] = ()
 
 
-def authorise(grant: Grant | None, asked: Asked, targets: tuple[Target, ...], *, trust: Literal["local", "production"]) -> Authorisation:
+def authorise(
+    permissions: tuple[Permission, ...], asked: Asked, targets: tuple[Target, ...], *, trust: Literal["local", "production"]
+) -> Authorisation:
     """Decide which of the resolved rows may answer a call.
 
     Args:
-        grant: the table's grant, if it has one.
+        permissions: the verified capabilities, or the table's grant where there is none; every one must allow the call.
         asked: what the call asks for.
         targets: the rows that the route stands for.
         trust: how far the table's trust goes.
@@ -73,22 +95,25 @@ def authorise(grant: Grant | None, asked: Asked, targets: tuple[Target, ...], *,
     Raises:
         CapabilityForbidden: no row may answer; `code` is a stable word, and the message names the caveat, its value, what was asked,
             and what to pass.
+        CapabilityExpired: a permission is not valid now.
     """
-    if grant is None:
-        if trust != "local":
-            raise CapabilityForbidden(
-                "this routing table grants nothing to callers without a capability: add a [grant] to routes.toml and sign the table "
-                "again (saferoute table build, saferoute table sign)",
-                code="no_grant",
-            )
-        if asked.data is None:
-            return Authorisation(targets)
-    else:
-        _check_call(grant, asked)
+    if not permissions and trust != "local":
+        raise CapabilityForbidden(
+            "this routing table grants nothing to callers without a capability: pass capability=..., or add a [grant] to routes.toml "
+            "and sign the table again (saferoute table build, saferoute table sign)",
+            code="no_grant",
+        )
+    for permission in permissions:
+        _check_time(permission, asked.now)
+        _check_call(permission, asked)
+    if not permissions and asked.data is None:
+        return Authorisation(targets)
     kept: list[Target] = []
     dropped: list[tuple[str, str, str]] = []
     for target in targets:
-        refusal = _row_refusal(grant, asked, target, trust)
+        refusal = _data_refusal(permissions, asked, target, trust)
+        for permission in permissions:
+            refusal = refusal or _row_refusal(permission, asked, target)
         if refusal is None:
             kept.append(target)
         else:
@@ -98,9 +123,22 @@ def authorise(grant: Grant | None, asked: Asked, targets: tuple[Target, ...], *,
     return Authorisation(tuple(kept), tuple((name, reason) for name, _, reason in dropped))
 
 
-def output_bound(grant: Grant | None, target: Target, asked: int | None) -> int | None:
-    """The tightest bound on output tokens of caller, grant and row; the row's default where nobody else says anything."""
-    bounds = [bound for bound in (asked, grant.max_output if grant else None, target.max_output) if bound is not None]
+def tightest_output(permissions: Iterable[Permission]) -> int | None:
+    """The tightest bound on output tokens of these permissions; None for none."""
+    bounds = [permission.max_output for permission in permissions if permission.max_output is not None]
+    return min(bounds) if bounds else None
+
+
+def counts_money(permissions: Iterable[Permission]) -> bool:
+    """Whether a permission bounds money, so that a call's worst case has to be known."""
+    return any(
+        permission.max_cost is not None or any(budget.unit != "calls" for budget in permission.budgets) for permission in permissions
+    )
+
+
+def output_bound(most: int | None, target: Target, asked: int | None) -> int | None:
+    """The tightest bound on output tokens of caller, permissions (`most`) and row; the row's default where nobody else says anything."""
+    bounds = [bound for bound in (asked, most, target.max_output) if bound is not None]
     if asked is None and target.default_max_output is not None:
         bounds.append(target.default_max_output)
     return min(bounds) if bounds else None
@@ -130,71 +168,131 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
     return input_bytes * dearest + most * answers * (prices.output or 0)
 
 
-def _check_call(grant: Grant, asked: Asked) -> None:
-    if grant.unenforced:
-        raise CapabilityForbidden(
-            f"the table's grant has {', '.join(grant.unenforced)}, which this version of saferoute cannot enforce, so it refuses every "
-            "call: upgrade saferoute, or take it out of [grant] and sign the table again",
-            code="unenforceable",
+def _check_time(permission: Permission, now: float) -> None:
+    if permission.expires_at is not None and not now < permission.expires_at:
+        raise CapabilityExpired(
+            f"{permission.source} expired at {permission.expires_at} (seconds since the epoch); it is {now:.0f}: get a new one", code="exp"
         )
-    if asked.operation not in grant.operations:
-        raise CapabilityForbidden(
-            f"the table's grant allows the operations {_listed(grant.operations)}; asked: {asked.operation}", code="operation"
+    if permission.not_before is not None and not now >= permission.not_before - _NOT_YET:
+        raise CapabilityExpired(
+            f"{permission.source} is not valid before {permission.not_before} (seconds since the epoch); it is {now:.0f}", code="nbf"
         )
-    if grant.tools is not None and (outside := [name for name in asked.tools if name not in grant.tools]):
+
+
+def _check_call(permission: Permission, asked: Asked) -> None:
+    source = permission.source
+    if permission.audience is not None and asked.audience not in permission.audience:
         raise CapabilityForbidden(
-            f"the table's grant allows the tools {_listed(grant.tools)}; offered: {_listed(outside)}. "
+            f"{source} is for {_listed(permission.audience)}; this client is {asked.audience!r}. "
+            "Use one that was made for it, or say what this client is: Client(audience=...)",
+            code="aud",
+        )
+    if permission.operations is not None and asked.operation not in permission.operations:
+        raise CapabilityForbidden(
+            f"{source} allows the operations {_listed(permission.operations)}; asked: {asked.operation}", code="operation"
+        )
+    if permission.purposes is not None and asked.purpose not in permission.purposes:
+        raise CapabilityForbidden(
+            f"{source} allows the purposes {_listed(permission.purposes)}; asked: {asked.purpose or 'none'}. "
+            "Say what the calls are for: client.using(purpose=...)",
+            code="purpose",
+        )
+    if permission.tools is not None and (outside := [name for name in asked.tools if name not in permission.tools]):
+        raise CapabilityForbidden(
+            f"{source} allows the tools {_listed(permission.tools)}; offered: {_listed(outside)}. "
             "Leave them out of tools= and provider_options=",
             code="tools",
         )
-    if grant.max_output is not None and (asked.max_output is None or asked.max_output * asked.answers > grant.max_output):
+    if permission.guards and (missing := permission.guards - asked.guards):
+        raise CapabilityForbidden(f"{source} asks for the guards {_listed(missing)}, which are not active in this client", code="guards")
+    if asked.stream and not permission.stream:
+        raise CapabilityForbidden(f"{source} does not allow streams: use client.chat(...)", code="stream")
+    if permission.table_min is not None and asked.table_version < permission.table_min:
         raise CapabilityForbidden(
-            f"the table's grant bounds the output to {grant.max_output} tokens; asked: {_asked_output(asked)}. "
-            f"Pass max_output_tokens={grant.max_output // asked.answers} or less",
+            f"{source} needs version {permission.table_min} of the routing table or a later one; this client has version "
+            f"{asked.table_version}: client.reload() with a newer one",
+            code="table_min",
+        )
+    if permission.requests is not None and asked.request not in permission.requests:
+        raise CapabilityForbidden(f"{source} is bound to another request than this one: nothing in it may differ", code="req")
+    _check_bounds(permission, asked)
+
+
+def _check_bounds(permission: Permission, asked: Asked) -> None:
+    source, most = permission.source, permission.max_output
+    if most is not None and (asked.max_output is None or asked.max_output * asked.answers > most):
+        raise CapabilityForbidden(
+            f"{source} bounds the output to {most} tokens; asked: {_asked_output(asked)}. "
+            f"Pass max_output_tokens={most // asked.answers} or less",
             code="max_output",
         )
+    if permission.max_input is not None and (asked.input_bytes is None or asked.by_reference or asked.input_bytes > permission.max_input):
+        size = "not known" if asked.input_bytes is None or asked.by_reference else f"up to {asked.input_bytes} tokens"
+        raise CapabilityForbidden(
+            f"{source} bounds the input to {permission.max_input} tokens, and a token may be one byte; this call's input is {size}: "
+            "send less text, and no pictures, sound or documents",
+            code="max_input",
+        )
 
 
-def _row_refusal(grant: Grant | None, asked: Asked, target: Target, trust: str) -> tuple[str, str] | None:
-    """Why a row may not answer: (code, reason); None if it may."""
-    if asked.data is not None or trust != "local":
-        label: DataLabel = asked.data or "restricted"
-        ceiling: DataLabel = target.data
-        if grant is not None and grant.data is not None and data_rank(grant.data) < data_rank(ceiling):
-            ceiling = grant.data
-        if data_rank(label) > data_rank(ceiling):
-            what = f"the call is labelled {label}" if asked.data else 'the call has no data label, which counts as "restricted"'
-            return "data", f'takes data up to "{ceiling}", and {what}: pass data="{ceiling}" if that is what it is, or Client(data=...)'
-    if grant is None:
+def _data_refusal(permissions: tuple[Permission, ...], asked: Asked, target: Target, trust: str) -> tuple[str, str] | None:
+    if asked.data is None and trust == "local" and not any(permission.data for permission in permissions):
         return None
-    if asked.route not in grant.routes and target.id not in grant.routes:
-        return "routes", f"is not among the granted routes {_listed(grant.routes)}"
-    if grant.regions is not None and target.region not in grant.regions:
-        return "regions", f"is in the region {target.region or 'unknown'}, and the grant allows {_listed(grant.regions)}"
-    return _cost_refusal(grant, asked, target)
+    label: DataLabel = asked.data or "restricted"
+    ceiling: DataLabel = target.data
+    for permission in permissions:
+        if permission.data is not None and data_rank(permission.data) < data_rank(ceiling):
+            ceiling = permission.data
+    if data_rank(label) <= data_rank(ceiling):
+        return None
+    what = f"the call is labelled {label}" if asked.data else 'the call has no data label, which counts as "restricted"'
+    return "data", f'takes data up to "{ceiling}", and {what}: pass data="{ceiling}" if that is what it is, or Client(data=...)'
 
 
-def _cost_refusal(grant: Grant, asked: Asked, target: Target) -> tuple[str, str] | None:
-    limit = grant.max_cost
+def _row_refusal(permission: Permission, asked: Asked, target: Target) -> tuple[str, str] | None:
+    """Why a row may not answer: (code, reason); None if it may."""
+    routes, source = permission.routes, permission.source
+    if routes is not None and target.id not in routes and not (permission.aliases and asked.route in routes):
+        return "routes", f"is not among the routes of {source}: {_listed(routes)}"
+    if permission.models is not None and target.model not in permission.models:
+        return "models", f"asks the model {target.model}, and {source} allows {_listed(permission.models)}"
+    if permission.providers is not None and target.provider_name not in permission.providers:
+        return "providers", f"is at {target.provider_name}, and {source} allows {_listed(permission.providers)}"
+    if permission.regions is not None and target.region not in permission.regions:
+        return "regions", f"is in the region {target.region or 'unknown'}, and {source} allows {_listed(permission.regions)}"
+    for budget in permission.budgets:
+        if budget.unit != "calls" and (refusal := _budget_refusal(budget, source, asked, target)) is not None:
+            return refusal
+    return _cost_refusal(permission.max_cost, source, asked, target)
+
+
+def _budget_refusal(budget: Budget, source: str, asked: Asked, target: Target) -> tuple[str, str] | None:
+    """Without a worst case nothing can be held back for the call, so it could spend more than there is."""
+    if _row_cost(budget.unit, asked, target) is not None:
+        return None
+    return "budget", f"has no known worst case in {budget.unit}, and {source} has a budget: give the row prices, or pass max_output_tokens"
+
+
+def _cost_refusal(limit: Cost | None, source: str, asked: Asked, target: Target) -> tuple[str, str] | None:
     if limit is None:
         return None
-    cost = None
-    if asked.input_bytes is not None and target.prices is not None and target.prices.currency == limit.currency:
-        cost = worst_case(
-            target,
-            input_bytes=asked.input_bytes,
-            max_output=asked.max_output,
-            by_reference=asked.by_reference,
-            answers=asked.answers,
-        )
+    cost = _row_cost(limit.currency, asked, target)
     bound = f"{limit.amount / 1e9:g} {limit.currency}"
     if cost is None:
         why = f"has no known worst case in {limit.currency}"
-        return "max_cost", f"{why}, and the grant allows {bound} per call: give the row prices, or pass max_output_tokens"
+        return "max_cost", f"{why}, and {source} allows {bound} per call: give the row prices, or pass max_output_tokens"
     if cost > limit.amount:
         why = f"may cost {cost / 1e9:g} {limit.currency}"
-        return "max_cost", f"{why}, and the grant allows {bound} per call: pass a lower max_output_tokens"
+        return "max_cost", f"{why}, and {source} allows {bound} per call: pass a lower max_output_tokens"
     return None
+
+
+def _row_cost(currency: str, asked: Asked, target: Target) -> int | None:
+    if asked.input_bytes is None or target.prices is None or target.prices.currency != currency:
+        return None
+    return worst_case(
+        target, input_bytes=asked.input_bytes, max_output=asked.max_output, by_reference=asked.by_reference, answers=asked.answers
+    )
 
 
 def _asked_output(asked: Asked) -> str:

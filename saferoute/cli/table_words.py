@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from saferoute.routing.table import Alias, RoutingTable
     from saferoute.values.credential import CredentialSpec
-    from saferoute.values.grant import Grant
+    from saferoute.values.permission import Permission
     from saferoute.values.http import NetClass
     from saferoute.values.target import Prices, Target
 
@@ -94,21 +94,25 @@ def _credential(spec: CredentialSpec) -> list[str]:
     return [f"  {spec.name}", *(f"      {fact}" for fact in facts)]
 
 
-def _grant(grant: Grant | None) -> list[str]:
+def _grant(grant: Permission | None) -> list[str]:
     if grant is None:
         return ["  nothing: in production, every call is refused"]
     cost = f"{grant.max_cost.amount / 1e9:g} {grant.max_cost.currency} a call" if grant.max_cost else "not bounded"
     label = "as far as the route allows" if grant.data is None else f'up to "{grant.data}"'
     lines = [
-        f"  operations  {_listed(grant.operations)}",
-        f"  routes      {_listed(grant.routes)}",
+        f"  operations  {_listed(grant.operations or ())}",
+        f"  routes      {_listed(grant.routes or ())}",
+        f"  audience    {'any client' if grant.audience is None else _listed(grant.audience)}",
         f"  tools       {'any' if grant.tools is None else _listed(grant.tools)}",
         f"  data        {label}",
         f"  regions     {'any' if grant.regions is None else _listed(grant.regions)}",
         f"  output      {'not bounded' if grant.max_output is None else f'{grant.max_output} tokens'}",
         f"  cost        {cost}",
     ]
-    return lines + ([f"  NOT ENFORCED by this version, so every call is refused: {_listed(grant.unenforced)}"] if grant.unenforced else [])
+    for budget in grant.budgets:
+        shared = f", shared by {grant.replicas} processes that each count for themselves" if grant.replicas > 1 else ""
+        lines.append(f"  budget      {budget.limit / 1e9:g} {budget.unit} a {budget.per}, counted for each {grant.scope or 'host'}{shared}")
+    return lines + ([f"  guards      {_listed(grant.guards)} must be active"] if grant.guards else [])
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -144,15 +148,19 @@ def _credential_json(spec: CredentialSpec) -> Mapping[str, Any]:
     return {name: getattr(spec, name) for name in names} | lists | {"net": spec.net.kind, "parameters": dict(spec.parameters)}
 
 
-def _grant_json(grant: Grant) -> Mapping[str, Any]:
+def _grant_json(grant: Permission) -> Mapping[str, Any]:
     cost = grant.max_cost
     return {
-        "operations": sorted(grant.operations),
-        "routes": sorted(grant.routes),
+        "operations": sorted(grant.operations or ()),
+        "routes": sorted(grant.routes or ()),
+        "audience": None if grant.audience is None else sorted(grant.audience),
         "tools": None if grant.tools is None else sorted(grant.tools),
         "data": grant.data,
         "regions": None if grant.regions is None else sorted(grant.regions),
         "max_output": grant.max_output,
         "max_cost": None if cost is None else {"amount": cost.amount, "currency": cost.currency},
-        "unenforced": list(grant.unenforced),
+        "guards": sorted(grant.guards),
+        "budgets": [{"limit": one.limit, "unit": one.unit, "per": one.per} for one in grant.budgets],
+        "scope": grant.scope,
+        "replicas": grant.replicas,
     }

@@ -139,7 +139,8 @@ class Core:
         _check_kinds(data, telemetry)
         self._codecs: dict[Dialect, Codec] = {}
         self._outputs: dict[type[Any], Output] = {}
-        self._snapshot = Snapshot(table, trust, data, self._codec, fraction, unique_id)
+        permissions = () if table.grant is None else (table.grant,)
+        self._snapshot = Snapshot(table, trust, data, permissions, table.name, None, self._codec, fraction, unique_id)
         self.sources = sources
         self.credentials = Credentials(sources, table.credentials)
         self.telemetry = telemetry

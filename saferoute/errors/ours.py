@@ -145,7 +145,38 @@ class CapabilityForbidden(CapabilityError):
 
 
 class BudgetExceeded(CapabilityError):
-    """The call's worst case does not fit into what is left of a budget."""
+    """The call's worst case does not fit into what is left of a budget.
+
+    Attributes:
+        limit: the budget in units of `unit`; None where no account is behind it.
+        spent: what has been settled.
+        reserved: what is held back for calls under way.
+        asked: the worst case of this call.
+        unit: a currency such as "USD", whose amounts are in nano-units, or "calls".
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "budget",
+        limit: int | None = None,
+        spent: int | None = None,
+        reserved: int | None = None,
+        asked: int | None = None,
+        unit: str = "USD",
+    ) -> None:
+        super().__init__(message, code=code)
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
+        self.asked = asked
+        self.unit = unit
+
+    @override
+    def _pickled(self) -> dict[str, Any]:
+        names = ("code", "limit", "spent", "reserved", "asked", "unit")
+        return {name: getattr(self, name) for name in names}
 
 
 class SecretError(SaferouteError):

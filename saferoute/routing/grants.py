@@ -1,30 +1,44 @@
-"""The table's grant: from the payload to its value."""
+"""The table's grant: from the payload to a permission."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from saferoute.values.grant import Cost, Grant
+from saferoute.values.permission import Budget, Cost, Permission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["compile_grant"]
+__all__ = ["GRANT_SOURCE", "compile_grant"]
 
-_UNENFORCED = ("audience", "guards", "budget")
-"""Caveats that schema 1 has and this version cannot enforce: the call is refused rather than the caveat ignored."""
+GRANT_SOURCE: Final = "the table's grant"
 
 
-def compile_grant(grant: Mapping[str, Any]) -> Grant:
-    """Compile a grant that fits its shape; every name in `routes` was looked up already."""
-    cost = grant.get("max_cost")
-    return Grant(
+def compile_grant(grant: Mapping[str, Any], table: str) -> Permission:
+    """Compile a grant that fits its shape; every name in `routes` was looked up already.
+
+    Args:
+        grant: the payload's grant.
+        table: the table's name: its budget is counted under it, whatever version the table has.
+    """
+    cost, budget = grant.get("max_cost"), grant.get("budget")
+    return Permission(
+        GRANT_SOURCE,
         operations=frozenset(grant["operations"]),
         routes=frozenset(grant["routes"]),
-        tools=frozenset(grant["tools"]) if "tools" in grant else None,
+        aliases=True,
+        tools=_set(grant, "tools"),
+        audience=_set(grant, "audience"),
+        regions=_set(grant, "regions"),
+        guards=frozenset(grant.get("guards", ())),
         data=grant.get("data"),
-        regions=frozenset(grant["regions"]) if "regions" in grant else None,
         max_output=grant.get("max_output"),
         max_cost=Cost(cost["amount"], cost["currency"]) if cost is not None else None,
-        unenforced=tuple(name for name in _UNENFORCED if name in grant),
+        scope=budget.get("scope") if budget is not None else None,
+        budgets=() if budget is None else (Budget(f"grant:{table}", budget["amount"], budget["currency"], budget["per"]),),
+        replicas=1 if budget is None else budget.get("replicas", 1),
     )
+
+
+def _set(grant: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    return frozenset(grant[name]) if name in grant else None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from saferoute.routing.resolve import Index
     from saferoute.routing.rows import Row
     from saferoute.values.credential import CredentialSpec
-    from saferoute.values.grant import Grant
+    from saferoute.values.permission import Permission
     from saferoute.values.target import Target
 
 __all__ = ["LOCAL_PREFIX", "Alias", "RoutingTable", "compile_table", "show_time"]
@@ -104,7 +104,7 @@ class RoutingTable:
     routes: Mapping[str, Target]
     aliases: Mapping[str, Alias]
     credentials: Mapping[str, CredentialSpec]
-    grant: Grant | None
+    grant: Permission | None
     index: Index = field(repr=False)
     named: Callable[[str], tuple[Target, ...]] = field(repr=False)
     _rows: Mapping[str, Row] = field(repr=False)
@@ -197,7 +197,7 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
         routes=MappingProxyType({name: row.target for name, row in rows.items()}),
         aliases=MappingProxyType({name: _alias(name, raw) for name, raw in raw_aliases.items()}),
         credentials=MappingProxyType(specs),
-        grant=compile_grant(raw_grant) if raw_grant is not None else None,
+        grant=compile_grant(raw_grant, release.name) if raw_grant is not None else None,
         index=index,
         named=lru_cache(maxsize=_REMEMBERED)(partial(lookup, index)),
         _rows=MappingProxyType(rows),
@@ -220,7 +220,7 @@ def _alias(name: str, raw: Mapping[str, object]) -> Alias:
 
 def _check_grant(table: RoutingTable) -> None:
     """A name in the grant that the table does not have is a typing error or a left-over, and would allow something later."""
-    for name in sorted(table.grant.routes) if table.grant else ():
+    for name in sorted(table.grant.routes or ()) if table.grant else ():
         if name in table.routes:  # also a row that takes any model: its id allows every model there
             continue
         try:

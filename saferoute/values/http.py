@@ -10,24 +10,60 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AuthScheme", "Clocks", "Head", "HttpRequest", "NetClass"]
+__all__ = ["AuthScheme", "Clocks", "ConnectProxy", "Head", "HttpRequest", "NetClass", "TlsTerms"]
 
 AuthScheme: TypeAlias = Literal["none", "bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4"]
 """How a secret is presented: as a header of this name, as a bearer token, or by AWS's signature over the request."""
 
 
 @dataclass(frozen=True, slots=True)
+class TlsTerms:
+    """How a server's certificate is judged, beyond what always holds: the chain, the host name, the dates, TLS 1.2 at least.
+
+    Attributes:
+        roots: whose certificate authorities count: "certifi", those of the operating system ("os"), or those in `ca_pem` alone.
+        ca_pem: certificates as PEM text; with roots "ca_pem" only.
+        pins: base64 of SHA-256 of public keys (SubjectPublicKeyInfo); the server's own certificate must have one of them. () for any.
+    """
+
+    roots: Literal["certifi", "os", "ca_pem"] = "certifi"
+    ca_pem: str = ""
+    pins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NetClass:
-    """Which addresses a host may resolve to.
+    """How a host may be reached: which addresses it may resolve to, and on which terms.
+
+    All of it is part of the key under which connections are kept, so that none is used again on other terms.
 
     Attributes:
         kind: "public", "loopback" or "private"; "metadata" for the fixed addresses at which clouds answer their own machines, which only
             what makes a credential may ask, and no route.
         networks: CIDR blocks, for "private" only.
+        tls: how the certificate is judged; None for certifi's authorities without pins.
+        proxy: the proxy that is asked to connect there; None for a direct connection.
+        unsafe_plaintext: plain http is allowed in the private networks, where all who can listen can read.
     """
 
     kind: Literal["public", "loopback", "private", "metadata"] = "public"
     networks: tuple[str, ...] = ()
+    tls: TlsTerms | None = None
+    proxy: ConnectProxy | None = None
+    unsafe_plaintext: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectProxy:
+    """A proxy that is asked with CONNECT for a connection to the origin; TLS goes through it, end to end, and no key goes to it.
+
+    Attributes:
+        origin: canonical origin; https for a proxy that is spoken to over TLS of its own.
+        net: how the proxy itself is reached. The origin's own addresses are the proxy's to find.
+    """
+
+    origin: str
+    net: NetClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +78,7 @@ class HttpRequest:
         body: the bytes.
         secret: the name of the secret that the transport adds; None for none.
         auth: how the secret is presented.
-        net: which addresses the origin may resolve to.
+        net: how the origin may be reached.
     """
 
     method: str

@@ -13,7 +13,24 @@ from typing_extensions import override
 
 from saferoute.errors import ConfigurationError
 
-__all__ = ["Origin", "parse_origin"]
+__all__ = ["METADATA_ADDRESSES", "Origin", "parse_origin"]
+
+METADATA_ADDRESSES = (
+    "168.63.129.16",  # Azure, and public to look at
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.170.23",
+    "192.0.0.192",  # Oracle
+    "100.100.100.200",  # Alibaba
+    "fd00:42::42",  # Scaleway
+    "fd00:100::100:200",  # Alibaba
+    "fd00:a9fe:a9fe::1",  # Akamai
+    "fd00:c1::a9fe:a9fe",  # Oracle
+    "fd00:ec2::23",  # AWS, for pods
+    "fd00:ec2::254",  # AWS
+    "fd20:ce::254",  # Google
+)
+"""Where clouds answer their own machines, credentials included: no route leads there, in whatever network they lie."""
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SHAPE = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?")

@@ -124,7 +124,7 @@ class Target:
         dialect: the wire format spoken there.
         origin: canonical origin.
         path: path prefix before the dialect's own path, such as "/v1"; "" for none.
-        net: which addresses the origin may resolve to.
+        net: how the origin may be reached: addresses, certificate authorities and pins, the proxy in between.
         model: the model's name there ("*" is replaced by the asked name when the row is resolved).
         secret: name of the secret; None where the server takes none.
         auth: how the secret is presented.

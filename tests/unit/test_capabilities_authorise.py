@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saferoute.capabilities.authorise import Asked, authorise, output_bound, worst_case
-from saferoute.errors import CapabilityForbidden
-from saferoute.values.grant import Cost, Grant, data_rank
+from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, tightest_output, worst_case
+from saferoute.errors import CapabilityExpired, CapabilityForbidden
 from saferoute.values.http import NetClass
+from saferoute.values.permission import Budget, Cost, Permission, data_rank, scope_rank
 from saferoute.values.target import Prices, Target
 
 LABELS = ("public", "internal", "confidential", "restricted")
@@ -24,12 +24,14 @@ def target(name: str = "main", **changes: Any) -> Target:
     return replace(plain, **changes)
 
 
-def grant(**changes: Any) -> Grant:
-    return replace(Grant(frozenset({"chat"}), frozenset({"main", "fast"})), **changes)
+def grant(**changes: Any) -> Permission:
+    plain = Permission("the table's grant", frozenset({"chat"}), frozenset({"main", "fast"}), aliases=True)
+    return replace(plain, **changes)
 
 
-def ids(given_grant: Grant | None, asked: Asked, *targets: Target, trust: Literal["local", "production"] = "production") -> list[str]:
-    return [row.id for row in authorise(given_grant, asked, targets or (target(),), trust=trust).targets]
+def ids(given: Permission | None, asked: Asked, *targets: Target, trust: Literal["local", "production"] = "production") -> list[str]:
+    permissions = () if given is None else (given,)
+    return [row.id for row in authorise(permissions, asked, targets or (target(),), trust=trust).targets]
 
 
 PUBLIC = Asked("main", data="public")
@@ -58,7 +60,7 @@ def test_a_label_holds_in_a_local_table_too() -> None:
     [
         (grant(), replace(PUBLIC, operation="embed"), "operation", "allows the operations chat; asked: embed"),
         (grant(), replace(PUBLIC, route="smart"), None, ""),  # the row's own id is granted
-        (grant(routes=frozenset({"fast"})), PUBLIC, "routes", "not among the granted routes fast"),
+        (grant(routes=frozenset({"fast"})), PUBLIC, "routes", "is not among the routes of the table's grant: fast"),
         (grant(tools=frozenset()), replace(PUBLIC, tools=("search",)), "tools", "allows the tools none; offered: search"),
         (grant(tools=frozenset({"search"})), replace(PUBLIC, tools=("search", "shell")), "tools", "offered: shell"),
         (grant(tools=frozenset({"search"})), replace(PUBLIC, tools=("search",)), None, ""),
@@ -67,15 +69,48 @@ def test_a_label_holds_in_a_local_table_too() -> None:
         (grant(data="restricted"), replace(PUBLIC, data="confidential"), "data", 'takes data up to "internal"'),
         (grant(), replace(PUBLIC, data=None), "data", 'no data label, which counts as "restricted".*pass data="internal"'),
         (grant(), replace(PUBLIC, data="internal"), None, ""),
-        (grant(regions=frozenset({"eu"})), PUBLIC, "regions", "region unknown, and the grant allows eu"),
+        (grant(regions=frozenset({"eu"})), PUBLIC, "regions", "region unknown, and the table's grant allows eu"),
         (grant(max_output=100), PUBLIC, "max_output", "100 tokens; asked: no bound.*max_output_tokens=100"),
         (grant(max_output=100), replace(PUBLIC, max_output=101), "max_output", "asked: 101"),
         (grant(max_output=100), replace(PUBLIC, max_output=100), None, ""),
-        (grant(max_cost=Cost(10**9)), PUBLIC, "max_cost", "no known worst case in USD.*1 USD per call"),
-        (grant(unenforced=("budget", "guards")), PUBLIC, "unenforceable", "budget, guards.*cannot enforce"),
+        (grant(max_cost=Cost(10**9)), PUBLIC, "max_cost", "no known worst case in USD, and the table's grant allows 1 USD per call"),
+        (grant(guards=frozenset({"pii", "size"})), replace(PUBLIC, guards=frozenset({"size"})), "guards", "asks for the guards pii, which"),
+        (grant(guards=frozenset({"size"})), replace(PUBLIC, guards=frozenset({"size", "pii"})), None, ""),
+        (grant(audience=frozenset({"billing"})), replace(PUBLIC, audience="search"), "aud", "is for billing; this client is 'search'"),
+        (grant(audience=frozenset({"billing"})), PUBLIC, "aud", "this client is ''"),
+        (grant(audience=frozenset({"billing", "search"})), replace(PUBLIC, audience="search"), None, ""),
+        (grant(purposes=frozenset({"support"})), PUBLIC, "purpose", "allows the purposes support; asked: none"),
+        (grant(purposes=frozenset({"support"})), replace(PUBLIC, purpose="sales"), "purpose", "asked: sales"),
+        (grant(purposes=frozenset({"support"})), replace(PUBLIC, purpose="support"), None, ""),
+        (grant(stream=False), replace(PUBLIC, stream=True), "stream", "does not allow streams"),
+        (grant(stream=False), PUBLIC, None, ""),
+        (grant(), replace(PUBLIC, stream=True), None, ""),
+        (grant(table_min=4), replace(PUBLIC, table_version=3), "table_min", "needs version 4 .* has version 3"),
+        (grant(table_min=4), replace(PUBLIC, table_version=4), None, ""),
+        (grant(requests=frozenset({"aa"})), PUBLIC, "req", "bound to another request"),
+        (grant(requests=frozenset({"aa"})), replace(PUBLIC, request="ab"), "req", "bound to another request"),
+        (grant(requests=frozenset({"aa"})), replace(PUBLIC, request="aa"), None, ""),
+        (grant(models=frozenset({"n"})), PUBLIC, "models", "asks the model m, and the table's grant allows n"),
+        (grant(models=frozenset({"m"})), PUBLIC, None, ""),
+        (grant(providers=frozenset({"cohere"})), PUBLIC, "providers", "is at openai, and the table's grant allows cohere"),
+        (grant(providers=frozenset({"openai"})), PUBLIC, None, ""),
+        (grant(max_input=10), PUBLIC, "max_input", "bounds the input to 10 tokens.*is not known"),
+        (grant(max_input=10), replace(PUBLIC, input_bytes=11), "max_input", "input is up to 11 tokens"),
+        (grant(max_input=10), replace(PUBLIC, input_bytes=10), None, ""),
+        (grant(max_input=10), replace(PUBLIC, input_bytes=1, by_reference=True), "max_input", "is not known"),
+        (grant(max_output=100), replace(PUBLIC, max_output=40, answers=3), "max_output", "3 answers of 40. Pass max_output_tokens=33 "),
+        (
+            grant(budgets=(Budget("k", 5),)),
+            replace(PUBLIC, input_bytes=1, max_output=1),
+            "budget",
+            "no known worst case in USD, and the table",
+        ),
+        (grant(budgets=(Budget("k", 5, "calls"),)), PUBLIC, None, ""),
+        (grant(routes=None), replace(PUBLIC, route="x"), None, ""),
+        (grant(routes=frozenset({"fast"}), aliases=False), replace(PUBLIC, route="fast"), "routes", "is not among the routes"),
     ],
 )
-def test_a_caveat_allows_or_names_itself(given_grant: Grant, asked: Asked, code: str | None, why: str) -> None:
+def test_a_caveat_allows_or_names_itself(given_grant: Permission, asked: Asked, code: str | None, why: str) -> None:
     if code is None:
         assert ids(given_grant, asked) == ["main"]
     else:
@@ -87,7 +122,7 @@ def test_a_caveat_allows_or_names_itself(given_grant: Grant, asked: Asked, code:
 def test_rows_outside_drop_out_with_a_reason_and_order_stays() -> None:
     rows = (target("a", region="us"), target("b", region="eu"), target("c", region="eu", data="public"), target("d", region="eu"))
     given_grant = grant(regions=frozenset({"eu"}))
-    allowed = authorise(given_grant, Asked("fast", data="internal"), rows, trust="production")
+    allowed = authorise((given_grant,), Asked("fast", data="internal"), rows, trust="production")
     assert [row.id for row in allowed.targets] == ["b", "d"]
     assert [name for name, _ in allowed.dropped] == ["a", "c"]
     assert "region us" in allowed.dropped[0][1]
@@ -152,9 +187,7 @@ def test_a_cost_cap_denies_what_may_cost_more_or_is_not_known(
 def test_the_output_bound_is_the_tightest(
     caller: int | None, granted: int | None, row: int | None, default: int | None, expected: int | None
 ) -> None:
-    assert output_bound(grant(max_output=granted), target(max_output=row, default_max_output=default), caller) == expected
-    if granted is None:
-        assert output_bound(None, target(max_output=row, default_max_output=default), caller) == expected
+    assert output_bound(granted, target(max_output=row, default_max_output=default), caller) == expected
 
 
 @given(st.sampled_from(LABELS), st.sampled_from(LABELS), st.sampled_from(LABELS))
@@ -188,3 +221,66 @@ def test_several_answers_share_the_grants_output_bound() -> None:
 def test_several_answers_count_towards_the_worst_case() -> None:
     row = target(prices=PRICES)
     assert worst_case(row, input_bytes=10, max_output=100, answers=3) == 10 * 4_000 + 3 * 100 * 10_000
+
+
+@pytest.mark.parametrize(
+    ("given_grant", "now", "code"),
+    [
+        (grant(expires_at=100), 99.999, None),
+        (grant(expires_at=100), 100.0, "exp"),
+        (grant(expires_at=100), float("nan"), "exp"),
+        (grant(not_before=100), 70.0, None),
+        (grant(not_before=100), 69.999, "nbf"),
+        (grant(not_before=100), float("nan"), "nbf"),
+    ],
+)
+def test_a_permission_ends_to_the_second_and_begins_within_a_skew(given_grant: Permission, now: float, code: str | None) -> None:
+    asked = replace(PUBLIC, now=now)
+    if code is None:
+        assert ids(given_grant, asked) == ["main"]
+    else:
+        with pytest.raises(CapabilityExpired) as refused:
+            ids(given_grant, asked)
+        assert refused.value.code == code
+
+
+def test_every_permission_must_allow_the_call() -> None:
+    rows = (target("a", region="us"), target("b", region="eu"), target("c", region="eu", model="n"))
+    eu = Permission("the capability 1", regions=frozenset({"eu"}))
+    only_m = Permission("the capability 2", models=frozenset({"m"}))
+    allowed = authorise((eu, only_m), PUBLIC, rows, trust="production")
+    assert [row.id for row in allowed.targets] == ["b"]
+    assert allowed.dropped == (
+        ("a", "is in the region us, and the capability 1 allows eu"),
+        ("c", "asks the model n, and the capability 2 allows m"),
+    )
+    with pytest.raises(CapabilityForbidden) as refused:
+        authorise((eu, Permission("the capability 3", tools=frozenset())), replace(PUBLIC, tools=("x",)), rows, trust="production")
+    assert str(refused.value).startswith("the capability 3 allows the tools none")
+
+
+def test_the_lowest_data_ceiling_of_all_permissions_counts() -> None:
+    both = (Permission("one", data="restricted"), Permission("two", data="public"))
+    with pytest.raises(CapabilityForbidden) as refused:
+        authorise(both, replace(PUBLIC, data="internal"), (target(),), trust="production")
+    assert refused.value.code == "data"
+    assert authorise(both, PUBLIC, (target(),), trust="production").targets
+
+
+def test_an_unlabelled_local_call_counts_as_restricted_under_a_data_ceiling() -> None:
+    with pytest.raises(CapabilityForbidden) as refused:
+        authorise((Permission("one", data="confidential"),), Asked("main"), (target(data="restricted"),), trust="local")
+    assert refused.value.code == "data"
+
+
+def test_what_counts_money_and_the_tightest_output() -> None:
+    assert not counts_money(())
+    assert not counts_money((grant(), grant(budgets=(Budget("k", 1, "calls"),))))
+    assert counts_money((grant(), grant(budgets=(Budget("k", 1, "calls"), Budget("k", 1, "EUR")))))
+    assert counts_money((grant(max_cost=Cost(0)),))
+    assert tightest_output(()) is None
+    assert tightest_output((grant(), grant(max_output=7), grant(max_output=5))) == 5
+
+
+def test_scopes_widen_from_process_to_cluster() -> None:
+    assert [scope_rank(scope) for scope in ("process", "host", "cluster")] == [0, 1, 2]

@@ -131,7 +131,8 @@ def test_a_whole_file_says_what_it_says() -> None:
     assert opened.aliases["fast"].max_attempts == 3
     grant = opened.grant
     assert grant is not None
-    assert (grant.routes, grant.tools, grant.max_output, grant.unenforced) == (frozenset({"fast"}), frozenset(), 4000, ("budget",))
+    assert (grant.routes, grant.tools, grant.max_output) == (frozenset({"fast"}), frozenset(), 4000)
+    assert [(one.key.partition(":")[0], one.unit) for one in grant.budgets] == [("grant", "USD")]
     assert grant.max_cost is not None
     assert (grant.max_cost.amount, grant.max_cost.currency) == (50_000_000, "USD")
 
