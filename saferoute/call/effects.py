@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
+    from saferoute.values.account import AccountStore, Debit
     from saferoute.values.events import StreamEvent
     from saferoute.values.http import Clocks, Head, HttpRequest
 
@@ -26,14 +27,19 @@ __all__ = [
     "Flow",
     "Opened",
     "Read",
+    "Reserve",
+    "Reserved",
     "Send",
+    "Settle",
     "Sleep",
     "Tick",
     "cancel",
     "emit",
     "finish",
     "read",
+    "reserve",
     "send",
+    "settle",
     "sleep",
 ]
 
@@ -75,7 +81,31 @@ class Finish:
     """The answer is whole: keep the connection if the end of its framing comes within a moment, else give it up."""
 
 
-Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Hold an attempt's worst case back, before anything of it leaves.
+
+    Attributes:
+        store: where it is counted.
+        debits: what to hold back, in all of the accounts or in none.
+        once: a nonce that must not have been seen, and when it may be forgotten; None for none.
+    """
+
+    store: AccountStore
+    debits: Sequence[Debit]
+    once: tuple[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Turn what was held back into what was spent."""
+
+    store: AccountStore
+    reservation: str
+    amounts: Sequence[int]
+
+
+Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish | Reserve | Settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +131,15 @@ class Chunk:
     data: bytes
 
 
-Answer: TypeAlias = Tick | Opened | Chunk
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The id of what is held back."""
+
+    now: float
+    reservation: str
+
+
+Answer: TypeAlias = Tick | Opened | Chunk | Reserved
 R = TypeVar("R")
 Flow: TypeAlias = Generator[Effect, Answer, R]
 
@@ -144,3 +182,13 @@ def cancel() -> Flow[float]:
 def finish() -> Flow[float]:
     """Let go of the open exchange, whose answer is whole."""
     return (yield _FINISH).now
+
+
+def reserve(store: AccountStore, debits: Sequence[Debit], once: tuple[str, float] | None) -> Flow[Reserved]:
+    """Hold an attempt's worst case back."""
+    return cast("Reserved", (yield Reserve(store, debits, once)))
+
+
+def settle(store: AccountStore, reservation: str, amounts: Sequence[int]) -> Flow[float]:
+    """Settle what was held back, and return the time."""
+    return (yield Settle(store, reservation, amounts)).now

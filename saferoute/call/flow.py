@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from typing_extensions import override
 
+from saferoute.call.charging import nano_units
 from saferoute.call.effects import emit, finish, read, send
 from saferoute.call.tries import Progress, id_of, tries
 from saferoute.errors import InvalidMessages, OutputInvalid
@@ -27,6 +28,7 @@ from saferoute.values.reply import NOT_YET, Attempt, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
     from saferoute.errors.root import PartialReply
     from saferoute.providers.codec import Codec
@@ -56,6 +58,7 @@ class Call:
         recheck: raises if a row is not what was verified.
         random: makes numbers in [0, 1).
         new_id: makes a unique id for answers that carry none.
+        charge: what every attempt is charged to; None where nothing is counted.
     """
 
     route: str
@@ -69,6 +72,7 @@ class Call:
     recheck: Callable[[Target], None]
     random: Callable[[], float]
     new_id: Callable[[], str]
+    charge: Charge | None = None
 
 
 class _Progress(Progress):
@@ -138,6 +142,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         notices += _fewer(request, fold.completed)
     attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, id_of(opened.head))
     reply = _reply(call, target, progress, notices, attempt)
+    if call.charge is not None:
+        progress.billed = nano_units(reply.cost)
     if call.output is not None:
         reply = _parsed(reply, call.output, fenced=request.json_object)
     if call.request.stream:

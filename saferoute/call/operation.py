@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from saferoute.call.charging import nano_units
 from saferoute.call.effects import finish, read, send
 from saferoute.call.flow import plain_name
 from saferoute.call.tries import Progress, id_of, tries
@@ -27,6 +28,7 @@ from saferoute.values.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
     from saferoute.errors import ProviderError
     from saferoute.providers.codec import Codec, Reader
@@ -80,6 +82,7 @@ class OperationCall(Generic[R]):
         recheck: raises if a row is not what was verified.
         random: makes numbers in [0, 1).
         bound: what the call may cost; None for no bound, or an operation that costs nothing.
+        charge: what every attempt is charged to; None where nothing is counted.
     """
 
     operation: Operation
@@ -94,6 +97,7 @@ class OperationCall(Generic[R]):
     recheck: Callable[[Target], None]
     random: Callable[[], float]
     bound: Bound | None = None
+    charge: Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,10 @@ class _Narrowed(Generic[R]):
     @property
     def random(self) -> Callable[[], float]:
         return self.call.random
+
+    @property
+    def charge(self) -> Charge | None:
+        return self.call.charge
 
 
 class _Progress(Progress):
@@ -217,6 +225,8 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
     answered = progress.answered
     assert answered is not None  # noqa: S101  a plan without a next request has its result
     usage, cost = _whole((*progress.spent, (target, answered.usage)))
+    if call.charge is not None:
+        progress.billed = nano_units(cost_of(answered.usage, target.prices))
     return call.build(
         **answered.fields,
         route=call.route,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from saferoute.call.flow import Call
-from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, tightest_output, worst_case
+from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
 from saferoute.providers.fitting import fit
@@ -110,8 +110,14 @@ def prepare(
         raise RequestError(msg)
     resolved = resolve(table, route)
     _check_provider_options(request, resolved)
-    request, notices = _fill_bounds(snapshot.permissions, request, resolved)
-    targets = _authorised(snapshot, route, request, resolved, checked.get("max_cost"), now)
+    permissions = snapshot.permissions
+    request, notices = _fill_bounds(permissions, request, resolved)
+    max_cost: Decimal | None = checked.get("max_cost")
+    priced = max_cost is not None or counts_money(permissions) or any(one.max_input is not None for one in permissions)
+    asked = replace(_asked(snapshot, route, request, resolved, priced=priced), now=now)
+    targets = authorise(permissions, asked, resolved, trust=snapshot.trust).targets
+    if max_cost is not None:
+        targets = _affordable(asked, targets, max_cost)
     alias = table.aliases.get(route)
     if alias is not None and alias.deadlines is not None:
         targets = tuple(replace(target, deadlines=alias.deadlines) for target in targets)
@@ -171,17 +177,13 @@ def _fill_bounds(
     return replace(request, max_output_tokens=bound), (notice,)
 
 
-def _authorised(
-    snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], max_cost: Decimal | None, now: float
-) -> tuple[Target, ...]:
-    permissions = snapshot.permissions
-    priced = max_cost is not None or counts_money(permissions) or any(one.max_input is not None for one in permissions)
+def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], *, priced: bool) -> Asked:
     size, by_reference = _input_size(snapshot, request, targets) if priced else (None, False)
     names = tuple(tool.name for tool in request.tools)
     if request.provider_options:
         names += server_tools(request.provider_options)
         by_reference = by_reference or bool(repricing(request.provider_options))
-    asked = Asked(
+    return Asked(
         route,
         "chat",
         names,
@@ -194,19 +196,18 @@ def _authorised(
         snapshot.purpose,
         snapshot.audience,
         table_version=snapshot.table.version,
-        now=now,
     )
-    allowed = authorise(permissions, asked, targets, trust=snapshot.trust).targets
-    if max_cost is None or size is None:
-        return allowed
+
+
+def _affordable(asked: Asked, targets: tuple[Target, ...], max_cost: Decimal) -> tuple[Target, ...]:
+    """The rows where the call's worst case is within what the caller allows.
+
+    Raises:
+        BudgetExceeded: for none.
+    """
     limit = max_cost * _NANO
-    costs = [
-        worst_case(target, input_bytes=size, max_output=request.max_output_tokens, by_reference=by_reference, answers=request.n)
-        if target.prices is not None and target.prices.currency == "USD"
-        else None
-        for target in allowed
-    ]
-    affordable = tuple(target for target, cost in zip(allowed, costs, strict=True) if cost is not None and cost <= limit)
+    costs = [asked.cost_at(target) if target.prices is not None and target.prices.currency == "USD" else None for target in targets]
+    affordable = tuple(target for target, cost in zip(targets, costs, strict=True) if cost is not None and cost <= limit)
     if not affordable:
         known = [cost for cost in costs if cost is not None]
         unknown = (
@@ -214,7 +215,9 @@ def _authorised(
             "that may change the price)"
         )
         why = f"its worst case is {min(known) / _NANO:.6f}" if known else unknown
-        msg = f"max_cost={max_cost} does not cover this call on {route!r}: {why}; pass a lower max_output_tokens, or a higher max_cost"
+        msg = (
+            f"max_cost={max_cost} does not cover this call on {asked.route!r}: {why}; pass a lower max_output_tokens, or a higher max_cost"
+        )
         raise BudgetExceeded(msg, code="max_cost")
     return affordable
 

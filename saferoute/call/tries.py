@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from saferoute.call.charging import charged
 from saferoute.call.effects import Abandoned, cancel, sleep
 from saferoute.call.retry import Situation, next_delay
 from saferoute.errors import (
@@ -26,6 +27,7 @@ from saferoute.values.reply import Attempt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
     from saferoute.errors.root import PartialReply
     from saferoute.values.http import Head
@@ -58,6 +60,10 @@ class Tried(Protocol):
     def random(self) -> Callable[[], float]:
         """Makes numbers in [0, 1)."""
 
+    @property
+    def charge(self) -> Charge | None:
+        """What every attempt is charged to; None where nothing is counted."""
+
 
 class Progress:
     """What has happened in a call so far.
@@ -69,9 +75,10 @@ class Progress:
         failures: how many of them failed.
         visible: the consumer has seen something, so that no other target may take over.
         head: the head of the answer that is being read.
+        billed: what the attempt is known to have cost, in nano-units; None as long as the provider has not reported it.
     """
 
-    __slots__ = ("attempts", "began", "failures", "head", "now", "visible")
+    __slots__ = ("attempts", "began", "billed", "failures", "head", "now", "visible")
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -80,6 +87,7 @@ class Progress:
         self.failures = 0
         self.visible = False
         self.head: Head | None = None
+        self.billed: int | None = None
 
     def begin(self) -> None:
         """A request begins."""
@@ -115,7 +123,10 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
         target = call.targets[position]
         progress.begin()
         try:
-            return (yield from attempt(call, target, progress, total, deadline))
+            charge = call.charge
+            if charge is None:
+                return (yield from attempt(call, target, progress, total, deadline))
+            return (yield from charged(charge, target, progress, attempt(call, target, progress, total, deadline)))
         except (ProviderError, TransportError, ProtocolError) as error:
             yield from cancel()
             _record(progress, target, error)

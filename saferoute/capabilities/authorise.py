@@ -67,6 +67,14 @@ class Asked:
     request: str | None = None
     now: float = 0.0
 
+    def cost_at(self, target: Target) -> int | None:
+        """The most that the call can cost at a row, in nano-units of its currency; None if it is not known."""
+        if self.input_bytes is None:
+            return None
+        return worst_case(
+            target, input_bytes=self.input_bytes, max_output=self.max_output, by_reference=self.by_reference, answers=self.answers
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Authorisation:
@@ -288,11 +296,7 @@ def _cost_refusal(limit: Cost | None, source: str, asked: Asked, target: Target)
 
 
 def _row_cost(currency: str, asked: Asked, target: Target) -> int | None:
-    if asked.input_bytes is None or target.prices is None or target.prices.currency != currency:
-        return None
-    return worst_case(
-        target, input_bytes=asked.input_bytes, max_output=asked.max_output, by_reference=asked.by_reference, answers=asked.answers
-    )
+    return asked.cost_at(target) if target.prices is not None and target.prices.currency == currency else None
 
 
 def _asked_output(asked: Asked) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
 
 from typing_extensions import override
 
-from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Finish, Opened, Read, Send, Sleep, Tick
+from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Finish, Opened, Read, Reserve, Reserved, Send, Settle, Sleep, Tick
+from saferoute.drivers.charging import hold
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
@@ -102,6 +103,11 @@ class BlockingRun(Generic[R]):
                     self._exchange = None
             case Sleep():
                 self._sleep(effect.seconds)
+            case Reserve():
+                held = hold(effect)
+                return Reserved(self._clock(), held)
+            case Settle():
+                effect.store.settle(effect.reservation, effect.amounts)
             case Read() | Emit():  # the loop's own
                 pass
             case _:
@@ -116,7 +122,7 @@ class BlockingRun(Generic[R]):
         try:
             effect = self._flow.throw(Abandoned())
             while True:
-                if type(effect) in {Emit, Read, Send}:
+                if type(effect) in {Emit, Read, Send, Reserve}:
                     break
                 effect = self._flow.send(self._act(effect))
         except (StopIteration, Abandoned):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
 
 from typing_extensions import override
 
-from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Finish, Opened, Read, Send, Sleep, Tick
+from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Finish, Opened, Read, Reserve, Reserved, Send, Settle, Sleep, Tick
+from saferoute.drivers.charging import hold
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
@@ -102,6 +103,14 @@ class ConcurrentRun(Generic[R]):
                     self._exchange = None
             case Sleep():
                 await self._sleep(effect.seconds)
+            case Reserve():
+                held = await asyncio.to_thread(hold, effect) if effect.store.waits else hold(effect)
+                return Reserved(self._clock(), held)
+            case Settle():
+                if effect.store.waits:
+                    await asyncio.to_thread(effect.store.settle, effect.reservation, effect.amounts)
+                else:
+                    effect.store.settle(effect.reservation, effect.amounts)
             case Send() | Read() | Emit():  # the loop's own
                 pass
             case _:
@@ -128,7 +137,7 @@ class ConcurrentRun(Generic[R]):
         try:
             effect = self._flow.throw(Abandoned())
             while True:
-                if type(effect) in {Emit, Read, Send}:
+                if type(effect) in {Emit, Read, Send, Reserve}:
                     break
                 effect = self._flow.send(await self._act(effect))
         except (StopIteration, Abandoned):

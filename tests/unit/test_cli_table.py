@@ -286,7 +286,11 @@ def test_show_for_scripts(run: Commands, here: pathlib.Path) -> None:
         "regions": ["eu"],
         "max_output": 1000,
         "max_cost": {"amount": 50_000_000, "currency": "USD"},
-        "unenforced": [],
+        "audience": None,
+        "guards": [],
+        "budgets": [],
+        "scope": None,
+        "replicas": 1,
     }
     assert shown["routes"]["inside"]["net"] == "private"
     assert shown["routes"]["inside"]["networks"] == ["10.0.0.0/8"]
@@ -294,9 +298,12 @@ def test_show_for_scripts(run: Commands, here: pathlib.Path) -> None:
     assert shown["aliases"] == {"fast": {"targets": ["eu", "inside"], "max_attempts": 3}}
 
 
-def test_what_this_version_cannot_enforce_is_shown(run: Commands, here: pathlib.Path) -> None:
-    (here / "routes.toml").write_text(RICH + 'budget = "$5/day"\n', encoding="utf-8")
-    assert "NOT ENFORCED by this version, so every call is refused: budget" in run("table", "show", "routes.toml").out
+def test_a_budget_is_shown_with_its_scope(run: Commands, here: pathlib.Path) -> None:
+    (here / "routes.toml").write_text(RICH + 'budget = "$5/day"\naudience = ["billing"]\nguards = ["pii"]\n', encoding="utf-8")
+    shown = run("table", "show", "routes.toml").out
+    assert "  budget      5 USD a day, counted for each host\n" in shown
+    assert "  audience    billing\n" in shown
+    assert "  guards      pii must be active\n" in shown
 
 
 @pytest.mark.parametrize("name", ["routes.toml", "root.json"])
