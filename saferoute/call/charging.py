@@ -12,19 +12,22 @@ from decimal import ROUND_CEILING
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from saferoute.call.effects import Abandoned, reserve, settle
+from saferoute.capabilities.accounts import accounts_of, check_scope, merged, settled_amounts, worst_case_debits
 from saferoute.errors import ProtocolError, ProviderError, SaferouteError, TransportError
-from saferoute.values.account import Debit
+from saferoute.values.permission import Cost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from saferoute.call.effects import Flow
     from saferoute.call.tries import Progress
-    from saferoute.values.account import Account, AccountStore
-    from saferoute.values.target import Target
+    from saferoute.capabilities.authorise import Asked
+    from saferoute.values.account import Account, AccountStore, Debit
+    from saferoute.values.permission import Permission
+    from saferoute.values.target import Prices, Target
 
-__all__ = ["Charge", "charged", "nano_units"]
+__all__ = ["Charge", "charge_for", "charged", "cost_in"]
 
 R = TypeVar("R")
 
@@ -39,23 +42,56 @@ class Charge:
     Attributes:
         store: where the accounts are counted.
         accounts: every account of every permission in force; all are charged, or none.
-        worst: by row id, the most that one attempt there can cost, in nano-units.
+        worst: by row id, the most that one attempt there can cost; a row whose worst case is not known is not there.
         once: a nonce that the call uses up, and when it may be forgotten; None for none.
     """
 
     store: AccountStore
     accounts: tuple[Account, ...]
-    worst: Mapping[str, int]
+    worst: Mapping[str, Cost]
     once: tuple[str, float] | None = None
 
     def debits(self, target: Target) -> tuple[Debit, ...]:
-        """What an attempt at this row may take."""
-        return tuple(Debit(account, 1 if account.unit == "calls" else self.worst[target.id]) for account in self.accounts)
+        """What an attempt at this row may take.
+
+        Raises:
+            BudgetExceeded: money is counted, and the worst case is not known in the account's currency.
+        """
+        return worst_case_debits(self.accounts, self.worst.get(target.id))
 
 
-def nano_units(cost: Decimal | None) -> int | None:
-    """A cost as accounts count it, rounded up; None for one that is not known."""
-    return None if cost is None else int((cost * _NANO).to_integral_value(ROUND_CEILING))
+def cost_in(cost: Decimal | None, prices: Prices | None) -> Cost | None:
+    """A cost as accounts count it, rounded up to whole nano-units; None for one that is not known."""
+    return None if cost is None or prices is None else Cost(int((cost * _NANO).to_integral_value(ROUND_CEILING)), prices.currency)
+
+
+def charge_for(
+    store: AccountStore, permissions: Iterable[Permission], asked: Asked, targets: Iterable[Target], once: tuple[str, float] | None
+) -> Charge | None:
+    """What a call is charged to; None where nothing is counted.
+
+    Args:
+        store: where the client counts.
+        permissions: those in force.
+        asked: the authorised call.
+        targets: the rows that may answer.
+        once: a nonce that the call uses up.
+
+    Raises:
+        CapabilityForbidden: a permission has to be counted more widely than the store counts.
+    """
+    accounts: list[Account] = []
+    for permission in permissions:
+        check_scope(permission, store.scope)
+        accounts += accounts_of(permission, asked.now)
+    if not accounts and once is None:
+        return None
+    worst = {
+        target.id: Cost(most, target.prices.currency)
+        for target in targets
+        if target.prices is not None and (most := asked.cost_at(target)) is not None
+    }
+    return Charge(store, merged(accounts), worst, once)
 
 
 def charged(charge: Charge, target: Target, progress: Progress, attempt: Flow[R]) -> Flow[R]:
@@ -78,15 +114,11 @@ def charged(charge: Charge, target: Target, progress: Progress, attempt: Flow[R]
     try:
         result = yield from attempt
     except (SaferouteError, Abandoned) as error:
-        amounts = (0,) * len(debits) if _is_free(error, progress) else _amounts(debits, progress.billed)
+        amounts = settled_amounts(debits, progress.billed, sent=not _is_free(error, progress))
         progress.now = yield from settle(charge.store, held.reservation, amounts)
         raise
-    progress.now = yield from settle(charge.store, held.reservation, _amounts(debits, progress.billed))
+    progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, progress.billed, sent=True))
     return result
-
-
-def _amounts(debits: tuple[Debit, ...], billed: int | None) -> tuple[int, ...]:
-    return tuple(debit.amount if billed is None or debit.account.unit == "calls" else billed for debit in debits)
 
 
 def _is_free(error: SaferouteError | Abandoned, progress: Progress) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from typing_extensions import override
 
-from saferoute.call.charging import nano_units
+from saferoute.call.charging import cost_in
 from saferoute.call.effects import emit, finish, read, send
 from saferoute.call.tries import Progress, id_of, tries
 from saferoute.errors import InvalidMessages, OutputInvalid
@@ -143,7 +143,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, id_of(opened.head))
     reply = _reply(call, target, progress, notices, attempt)
     if call.charge is not None:
-        progress.billed = nano_units(reply.cost)
+        progress.billed = cost_in(reply.cost, target.prices)
     if call.output is not None:
         reply = _parsed(reply, call.output, fenced=request.json_object)
     if call.request.stream:

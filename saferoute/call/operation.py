@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from saferoute.call.charging import nano_units
+from saferoute.call.charging import cost_in
 from saferoute.call.effects import finish, read, send
 from saferoute.call.flow import plain_name
 from saferoute.call.tries import Progress, id_of, tries
@@ -226,7 +226,7 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
     assert answered is not None  # noqa: S101  a plan without a next request has its result
     usage, cost = _whole((*progress.spent, (target, answered.usage)))
     if call.charge is not None:
-        progress.billed = nano_units(cost_of(answered.usage, target.prices))
+        progress.billed = cost_in(cost_of(answered.usage, target.prices), target.prices)
     return call.build(
         **answered.fields,
         route=call.route,

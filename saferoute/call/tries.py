@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from saferoute.call.effects import Flow
     from saferoute.errors.root import PartialReply
     from saferoute.values.http import Head
+    from saferoute.values.permission import Cost
     from saferoute.values.target import Target
 
 __all__ = ["Progress", "Tried", "id_of", "tries"]
@@ -75,7 +76,7 @@ class Progress:
         failures: how many of them failed.
         visible: the consumer has seen something, so that no other target may take over.
         head: the head of the answer that is being read.
-        billed: what the attempt is known to have cost, in nano-units; None as long as the provider has not reported it.
+        billed: what the attempt is known to have cost; None as long as the provider has not reported it.
     """
 
     __slots__ = ("attempts", "began", "billed", "failures", "head", "now", "visible")
@@ -87,7 +88,7 @@ class Progress:
         self.failures = 0
         self.visible = False
         self.head: Head | None = None
-        self.billed: int | None = None
+        self.billed: Cost | None = None
 
     def begin(self) -> None:
         """A request begins."""

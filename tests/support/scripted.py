@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from saferoute.call.charging import Charge
 from saferoute.call.flow import Call, call_flow
 from saferoute.drivers.blocking import BlockingRun, Stream, run
 from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
@@ -150,13 +151,13 @@ def call(
     max_attempts: int = 3,
     output: Output | None = None,
     total: float | None = None,
+    charge: Charge | None = None,
     **fields: object,
 ) -> Call:
     """A prepared call."""
     request = ChatRequest(messages_from("hi"), stream=stream, output=output.schema if output else None, **fields)  # type: ignore[arg-type]
-    return Call(
-        "fast", request, targets or (target(),), max_attempts, total, output, (), codec_for, lambda _: None, lambda: 0.5, lambda: "made-id"
-    )
+    rows = targets or (target(),)
+    return Call("fast", request, rows, max_attempts, total, output, (), codec_for, lambda _: None, lambda: 0.5, lambda: "made-id", charge)
 
 
 def chat(kind: str, world: World, what: Call) -> Reply[object]:
