@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import os
+import shutil
+import tempfile
 import warnings
 from typing import Any
 
@@ -26,6 +29,22 @@ settings.register_profile(
     "mutation", deadline=None, max_examples=25, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("default")
+
+_homes: list[str] = []
+
+
+def pytest_configure() -> None:
+    """Give the tests a home of their own: what a client remembers of tables must not end up in yours."""
+    home = tempfile.mkdtemp(prefix="saferoute-home-")
+    _homes.append(home)
+    os.environ["HOME"] = home  # noqa: TID251  the tests' own
+
+
+def pytest_unconfigure() -> None:
+    """Remove it."""
+    for home in _homes:
+        shutil.rmtree(home, ignore_errors=True)
+
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

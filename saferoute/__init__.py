@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import saferoute.keys as keys  # noqa: PLR0402  a module that is also a name of ours
     from saferoute import errors, events
     from saferoute.client.blocking import Client
+    from saferoute.client.capability import Capability, Issuer
     from saferoute.client.concurrent import AsyncClient
+    from saferoute.drivers.accounts import Accounts
     from saferoute.drivers.blocking import Stream
     from saferoute.drivers.concurrent import AsyncStream
     from saferoute.errors import SaferouteError
@@ -67,6 +69,9 @@ __all__ = [  # noqa: RUF022  grouped, not sorted
     "ToolResult",
     # trusting
     "Trust",
+    "Capability",
+    "Issuer",
+    "Accounts",
     "Secrets",
     "Server",
     "loopback",
@@ -79,6 +84,9 @@ __all__ = [  # noqa: RUF022  grouped, not sorted
 _HOMES: Final[Mapping[str, str]] = {
     "Client": "saferoute.client.blocking",
     "AsyncClient": "saferoute.client.concurrent",
+    "Capability": "saferoute.client.capability",
+    "Issuer": "saferoute.client.capability",
+    "Accounts": "saferoute.drivers.accounts",
     "CallOptions": "saferoute.values.options",
     "Reply": "saferoute.values.reply",
     "Stream": "saferoute.drivers.blocking",

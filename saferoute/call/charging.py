@@ -17,7 +17,7 @@ from saferoute.errors import ProtocolError, ProviderError, SaferouteError, Trans
 from saferoute.values.permission import Cost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from decimal import Decimal
 
     from saferoute.call.effects import Flow
@@ -66,13 +66,17 @@ def cost_in(cost: Decimal | None, prices: Prices | None) -> Cost | None:
 
 
 def charge_for(
-    store: AccountStore, permissions: Iterable[Permission], asked: Asked, targets: Iterable[Target], once: tuple[str, float] | None
+    opened: Callable[[], AccountStore],
+    permissions: Iterable[Permission],
+    asked: Asked,
+    targets: Iterable[Target],
+    once: tuple[str, float] | None = None,
 ) -> Charge | None:
     """What a call is charged to; None where nothing is counted.
 
     Args:
-        store: where the client counts.
-        permissions: those in force.
+        opened: gives the store where the client counts.
+        permissions: those in force; what a nonce belongs to has a scope.
         asked: the authorised call.
         targets: the rows that may answer.
         once: a nonce that the call uses up.
@@ -80,12 +84,14 @@ def charge_for(
     Raises:
         CapabilityForbidden: a permission has to be counted more widely than the store counts.
     """
+    counted = [permission for permission in permissions if permission.budgets or permission.scope is not None]
+    if not counted and once is None:
+        return None
+    store = opened()
     accounts: list[Account] = []
-    for permission in permissions:
+    for permission in counted:
         check_scope(permission, store.scope)
         accounts += accounts_of(permission, asked.now)
-    if not accounts and once is None:
-        return None
     worst = {
         target.id: Cost(most, target.prices.currency)
         for target in targets

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
 
+from saferoute.call.charging import charge_for
 from saferoute.call.operation import Bound, OperationCall
+from saferoute.call.prepare import recheck
+from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, authorise, tightest_output
 from saferoute.capabilities.extras import repricing
 from saferoute.errors import BudgetExceeded, CapabilityForbidden, NoRoute, UnknownOption
@@ -56,7 +60,6 @@ def prepare_operation(
     build: Callable[..., R],
     *,
     options: Mapping[str, Any],
-    now: float,
 ) -> OperationCall[R]:
     """Check, resolve and authorise one operation.
 
@@ -67,15 +70,14 @@ def prepare_operation(
         request: what is asked.
         build: makes the result.
         options: the caller's options, unchecked.
-        now: wall-clock time, seconds since the epoch: the table's validity depends on it.
 
     Raises:
         RequestError: for arguments that cannot be sent.
         RoutingError: for an expired table or an unknown route.
         CapabilityError: for a call that the grant does not allow.
     """
-    table = snapshot.table
-    table.check_time(now)
+    table, now = snapshot.opened.table, snapshot.clock()
+    snapshot.opened.check(now)
     if not isinstance(route, str):
         msg = f"the route must be a str, the name of a route, not {type(route).__name__}"
         raise NoRoute(msg)
@@ -83,20 +85,32 @@ def prepare_operation(
     checked = check_operation_options(options, called)
     wishes = {name: checked[name] for name in ("provider_options", "on_unsupported") if name in checked}
     request = replace(request, **wishes) if wishes else request
+    asking = partial(
+        asked_hash,
+        operation,
+        route,
+        request,
+        purpose=snapshot.purpose,
+        data=checked.get("data"),
+        max_cost=checked.get("max_cost"),
+    )
+    powers = snapshot.authority.powers(checked.get("capability"), asking, now)
     if isinstance(request, CountRequest):
         request = replace(request, chat=replace(request.chat, data=checked.get("data") or snapshot.data, **wishes))
-    resolved = _provider_rows(table, route) if operation == "models" else resolve(table, route)
+    resolved = snapshot.opened.running(_provider_rows(table, route) if operation == "models" else resolve(table, route))
     _check_provider_options(request, resolved)
-    permissions = snapshot.permissions
+    permissions = powers.permissions
     _check_bound(permissions, operation, called)
     asked = replace(
         _asked(operation, route, request, checked.get("data") or snapshot.data),
         purpose=snapshot.purpose,
-        audience=snapshot.audience,
+        audience=snapshot.authority.audience,
         table_version=table.version,
         now=now,
     )
-    targets = authorise(permissions, asked, resolved, trust=snapshot.trust).targets
+    if any(one.requests is not None for one in permissions):
+        asked = replace(asked, request=asking())
+    targets = authorise(permissions, asked, resolved, trust=snapshot.authority.trust).targets
     if checked.get("max_cost") is not None:
         targets = _affordable(route, request, targets, checked["max_cost"])
     notices: tuple[Notice, ...] = ()
@@ -117,9 +131,10 @@ def prepare_operation(
         checked.get("timeout"),
         notices,
         snapshot.codec,
-        table.recheck,
+        partial(recheck, snapshot, powers),
         snapshot.random,
         _bound_of(request, targets, permissions, checked.get("max_cost")),
+        charge_for(snapshot.accounts, permissions, asked, targets, powers.once),
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
+from saferoute.call.charging import charge_for
 from saferoute.call.flow import Call
+from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
 
+    from saferoute.call.authority import Authority, Powers
     from saferoute.providers.codec import Codec
-    from saferoute.routing.table import RoutingTable
+    from saferoute.routing.opened import Opened
+    from saferoute.values.account import AccountStore
     from saferoute.values.conversation import Messages
     from saferoute.values.output import Output
     from saferoute.values.permission import Permission
@@ -44,23 +49,23 @@ class Snapshot:
     """What a call is prepared against; a later reload does not reach a call that has begun.
 
     Attributes:
-        table: the verified routing table.
-        trust: how far its trust goes.
+        opened: the verified routing table, and what was verified with it.
+        authority: what calls are made under.
+        accounts: gives the store where budgets are counted.
         data: label of calls that carry none of their own.
-        permissions: what is allowed, all of them together; none in a local client that nobody has narrowed.
-        audience: the name of the client, for permissions that are not for everybody.
-        purpose: what its calls are for; None for not said.
+        purpose: what the calls are for; None for not said.
+        clock: the wall clock, in seconds since the epoch.
         codec: finds a dialect's codec.
         random: makes numbers in [0, 1).
         new_id: makes unique ids.
     """
 
-    table: RoutingTable
-    trust: Literal["local", "production"]
+    opened: Opened
+    authority: Authority
+    accounts: Callable[[], AccountStore]
     data: DataLabel | None
-    permissions: tuple[Permission, ...]
-    audience: str
     purpose: str | None
+    clock: Callable[[], float]
     codec: Callable[[Dialect], Codec]
     random: Callable[[], float]
     new_id: Callable[[], str]
@@ -75,7 +80,6 @@ def prepare(
     system: str | None,
     options: Mapping[str, Any],
     stream: bool,
-    now: float,
 ) -> Call:
     """Check, resolve and authorise one call.
 
@@ -87,35 +91,38 @@ def prepare(
         system: instructions to put first.
         options: the caller's options, unchecked.
         stream: whether events are wanted as they come.
-        now: wall-clock time, seconds since the epoch: the table's validity depends on it.
 
     Raises:
         RequestError: for arguments that cannot be sent.
-        RoutingError: for an expired table or an unknown route.
-        CapabilityError: for a call that the grant does not allow.
+        RoutingError: for an expired table, an unknown route, or one whose rows are all halted.
+        CapabilityError: for a call that a capability, or the grant, does not allow.
     """
-    table = snapshot.table
-    table.check_time(now)
+    table, now = snapshot.opened.table, snapshot.clock()
+    snapshot.opened.check(now)
     if not isinstance(route, str):
         msg = f"the route must be a str, the name of a route, not {type(route).__name__}"
         raise NoRoute(msg)
     checked = check_options(options) if options else {}
     fields = {name: value for name, value in checked.items() if name in _REQUEST_FIELDS}
     request = ChatRequest(messages_from(messages, system=system), output=output.schema if output else None, stream=stream, **fields)
+    max_cost: Decimal | None = checked.get("max_cost")
+    asking = partial(asked_hash, "chat", route, request, purpose=snapshot.purpose, data=request.data, max_cost=max_cost)
+    powers = snapshot.authority.powers(checked.get("capability"), asking, now)
     if request.data is None and snapshot.data is not None:
         request = replace(request, data=snapshot.data)
     _check_choice(request)
     if request.n > 1 and stream:
         msg = "n makes several whole answers, which a stream cannot hold: call client.chat, or stream without n"
         raise RequestError(msg)
-    resolved = resolve(table, route)
+    resolved = snapshot.opened.running(resolve(table, route))
     _check_provider_options(request, resolved)
-    permissions = snapshot.permissions
+    permissions = powers.permissions
     request, notices = _fill_bounds(permissions, request, resolved)
-    max_cost: Decimal | None = checked.get("max_cost")
     priced = max_cost is not None or counts_money(permissions) or any(one.max_input is not None for one in permissions)
     asked = replace(_asked(snapshot, route, request, resolved, priced=priced), now=now)
-    targets = authorise(permissions, asked, resolved, trust=snapshot.trust).targets
+    if any(one.requests is not None for one in permissions):
+        asked = replace(asked, request=asking())
+    targets = authorise(permissions, asked, resolved, trust=snapshot.authority.trust).targets
     if max_cost is not None:
         targets = _affordable(asked, targets, max_cost)
     alias = table.aliases.get(route)
@@ -132,10 +139,24 @@ def prepare(
         output,
         notices,
         snapshot.codec,
-        table.recheck,
+        partial(recheck, snapshot, powers),
         snapshot.random,
         snapshot.new_id,
+        charge_for(snapshot.accounts, permissions, asked, targets, powers.once),
     )
+
+
+def recheck(snapshot: Snapshot, powers: Powers, target: Target) -> None:
+    """Look again, before an attempt leaves: at the row, at the table's time, and at time and revocation of every capability.
+
+    Raises:
+        RoutingError: the row is not what was verified, or the table is not valid any more.
+        CapabilityError: a capability may not be used any more.
+    """
+    now = snapshot.clock()
+    snapshot.opened.check(now)
+    powers.check(now)
+    snapshot.opened.table.recheck(target)
 
 
 def _check_choice(request: ChatRequest) -> None:
@@ -194,8 +215,8 @@ def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[
         request.n,
         request.stream,
         snapshot.purpose,
-        snapshot.audience,
-        table_version=snapshot.table.version,
+        snapshot.authority.audience,
+        table_version=snapshot.opened.table.version,
     )
 
 

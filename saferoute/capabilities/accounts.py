@@ -12,6 +12,7 @@ import math
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -69,13 +70,10 @@ def window(per: Period, now: float) -> tuple[str, int]:
     Raises:
         ConfigurationError: the clock says nothing that could be right.
     """
-    if not 0 <= now < _LATEST:
-        raise ConfigurationError(f"this machine's clock says {now!r} seconds since 1970, so no budget can be counted: set it right")
-    day, second = divmod(int(now), _DAY)
+    day, hour = divmod(_hour(now), 24)
     on = _EPOCH + timedelta(days=day)
     match per:
         case "hour":
-            hour = second // _HOUR
             return f"{on.isoformat()}T{hour:02d}", day * _DAY + (hour + 1) * _HOUR
         case "day":
             return on.isoformat(), (day + 1) * _DAY
@@ -100,23 +98,34 @@ def accounts_of(permission: Permission, now: float) -> tuple[Account, ...]:
     Raises:
         ConfigurationError: the clock says nothing that could be right.
     """
-    return tuple(_account(permission, budget, now) for budget in permission.budgets)
+    # Within one hour of the clock every answer is the same, so it is worked out once.
+    hour = _hour(now) if permission.budgets else 0
+    return tuple(
+        _account(permission.source, budget, permission.replicas, permission.expires_at, 0 if budget.per is None else hour)
+        for budget in permission.budgets
+    )
 
 
-def _account(permission: Permission, budget: Budget, now: float) -> Account:
-    owner = permission.source
+def _hour(now: float) -> int:
+    if not 0 <= now < _LATEST:
+        raise ConfigurationError(f"this machine's clock says {now!r} seconds since 1970, so no budget can be counted: set it right")
+    return int(now) // _HOUR
+
+
+@lru_cache(maxsize=1_024)
+def _account(source: str, budget: Budget, replicas: int, expires_at: int | None, hour: int) -> Account:
+    owner = source
     if budget.per is None:
-        name, end = "life", next((end for end in (budget.expires_at, permission.expires_at) if end is not None), _NEVER)
+        name, end = "life", next((end for end in (budget.expires_at, expires_at) if end is not None), _NEVER)
     else:
-        name, end = window(budget.per, now)
+        name, end = window(budget.per, hour * _HOUR)
         owner += f", per {budget.per} until {datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M} UTC"
-    replicas = max(1, permission.replicas)
     if replicas > 1:
         owner += f", one of {replicas} shares"
     # The unit and the window come last and hold no "|", so that no two budgets' texts can meet. A text that would not fit is known by
     # its hash, and one that looks like such a hash as well.
     whose = budget.key if _PLAIN.fullmatch(budget.key) else f"sha256:{sha256(budget.key.encode('utf-8', 'surrogatepass')).hexdigest()}"
-    return Account(f"{whose}|{budget.unit}|{name}", budget.limit // replicas, budget.unit, end, owner)
+    return Account(f"{whose}|{budget.unit}|{name}", budget.limit // max(1, replicas), budget.unit, end, owner)
 
 
 def merged(accounts: Iterable[Account]) -> tuple[Account, ...]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Target
 
-__all__ = ["Asked", "Authorisation", "authorise", "counts_money", "output_bound", "tightest_output", "worst_case"]
+__all__ = ["Asked", "Authorisation", "authorise", "counts_money", "output_bound", "reaches", "tightest_output", "worst_case"]
 
 _NOT_YET = 30
 """Seconds by which an issuer's clock may be ahead of ours when a permission begins; none when it ends."""
@@ -259,8 +259,24 @@ def _data_refusal(permissions: tuple[Permission, ...], asked: Asked, target: Tar
 
 def _row_refusal(permission: Permission, asked: Asked, target: Target) -> tuple[str, str] | None:
     """Why a row may not answer: (code, reason); None if it may."""
+    source = permission.source
+    refusal = _place_refusal(permission, asked.route, target)
+    if refusal is not None:
+        return refusal
+    for budget in permission.budgets:
+        if budget.unit != "calls" and (refusal := _budget_refusal(budget, source, asked, target)) is not None:
+            return refusal
+    return _cost_refusal(permission.max_cost, source, asked, target)
+
+
+def reaches(permission: Permission, route: str, target: Target) -> bool:
+    """Whether a permission lets a row answer when this name is asked for, as far as names and regions go."""
+    return _place_refusal(permission, route, target) is None
+
+
+def _place_refusal(permission: Permission, route: str, target: Target) -> tuple[str, str] | None:
     routes, source = permission.routes, permission.source
-    if routes is not None and target.id not in routes and not (permission.aliases and asked.route in routes):
+    if routes is not None and target.id not in routes and not (permission.aliases and route in routes):
         return "routes", f"is not among the routes of {source}: {_listed(routes)}"
     if permission.models is not None and target.model not in permission.models:
         return "models", f"asks the model {target.model}, and {source} allows {_listed(permission.models)}"
@@ -268,10 +284,7 @@ def _row_refusal(permission: Permission, asked: Asked, target: Target) -> tuple[
         return "providers", f"is at {target.provider_name}, and {source} allows {_listed(permission.providers)}"
     if permission.regions is not None and target.region not in permission.regions:
         return "regions", f"is in the region {target.region or 'unknown'}, and {source} allows {_listed(permission.regions)}"
-    for budget in permission.budgets:
-        if budget.unit != "calls" and (refusal := _budget_refusal(budget, source, asked, target)) is not None:
-            return refusal
-    return _cost_refusal(permission.max_cost, source, asked, target)
+    return None
 
 
 def _budget_refusal(budget: Budget, source: str, asked: Asked, target: Target) -> tuple[str, str] | None:

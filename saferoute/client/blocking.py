@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from typing_extensions import override
-
 from saferoute.call.flow import call_flow
-from saferoute.client.core import as_html, open_local, open_production
+from saferoute.client.facade import Facade, Remaining
+from saferoute.client.opening import Wishes, open_local, open_production
 from saferoute.client.operations import Operations
 from saferoute.drivers.blocking import BlockingRun, Stream, run
 
@@ -20,13 +19,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from saferoute.client.core import Core, RouteInfo
+    from saferoute.client.capability import Capability, Issuer
+    from saferoute.client.core import Core
+    from saferoute.drivers.accounts import Accounts
     from saferoute.drivers.exchange import Transport
     from saferoute.routing.trust import Trust
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
     from saferoute.values.conversation import Messages
-    from saferoute.values.options import CallOptions
+    from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
     from saferoute.values.reply import Reply
     from saferoute.values.request import DataLabel
@@ -37,7 +38,7 @@ __all__ = ["Client"]
 T = TypeVar("T")
 
 
-class Client(Operations):
+class Client(Facade, Operations):
     """One API for every provider in a signed routing table. Safe to share between threads.
 
     Where a call may go, and with which key, is the table's business: neither this class nor any call has a parameter for it.
@@ -51,7 +52,7 @@ class Client(Operations):
         'stop'
     """
 
-    __slots__ = ("__weakref__", "_closed", "_core", "_transport")
+    __slots__ = ()
 
     def __init__(
         self,
@@ -59,7 +60,11 @@ class Client(Operations):
         *,
         trust: Trust,
         secrets: SecretsSpec = None,
+        capability: Capability | None = None,
         data: DataLabel | None = None,
+        audience: str | None = None,
+        accounts: Accounts | None = None,
+        state: str | Path | None = None,
         telemetry: Telemetry = None,
         transport: Literal["own", "h11"] = "own",
     ) -> None:
@@ -70,21 +75,29 @@ class Client(Operations):
             trust: the pinned root that says whose signatures count.
             secrets: where keys are: "keyring", "vault", "env", "prompt", a `Secrets`, or several in order; None is the keyring, or the
                 default vault on a machine that has no keyring.
+            capability: what every call is made under; the table's grant then does not count.
             data: label of calls that carry none of their own.
+            audience: this client's name, which capabilities and grants may be bound to; None for the table's name.
+            accounts: where budgets are counted: `saferoute.Accounts.memory()`, which is the default, `.sqlite(path)` for all processes of
+                this host, `.redis(url)` for all hosts.
+            state: a folder where the newest table that was accepted is remembered, so that no older one is taken; None for the user's own
+                state folder. Without one that can be written, `min_table_version` of the trust is all there is.
             telemetry: an OpenTelemetry tracer provider; None uses the program's own if it has loaded an SDK; False never.
             transport: "h11" reads answers with h11 instead of our own reader.
 
         Raises:
             RoutingError: UntrustedTable, TableExpired: the table does not verify now.
+            CapabilityError: the capability does not verify under the table's root, or is not valid now.
             ConfigurationError: a file is missing, or the key sources make no sense.
         """
-        self._begin(open_production(table, trust, secrets, data, telemetry), transport)
+        wishes = Wishes(data, capability, None, audience, accounts, telemetry)
+        self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
         from saferoute.drivers.key_lookup import KeysFirst  # noqa: PLC0415
         from saferoute.drivers.transport import BlockingTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
 
-        self._core = core
+        self._core, self._parent = core, None
         self._transport: Transport = KeysFirst(BlockingTransport(core.credentials, parser=transport), core.credentials)
         self._closed = False
 
@@ -94,7 +107,11 @@ class Client(Operations):
         *,
         secrets: SecretsSpec = None,
         servers: Sequence[Server] = (),
+        issuers: Sequence[Issuer] = (),
+        capability: Capability | None = None,
         data: DataLabel | None = None,
+        budget: Money | None = None,
+        accounts: Accounts | None = None,
         telemetry: Telemetry = None,
         transport: Literal["own", "h11"] = "own",
     ) -> Self:
@@ -105,7 +122,11 @@ class Client(Operations):
         Args:
             secrets: as for the constructor; None never looks into the environment.
             servers: model servers on this machine, of any dialect (`saferoute.loopback(...)`).
+            issuers: whose capabilities this client takes.
+            capability: what every call is made under.
             data: label of calls that carry none of their own.
+            budget: what all calls of this client may cost, in US dollars; only rows with prices are then used.
+            accounts: as for the constructor.
             telemetry: as for the constructor.
             transport: as for the constructor.
 
@@ -114,7 +135,8 @@ class Client(Operations):
             ConfigurationError: SAFEROUTE_FORBID_LOCAL is set.
         """
         client = cls.__new__(cls)
-        client._begin(open_local(secrets, servers, data, telemetry), transport)  # noqa: SLF001  its own class
+        wishes = Wishes(data, capability, budget, None, accounts, telemetry)
+        client._begin(open_local(secrets, servers, issuers, wishes), transport)  # noqa: SLF001  its own class
         return client
 
     @overload
@@ -187,14 +209,33 @@ class Client(Operations):
         work = BlockingRun(call_flow(call, time.monotonic()), self._transport, time.monotonic, time.sleep)
         return Stream(route, work, self._core.observe(call))
 
-    def models(self) -> tuple[RouteInfo, ...]:
-        """Every name that can be passed as `route`."""
-        return self._core.models()
+    def reload(self) -> None:
+        """Read table, roots, status and revocations again. All of it has to verify, or nothing changes.
+
+        Calls that have begun end on the table that they began with. What `using` made follows.
+
+        Raises:
+            RoutingError: something does not verify, has expired, or is older than what was accepted before.
+            ConfigurationError: a file cannot be read.
+            CapabilityForbidden: this client is narrowed.
+        """
+        self._reload()
+
+    def remaining(self) -> tuple[Remaining, ...]:
+        """How the budgets stand that every call of this client is charged to.
+
+        Raises:
+            CapabilityError: a capability is not valid now, or has to be counted more widely than this client counts.
+            ConfigurationError: the accounts cannot be reached.
+        """
+        return self._remaining()
 
     def close(self) -> None:
-        """Close the connections. Safe to call twice."""
+        """Close the connections; what `using` made closes nothing. Safe to call twice."""
         self._closed = True
-        self._transport.close()
+        if self._parent is None:
+            self._transport.close()
+            self._core.shared.close()
 
     def __enter__(self) -> Self:
         return self
@@ -205,10 +246,3 @@ class Client(Operations):
     def __del__(self) -> None:
         if not getattr(self, "_closed", True):
             self.close()
-
-    @override
-    def __repr__(self) -> str:
-        return self._core.describe("Client")
-
-    def _repr_html_(self) -> str:
-        return as_html(self._core, "Client")

@@ -6,10 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from typing_extensions import override
-
 from saferoute.call.flow import call_flow
-from saferoute.client.core import as_html, open_local, open_production
+from saferoute.client.facade import Facade, Remaining
+from saferoute.client.opening import Wishes, open_local, open_production
 from saferoute.client.operations_async import AsyncOperations
 from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
 from saferoute.drivers.key_lookup import AsyncKeysFirst
@@ -22,13 +21,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from saferoute.client.core import Core, RouteInfo
+    from saferoute.client.capability import Capability, Issuer
+    from saferoute.client.core import Core
+    from saferoute.drivers.accounts import Accounts
     from saferoute.drivers.exchange import AsyncTransport
     from saferoute.routing.trust import Trust
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
     from saferoute.values.conversation import Messages
-    from saferoute.values.options import CallOptions
+    from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
     from saferoute.values.reply import Reply
     from saferoute.values.request import DataLabel
@@ -39,7 +40,7 @@ __all__ = ["AsyncClient"]
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncOperations):
+class AsyncClient(Facade, AsyncOperations):
     """`Client`, awaited. Safe to share between tasks; used from a second event loop, it opens that loop's own connections.
 
     Example:
@@ -53,7 +54,7 @@ class AsyncClient(AsyncOperations):
         'stop'
     """
 
-    __slots__ = ("__weakref__", "_abandon", "_closed", "_core", "_transport")
+    __slots__ = ("_abandon",)
 
     def __init__(
         self,
@@ -61,17 +62,22 @@ class AsyncClient(AsyncOperations):
         *,
         trust: Trust,
         secrets: SecretsSpec = None,
+        capability: Capability | None = None,
         data: DataLabel | None = None,
+        audience: str | None = None,
+        accounts: Accounts | None = None,
+        state: str | Path | None = None,
         telemetry: Telemetry = None,
         transport: Literal["own", "h11"] = "own",
     ) -> None:
         """Open a signed routing table. Arguments and errors are those of `Client`."""
-        self._begin(open_production(table, trust, secrets, data, telemetry), transport)
+        wishes = Wishes(data, capability, None, audience, accounts, telemetry)
+        self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
         from saferoute.drivers.transport_async import AsyncioTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
 
-        self._core = core
+        self._core, self._parent = core, None
         connections = AsyncioTransport(core.credentials, parser=transport)
         self._abandon = connections.abandon
         self._transport: AsyncTransport = AsyncKeysFirst(connections, core.credentials)
@@ -83,13 +89,18 @@ class AsyncClient(AsyncOperations):
         *,
         secrets: SecretsSpec = None,
         servers: Sequence[Server] = (),
+        issuers: Sequence[Issuer] = (),
+        capability: Capability | None = None,
         data: DataLabel | None = None,
+        budget: Money | None = None,
+        accounts: Accounts | None = None,
         telemetry: Telemetry = None,
         transport: Literal["own", "h11"] = "own",
     ) -> Self:
         """Make a client for a notebook or a prototype. Arguments and errors are those of `Client.local`."""
         client = cls.__new__(cls)
-        client._begin(open_local(secrets, servers, data, telemetry), transport)  # noqa: SLF001  its own class
+        wishes = Wishes(data, capability, budget, None, accounts, telemetry)
+        client._begin(open_local(secrets, servers, issuers, wishes), transport)  # noqa: SLF001  its own class
         return client
 
     @overload
@@ -146,14 +157,20 @@ class AsyncClient(AsyncOperations):
         work = ConcurrentRun(call_flow(call, time.monotonic()), self._transport, time.monotonic, asyncio.sleep)
         return AsyncStream(route, work, lambda: self._core.observe(call))
 
-    def models(self) -> tuple[RouteInfo, ...]:
-        """Every name that can be passed as `route`."""
-        return self._core.models()
+    async def reload(self) -> None:
+        """As `Client.reload`; the files are read in a thread."""
+        await asyncio.to_thread(self._reload)
+
+    async def remaining(self) -> tuple[Remaining, ...]:
+        """As `Client.remaining`; the accounts are read in a thread."""
+        return await asyncio.to_thread(self._remaining)
 
     async def close(self) -> None:
-        """Close the connections. Safe to call twice."""
+        """Close the connections; what `using` made closes nothing. Safe to call twice."""
         self._closed = True
-        await self._transport.close()
+        if self._parent is None:
+            await self._transport.close()
+            await asyncio.to_thread(self._core.shared.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -162,12 +179,5 @@ class AsyncClient(AsyncOperations):
         await self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        if not getattr(self, "_closed", True) and self._parent is None:
             self._abandon()
-
-    @override
-    def __repr__(self) -> str:
-        return self._core.describe("AsyncClient")
-
-    def _repr_html_(self) -> str:
-        return as_html(self._core, "AsyncClient")

@@ -1,55 +1,44 @@
-"""What both clients share: opening a table, opening the key sources, preparing calls, watching them."""
+"""What both clients share: preparing calls, watching them, telling what can be called."""
 
 from __future__ import annotations
 
-import logging
 import time
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from saferoute.call.authority import Authority
 from saferoute.call.operation_prepare import prepare_operation
 from saferoute.call.prepare import Snapshot, prepare
+from saferoute.capabilities.authorise import reaches
+from saferoute.client.observing import Observer, OperationObserver
+from saferoute.client.scope import held, own_budget
 from saferoute.drivers.entropy import fraction, unique_id
-from saferoute.drivers.environment import forbid_local, present
-from saferoute.drivers.secret_sources import open_sources
-from saferoute.drivers.storage.trust_files import open_table
-from saferoute.errors import ConfigurationError, LocalTrustWarning, NoRoute, SecretError, SecretNotFound, SecretStoreLocked
-from saferoute.providers.registry import codec_for
+from saferoute.errors import CapabilityForbidden, NoRoute
 from saferoute.routing.catalogue import load_catalogue
-from saferoute.routing.local import local_bundle, why_not_local
-from saferoute.routing.trust import Trust, verify_bundle
-from saferoute.secrets.credentials import Credentials
-from saferoute.secrets.sources import EnvironmentPlace, PromptPlace
-from saferoute.telemetry import CallSpan, start_operation_span, start_span
-from saferoute.values.output import output_from
-from saferoute.values.request import DataLabel
-from saferoute.values.server import Server
+from saferoute.routing.local import why_not_local
+from saferoute.telemetry import start_operation_span, start_span
+from saferoute.values.permission import PresentedToken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
+    from saferoute.call.authority import Powers
     from saferoute.call.flow import Call
     from saferoute.call.operation import OperationCall
-    from saferoute.providers.codec import Codec
+    from saferoute.client.capability import Capability
+    from saferoute.client.scope import Scope
+    from saferoute.client.shared import Shared
     from saferoute.providers.operations.contract import Operation, OperationRequest
-    from saferoute.routing.catalogue import Catalogue, CatalogueProvider
     from saferoute.routing.table import RoutingTable
-    from saferoute.secrets.lookup import Sources
-    from saferoute.secrets.sources import SecretsSpec
-    from saferoute.telemetry import Telemetry
+    from saferoute.secrets.credentials import Credentials
     from saferoute.values.conversation import Messages
+    from saferoute.values.options import Money
     from saferoute.values.output import JsonSchema, Output
-    from saferoute.values.reply import Reply
-    from saferoute.values.target import Dialect
+    from saferoute.values.request import DataLabel
 
-__all__ = ["Core", "RouteInfo", "as_html", "open_local", "open_production"]
+__all__ = ["Core", "RouteInfo", "as_html"]
 
 R = TypeVar("R")
-
-_log = logging.getLogger("saferoute")
-_MOST_OUTPUTS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,108 +60,76 @@ class RouteInfo:
     origin: str
 
 
-class Observer:
-    """Hears how a call ended: ends its span, if there is one, and logs one line without content."""
-
-    __slots__ = ("_call", "_span")
-
-    def __init__(self, call: Call, span: CallSpan | None) -> None:
-        self._call = call
-        self._span = span
-
-    def finish(self, reply: Reply[Any]) -> None:
-        """The call has a reply."""
-        if self._span is not None:
-            self._span.finish(reply)
-        if _log.isEnabledFor(logging.DEBUG):
-            usage = reply.usage
-            counts = (usage.input_tokens, usage.output_tokens)
-            _log.debug("saferoute: %s answered by %s (%s), tokens %s", reply.route, reply.target, reply.model, counts)
-
-    def fail(self, error: BaseException) -> None:
-        """The call ended without one."""
-        if self._span is not None:
-            self._span.fail(error)
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("saferoute: %s ended with %s", self._call.route, type(error).__name__)
-
-
-class OperationObserver:
-    """Hears how an operation ended: ends its span, if there is one, and logs one line without content."""
-
-    __slots__ = ("_call", "_span")
-
-    def __init__(self, call: OperationCall[Any], span: CallSpan | None) -> None:
-        self._call = call
-        self._span = span
-
-    def finish(self, reply: object) -> None:
-        """The operation has a result."""
-        if self._span is not None:
-            self._span.finish_operation(reply)
-        _log.debug("saferoute: %s on %s done", self._call.operation, self._call.route)
-
-    def fail(self, error: BaseException) -> None:
-        """The operation ended without one."""
-        if self._span is not None:
-            self._span.fail(error)
-        _log.debug("saferoute: %s on %s ended with %s", self._call.operation, self._call.route, type(error).__name__)
-
-
-def _check_kinds(data: object, telemetry: object) -> None:
-    if data is not None and data not in get_args(DataLabel):
-        msg = f"data={data!r} is no data label; they are {', '.join(get_args(DataLabel))}"
-        raise ConfigurationError(msg)
-    if telemetry is not None and telemetry is not False and not hasattr(telemetry, "get_tracer"):
-        msg = f"telemetry= takes an OpenTelemetry TracerProvider, None or False, not {type(telemetry).__name__}"
-        raise ConfigurationError(msg)
-
-
 class Core:
-    """One client's table, keys and defaults. The facades add a driver and nothing else."""
+    """One client's view of what it shares with others: its scope. The facades add a driver and nothing else."""
 
-    __slots__ = ("_codecs", "_outputs", "_snapshot", "credentials", "sources", "telemetry")
+    __slots__ = ("_snapshot", "scope", "shared")
 
-    def __init__(
-        self, table: RoutingTable, trust: Literal["local", "production"], sources: Sources, data: DataLabel | None, telemetry: Telemetry
-    ) -> None:
-        _check_kinds(data, telemetry)
-        self._codecs: dict[Dialect, Codec] = {}
-        self._outputs: dict[type[Any], Output] = {}
-        permissions = () if table.grant is None else (table.grant,)
-        self._snapshot = Snapshot(table, trust, data, permissions, table.name, None, self._codec, fraction, unique_id)
-        self.sources = sources
-        self.credentials = Credentials(sources, table.credentials)
-        self.telemetry = telemetry
+    def __init__(self, shared: Shared, scope: Scope) -> None:
+        self.shared = shared
+        self.scope = scope
+        self._snapshot = self._taken()
+
+    def _taken(self) -> Snapshot:
+        shared, scope = self.shared, self.scope
+        opened = shared.opened
+        authority = Authority(
+            shared.trust,
+            opened.table.grant,
+            opened.issuers,
+            opened.root.version,
+            opened.revoked,
+            shared.audience,
+            shared.instance,
+            shared.chains,
+            scope.held,
+            scope.narrowed,
+        )
+        return Snapshot(opened, authority, shared.store, scope.data, scope.purpose, time.time, shared.codec, fraction, unique_id)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What a call is prepared against: the table that is in place now."""
+        if self._snapshot.opened is not self.shared.opened:
+            self._snapshot = self._taken()
+        return self._snapshot
 
     @property
     def table(self) -> RoutingTable:
         """The verified table."""
-        return self._snapshot.table
+        return self.shared.opened.table
 
     @property
     def trust(self) -> str:
         """How far the table's trust goes: "local" or "production"."""
-        return self._snapshot.trust
+        return self.shared.trust
 
-    def _codec(self, dialect: Dialect) -> Codec:
-        codec = self._codecs.get(dialect)
-        if codec is None:
-            codec = self._codecs[dialect] = codec_for(dialect)
-        return codec
+    @property
+    def credentials(self) -> Credentials:
+        """The keys, ready to present."""
+        return self.shared.credentials
+
+    def narrowed(self, capability: Capability | None, data: DataLabel | None, purpose: str | None, budget: Money | None) -> Core:
+        """The core of a part of this client, that may do at most what it may.
+
+        Raises:
+            ConfigurationError: for what is no capability, label or purpose.
+            CapabilityError: the capability does not verify, or is not valid now.
+            RequestError: for what is no amount.
+        """
+        core = Core(self.shared, self.scope.within(capability, data, purpose, own_budget(budget, unique_id())))
+        if capability is not None:
+            core.powers()  # a capability that is refused is told here, and not at the first call
+        return core
+
+    def powers(self) -> Powers:
+        """What a call without a capability of its own is made under, now."""
+        snapshot = self.snapshot
+        return snapshot.authority.powers(None, str, snapshot.clock())
 
     def output(self, output: type[Any] | JsonSchema | None) -> Output | None:
-        """What an answer must fit; of a class, made once."""
-        if output is None:
-            return None
-        if not isinstance(output, type):
-            return output_from(output)
-        made = self._outputs.get(output)  # a model's schema costs more to make than a call
-        if made is None:
-            if len(self._outputs) >= _MOST_OUTPUTS:  # classes made anew for every call must not pile up
-                self._outputs.clear()
-            made = self._outputs[output] = output_from(output)
-        return made
+        """What an answer must fit."""
+        return self.shared.output(output)
 
     def call(
         self,
@@ -185,22 +142,26 @@ class Core:
         stream: bool,
     ) -> Call:
         """Prepare one call."""
-        made = self.output(output)
+        made = self.shared.output(output)
+        if "capability" in options:
+            options = _with_chain(options)
         try:
-            return prepare(self._snapshot, route, messages, output=made, system=system, options=options, stream=stream, now=time.time())
+            return prepare(self.snapshot, route, messages, output=made, system=system, options=options, stream=stream)
         except NoRoute as error:
             raise self._explained(error, route) from None
 
     def observe(self, call: Call) -> Observer:
         """Start watching one call."""
-        return Observer(call, start_span(self.telemetry, call.route, call.request, call.targets[0]))
+        return Observer(call, start_span(self.shared.telemetry, call.route, call.request, call.targets[0]))
 
     def operation(
         self, operation: Operation, route: str, request: OperationRequest, build: Callable[..., R], options: Mapping[str, Any]
     ) -> OperationCall[R]:
         """Prepare one operation besides chat."""
+        if "capability" in options:
+            options = _with_chain(options)
         try:
-            return prepare_operation(self._snapshot, operation, route, request, build, options=options, now=time.time())
+            return prepare_operation(self.snapshot, operation, route, request, build, options=options)
         except NoRoute as error:
             raise self._explained(error, route) from None
 
@@ -214,18 +175,45 @@ class Core:
 
     def observe_operation(self, call: OperationCall[Any]) -> OperationObserver:
         """Start watching one operation."""
-        return OperationObserver(call, start_operation_span(self.telemetry, call.operation, call.route, call.targets[0]))
+        return OperationObserver(call, start_operation_span(self.shared.telemetry, call.operation, call.route, call.targets[0]))
 
     def boundary(self) -> str:
         """A random text to part the fields of a form with."""
-        return self._snapshot.new_id()
+        return unique_id()
+
+    def check_whole(self, what: str) -> None:
+        """Refuse what only the whole client may be asked.
+
+        Raises:
+            CapabilityForbidden: this is a part of one.
+        """
+        if not self.scope.is_whole or self.scope.held:
+            msg = (
+                f"{what} is for the client itself, and this one is narrowed (by a capability, or by using): ask the client it was made from"
+            )
+            raise CapabilityForbidden(msg, code="scoped")
 
     def models(self) -> tuple[RouteInfo, ...]:
-        """Every name that can be called."""
+        """Every name that can be called with what this client holds."""
         table = self.table
         listed = [(name, alias.targets) for name, alias in table.aliases.items()]
         listed += [(f"{name}/*" if row.model == "*" else name, (name,)) for name, row in table.routes.items()]
-        return tuple(self._info(name, targets) for name, targets in listed)
+        found = [self._info(name, targets) for name, targets in listed]
+        if not self.scope.held:
+            return tuple(found)
+        permissions = self.powers().permissions
+        models = [one.models for one in permissions if one.models is not None]
+        allowed = sorted(frozenset.intersection(*models)) if models else []
+        named = [self._info(f"{info.targets[0]}/{model}", (f"{info.targets[0]}/{model}",)) for info in found for model in allowed
+                 if info.name.endswith("/*")]  # fmt: skip
+        return tuple(info for info in (*found, *named) if all(self._may_reach(info, one) for one in permissions))
+
+    def _may_reach(self, info: RouteInfo, permission: Any) -> bool:  # noqa: ANN401
+        from saferoute.routing.resolve import resolve  # noqa: PLC0415  for people, not on the call path
+
+        name = info.name.removesuffix("/*")
+        rows = (self.table.routes[name],) if name in self.table.routes else resolve(self.table, info.name)
+        return any(reaches(permission, name, row) for row in rows)
 
     def _info(self, name: str, targets: tuple[str, ...]) -> RouteInfo:
         from saferoute.routing.resolve import resolve  # noqa: PLC0415  for people, not on the call path
@@ -236,8 +224,17 @@ class Core:
     def describe(self, kind: str) -> str:
         """One line for `repr(client)`: which table, how far its trust goes, where keys come from. No key, no path."""
         table = self.table
-        keys = ", ".join(self.sources.labels) or "none"
-        return f"{kind}(table={table.name!r} v{table.version}, trust={self.trust!r}, routes={len(table.routes)}, keys from {keys})"
+        keys = ", ".join(self.shared.sources.labels) or "none"
+        part = "" if self.scope.is_whole else ", narrowed"
+        return f"{kind}(table={table.name!r} v{table.version}, trust={self.trust!r}, routes={len(table.routes)}, keys from {keys}{part})"
+
+
+def _with_chain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, with a capability that this process holds as its chain; a call token stays a text."""
+    given = options["capability"]
+    if given is None:
+        return {name: value for name, value in options.items() if name != "capability"}
+    return {**options, "capability": PresentedToken(given) if isinstance(given, str) else held(given)}
 
 
 def as_html(core: Core, kind: str) -> str:
@@ -248,83 +245,3 @@ def as_html(core: Core, kind: str) -> str:
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
     head = "<tr><th>route</th><th>goes to</th><th>model</th><th>origin</th></tr>"
     return f"<p><code>{escape(core.describe(kind))}</code></p><table>{head}{rows}</table>"
-
-
-def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, data: DataLabel | None, telemetry: Telemetry) -> Core:
-    """Open a signed table under a pinned root.
-
-    Raises:
-        RoutingError: if the table does not verify.
-        ConfigurationError: if a file cannot be read, or the key sources make no sense.
-    """
-    if not isinstance(trust, Trust):
-        msg = f'trust= takes saferoute.Trust.pinned("root.json", sha256="..."), not {type(trust).__name__}'
-        raise ConfigurationError(msg)
-    verified = open_table(table, trust, time.time())
-    return Core(verified, "production", open_sources(secrets, _environment(load_catalogue())), data, telemetry)
-
-
-def open_local(secrets: SecretsSpec, servers: Sequence[Server], data: DataLabel | None, telemetry: Telemetry) -> Core:
-    """Make a table in memory for whichever providers have a key here, and verify it like any other.
-
-    Raises:
-        ConfigurationError: where SAFEROUTE_FORBID_LOCAL is set.
-        SecretNotFound: if there is neither a key nor a server; the message lists the ways to add one.
-    """
-    if forbid_local():
-        msg = "Client.local() is forbidden here (SAFEROUTE_FORBID_LOCAL is set): use Client(table=..., trust=Trust.pinned(...))"
-        raise ConfigurationError(msg)
-    if not isinstance(servers, list | tuple) or not all(isinstance(server, Server) for server in servers):
-        msg = 'servers= takes a list of servers, such as [saferoute.loopback("llama", port=8080)]'
-        raise ConfigurationError(msg)
-    catalogue = load_catalogue()
-    sources = open_sources(secrets, _environment(catalogue))
-    found = _providers_with_keys(catalogue, sources, optional=bool(servers), one=secrets == "prompt")
-    if not found and not servers:
-        missing = sources.missing(*(provider.secret for provider in catalogue.common))
-        keyed = _keyed_but_not_local(catalogue, sources)
-        raise SecretNotFound(f"{missing} There is a key for {keyed.name}, and {why_not_local(keyed)}.") if keyed else missing
-    now = time.time()
-    bundle = local_bundle(found, servers, now)
-    table = verify_bundle(bundle.root, bundle.sha256, bundle.bundle, now, allow_local=True)
-    notes = " ".join(sources.notes)
-    warnings.warn(
-        f"saferoute: this client trusts a routing table made in memory for {', '.join([*found, *(server.name for server in servers)])}; "
-        f"fine for prototypes, for production sign one (saferoute init). {notes}".strip(),
-        LocalTrustWarning,
-        stacklevel=3,
-    )
-    return Core(table, "local", sources, data, telemetry)
-
-
-def _environment(catalogue: Catalogue) -> dict[str, tuple[Sequence[str], str]]:
-    return {provider.secret: (provider.environment, provider.origin) for provider in catalogue.providers}
-
-
-def _keyed_but_not_local(catalogue: Catalogue, sources: Sources) -> CatalogueProvider | None:
-    """The first provider that has a key here and that no local table can have; nobody is asked for one."""
-    labels = sources.labels
-    for provider in catalogue.entries:
-        if not provider.parameters:
-            continue
-        if EnvironmentPlace().label in labels and present(provider.environment):
-            return provider
-        try:
-            if PromptPlace().label not in labels and sources.find(provider.secret) is not None:
-                return provider
-        except SecretError:
-            continue
-    return None
-
-
-def _providers_with_keys(catalogue: Catalogue, sources: Sources, *, optional: bool, one: bool) -> list[str]:
-    by_secret = {provider.secret: provider.name for provider in catalogue.providers}
-    try:
-        if one:  # nobody wants to be asked for the key of every provider
-            first = sources.first_of(provider.secret for provider in catalogue.common)
-            return [by_secret[first]] if first is not None else []
-        return [name for secret, name in by_secret.items() if sources.find(secret) is not None]
-    except SecretStoreLocked:
-        if not optional:
-            raise
-        return []  # the servers need no key from a store; a locked one is no reason to refuse them

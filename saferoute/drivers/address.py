@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from saferoute.errors import AddressRefused, ConfigurationError
+from saferoute.values.origin import METADATA_ADDRESSES
 
 if TYPE_CHECKING:
     from saferoute.values.http import NetClass
@@ -31,7 +32,8 @@ def _networks(*blocks: str) -> tuple[_Network, ...]:
 
 
 # Not `is_global`: the standard library calls some 6to4 and NAT64 addresses global, and its tables change with its version.
-# IANA special-purpose registries, 2026; for IPv6 everything outside 2000::/3 is denied, so only exceptions within it are listed.
+# IANA special-purpose registries, 2026; for IPv6 everything outside 2000::/3 is denied (NAT64's 64:ff9b::/96 and 64:ff9b:1::/48, unique
+# local, link-local and multicast addresses among it), so only exceptions within it are listed.
 _IPV6_UNICAST = ipaddress.IPv6Network("2000::/3")
 _SPECIAL = _networks(
     "0.0.0.0/8",  # this network; connecting to it means loopback on many systems
@@ -59,20 +61,11 @@ _SPECIAL = _networks(
     "2620:4f:8000::/48",
     "3fff::/20",
 )
-# Never right, not even in a private network: unspecified, link-local (metadata), multicast, reserved.
-_NEVER = _networks(
-    "0.0.0.0/8",
-    "168.63.129.16/32",
-    "169.254.0.0/16",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-    "::/128",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "fd00:ec2::/32",
-    "fe80::/10",
-    "ff00::/8",
-)
+# All that a private network may be made of. The signed table is held to the same, so this is for rows that were never in one.
+_PRIVATE = _networks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+# Inside those ranges, and never right: what answers a cloud's own machines. All of fd00:ec2::/32 is AWS's.
+_NEVER = _networks("fd00:ec2::/32", *METADATA_ADDRESSES)
+_LOOPBACK = _networks("127.0.0.0/8", "::1/128")
 # What answers a cloud's own machines: instance metadata, and the credential endpoints of containers. Nothing beside them.
 _METADATA = _networks("169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32")
 
@@ -119,11 +112,11 @@ class AddressRule:
         if getattr(address, "scope_id", None):  # fe80::1%eth0
             return False
         if self._kind == "loopback":
-            return address.is_loopback
+            return _within(address, _LOOPBACK)
         if self._kind == "metadata":
             return _within(address, _METADATA)
         if self._kind == "private":
-            return not _within(address, _NEVER) and _within(address, self._private)
+            return _within(address, self._private) and _within(address, _PRIVATE) and not _within(address, _NEVER)
         if address.version == 6 and address not in _IPV6_UNICAST:  # noqa: PLR2004
             return False
         return not _within(address, _SPECIAL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from saferoute.capabilities.deny import Deny
 from saferoute.errors import CapabilityInvalid
 
 if TYPE_CHECKING:
@@ -26,6 +27,6 @@ def hold(effect: Reserve) -> str:
         raise CapabilityInvalid(
             "this call token was used before, or the store remembers too many to tell: every call needs a token of its own "
             "(Capability.prove)",
-            code="replay",
+            code=Deny.REPLAYED.value,
         )
     return effect.store.reserve(effect.debits) if effect.debits else ""

@@ -21,7 +21,15 @@ from saferoute.drivers.transport_answer import Answer
 from saferoute.drivers.transport_httpx import AsyncHttpxTransport, HttpxTransport
 from saferoute.drivers.transport_request import credential_pairs, head_of
 from saferoute.drivers.transport_site import Site, timed_out
-from saferoute.errors import ConnectFailed, ProtocolError, RequestError, SaferouteError, StreamInterrupted, TransportError
+from saferoute.errors import (
+    ConfigurationError,
+    ConnectFailed,
+    ProtocolError,
+    RequestError,
+    SaferouteError,
+    StreamInterrupted,
+    TransportError,
+)
 from saferoute.values.http import Head
 from saferoute.wire.http1 import Limits
 
@@ -71,6 +79,11 @@ class _Attempt:
     __slots__ = ("_clock", "_clocks", "_since", "answered", "site")
 
     def __init__(self, request: HttpRequest, clocks: Clocks, clock: Callable[[], float]) -> None:
+        if request.net.tls is not None or request.net.proxy is not None:
+            raise ConfigurationError(
+                "the route names its own certificate authorities, pins or proxy, and a transport of httpx would not keep to them; nothing "
+                'was sent. Use saferoute\'s own transport for it ("own" or "h11")'
+            )
         self.site = Site(request.origin, request.net)
         head_of(request, self.site.fixed)  # for its refusals
         self.answered = False

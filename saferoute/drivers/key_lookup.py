@@ -6,18 +6,24 @@ the table says how to make is made here, over the transport that this one stands
 
 from __future__ import annotations
 
+import logging
 import os
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from saferoute.drivers.exchange import AsyncExchange, AsyncTransport, Exchange, Transport
     from saferoute.drivers.minting import AsyncMinter, BlockingMinter
     from saferoute.secrets.credentials import Credentials
+    from saferoute.secrets.overlap import Overlap
     from saferoute.values.http import Clocks, Head, HttpRequest
 
 __all__ = ["AsyncKeysFirst", "KeysFirst"]
+
+_log = logging.getLogger("saferoute")
 
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
@@ -39,13 +45,17 @@ _INVALID_KEY = frozenset(
 
 
 class KeysFirst:
-    """A Transport that has the key looked up before it hands the request on; afterwards the key is remembered, until it is refused."""
+    """A Transport that has the key looked up before it hands the request on; afterwards the key is remembered, until it is refused.
 
-    __slots__ = ("_credentials", "_minter", "_pid", "_transport")
+    While a store keeps two revisions of a key (`keys.rotate(..., overlap=...)`), a refusal leads to one more request, with the other one.
+    """
 
-    def __init__(self, transport: Transport, credentials: Credentials) -> None:
+    __slots__ = ("_credentials", "_minter", "_pid", "_transport", "_wall")
+
+    def __init__(self, transport: Transport, credentials: Credentials, *, wall: Callable[[], float] = time.time) -> None:
         self._transport = transport
         self._credentials = credentials
+        self._wall = wall
         self._minter = _blocking_minter(transport, credentials) if credentials.made else None
         self._pid = os.getpid()
 
@@ -68,8 +78,31 @@ class KeysFirst:
         epoch = self._credentials.epoch
         exchange = self._transport.open(request, clocks)
         if exchange.head.status in _REFUSALS and _refuses_the_key(exchange.head, request):
-            self._forget(name, epoch, exchange)
+            if (other := self._switched(name, epoch, exchange)) is None:
+                self._forget(name, epoch, exchange)
+            else:
+                exchange.close()
+                exchange = self._open_with_other(request, name, clocks, other)
         return exchange
+
+    def _open_with_other(self, request: HttpRequest, name: str, clocks: Clocks, other: Overlap) -> Exchange:
+        self._credentials.look_up(name, request.auth, request.origin)
+        epoch = self._credentials.epoch
+        exchange = self._transport.open(request, clocks)
+        if _refuses_the_key(exchange.head, request):
+            self._forget(name, epoch, exchange)
+        else:
+            exchange.head = _noted(exchange.head, other)
+        return exchange
+
+    def _switched(self, name: str, epoch: int, exchange: Exchange) -> Overlap | None:
+        try:
+            if os.getpid() != self._pid:
+                self._renew()
+            return self._credentials.switch(name, epoch, self._wall)
+        except BaseException:
+            exchange.close()
+            raise
 
     def _open_made(self, minter: BlockingMinter, request: HttpRequest, name: str, clocks: Clocks) -> Exchange:
         kept = minter.ready(self._credentials.check_made(name, request.origin), clocks)
@@ -101,11 +134,12 @@ class KeysFirst:
 class AsyncKeysFirst:
     """An AsyncTransport that has a key looked up in a thread before it hands the request on; afterwards as KeysFirst."""
 
-    __slots__ = ("_credentials", "_minter", "_pid", "_transport")
+    __slots__ = ("_credentials", "_minter", "_pid", "_transport", "_wall")
 
-    def __init__(self, transport: AsyncTransport, credentials: Credentials) -> None:
+    def __init__(self, transport: AsyncTransport, credentials: Credentials, *, wall: Callable[[], float] = time.time) -> None:
         self._transport = transport
         self._credentials = credentials
+        self._wall = wall
         self._minter = _async_minter(transport, credentials) if credentials.made else None
         self._pid = os.getpid()
 
@@ -126,8 +160,36 @@ class AsyncKeysFirst:
         epoch = self._credentials.epoch
         exchange = await self._transport.open(request, clocks)
         if exchange.head.status in _REFUSALS and _refuses_the_key(exchange.head, request):
-            await self._forget(name, epoch, exchange)
+            if (other := await self._switched(name, epoch, exchange)) is None:
+                await self._forget(name, epoch, exchange)
+            else:
+                await exchange.close()
+                exchange = await self._open_with_other(request, name, clocks, other)
         return exchange
+
+    async def _open_with_other(self, request: HttpRequest, name: str, clocks: Clocks, other: Overlap) -> AsyncExchange:
+        import asyncio  # noqa: PLC0415  the blocking client does not load it
+
+        await asyncio.to_thread(self._credentials.look_up, name, request.auth, request.origin)
+        epoch = self._credentials.epoch
+        exchange = await self._transport.open(request, clocks)
+        if _refuses_the_key(exchange.head, request):
+            await self._forget(name, epoch, exchange)
+        else:
+            exchange.head = _noted(exchange.head, other)
+        return exchange
+
+    async def _switched(self, name: str, epoch: int, exchange: AsyncExchange) -> Overlap | None:
+        """In a thread, as `_forget`."""
+        import asyncio  # noqa: PLC0415  the blocking client does not load it
+
+        try:
+            if os.getpid() != self._pid:
+                self._renew()
+            return await asyncio.to_thread(self._credentials.switch, name, epoch, self._wall)
+        except BaseException:
+            exchange.abort()
+            raise
 
     async def _open_with_new_key(self, request: HttpRequest, name: str, clocks: Clocks) -> AsyncExchange:
         if os.getpid() != self._pid:
@@ -170,6 +232,13 @@ class AsyncKeysFirst:
         if self._minter is not None:
             await self._minter.close()
         await self._transport.close()
+
+
+def _noted(head: Head, other: Overlap) -> Head:
+    """The head of an answer to the other revision of a key, with a note of it."""
+    note = other.note()
+    _log.warning("saferoute: %s", note)
+    return replace(head, notes=(*head.notes, note))
 
 
 def _refuses_the_key(head: Head, request: HttpRequest) -> bool:

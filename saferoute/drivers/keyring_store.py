@@ -4,7 +4,8 @@
 foreign code. The backends are built directly, as subclasses whose properties are set here, because KEYRING_PROPERTY_* and
 KEYCHAIN_PATH act on a directly built backend as well.
 
-A key is stored as JSON {v, secret, origins, revision} under the service "saferoute/<name>". A record of its own lists the names, as
+A key is stored as JSON {v, secret, origins, revision} under the service "saferoute/<name>", with {previous: {secret, until}} while the
+overlap of a rotation lasts. A record of its own lists the names, as
 keyrings cannot all be searched. There is no lock over processes: two that add different names in the same instant may leave one name
 out of the list (the key itself is found all the same, and rotating it lists it again).
 """
@@ -17,17 +18,20 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from saferoute.errors import ConfigurationError, SecretError, SecretNotFound, SecretStoreLocked
 from saferoute.secrets.lookup import StoreAbsent, StoredKey
-from saferoute.secrets.secret import Secret, SecretRecord, bound_origins, check_name, key_to_store, make_secret
+from saferoute.secrets.secret import Previous, Secret, SecretRecord, bound_origins, check_name, key_to_store, make_secret
 from saferoute.signing import strict_json
 from saferoute.signing.refusal import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from saferoute.signing.strict_json import StrictJson
 
 __all__ = ["Backend", "KeyringStore", "system_backend"]
 
 _SERVICE = "saferoute"
 _INDEX = "INDEX"  # no name of a secret has upper case
+_FIELDS = {"origins", "previous", "revision", "secret", "v"}
 _WINDOWS_CHARACTERS = 1_280  # 2,560 bytes of UTF-16
 _LOCKED = {"KeyringLocked", "LockedException", "PromptDismissedException", "InitError"}
 _VAULT = 'the vault needs none: saferoute.keys.add(..., store="vault"), then secrets="vault"'
@@ -154,6 +158,15 @@ class KeyringStore:
         msg = f"the keyring's entry {_SERVICE}/{_INDEX}, the list of names, is damaged; take it out and add the keys again"
         raise SecretError(msg)
 
+    def holding(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Which of these names are in the list of names: one question, where `find` asks one for each.
+
+        Raises:
+            SecretError: as in `find`.
+        """
+        listed = frozenset(self.names())
+        return tuple(name for name in names if name in listed)
+
     def forget(self, name: str) -> None:
         """Nothing: the keyring is asked every time."""
 
@@ -194,8 +207,12 @@ class KeyringStore:
                 raise SecretError(msg)
             return self._put(SecretRecord(record.name, record.secret, bound_origins(record.origins), record.revision))
 
-    def rotate(self, record: SecretRecord) -> StoredKey:
+    def rotate(self, record: SecretRecord, *, until: int | None = None) -> StoredKey:
         """Put a new secret in the place of the one of the same name; origins stay, the revision counts up.
+
+        Args:
+            record: the new secret.
+            until: seconds since the epoch up to which the old one is kept beside it; None drops the old one now.
 
         Raises:
             SecretNotFound: there is none of that name.
@@ -203,7 +220,8 @@ class KeyringStore:
         """
         with self._lock:
             old = self._existing(record.name)
-            return self._put(SecretRecord(record.name, record.secret, old.origins, old.revision + 1))
+            previous = None if until is None else Previous(old.secret, until)
+            return self._put(SecretRecord(record.name, record.secret, old.origins, old.revision + 1, previous))
 
     def remove(self, name: str) -> StoredKey:
         """Take a secret out.
@@ -285,23 +303,47 @@ def _problem(error: Exception) -> SecretError:
 
 
 def _stored(record: SecretRecord) -> StoredKey:
-    return StoredKey(record.name, record.origins, record.revision, "keyring")
+    overlap = None if record.previous is None else record.previous.until
+    return StoredKey(record.name, record.origins, record.revision, "keyring", overlap)
 
 
 def _text(record: SecretRecord) -> str:
     secret = key_to_store(record.secret).decode("ascii")
-    return strict_json.canonical({"origins": [*record.origins], "revision": record.revision, "secret": secret, "v": 1}).decode()
+    fields: dict[str, StrictJson] = {"origins": [*record.origins], "revision": record.revision, "secret": secret, "v": 1}
+    if record.previous is not None:
+        fields["previous"] = {"secret": key_to_store(record.previous.secret).decode("ascii"), "until": record.previous.until}
+    return strict_json.canonical(fields).decode()
 
 
 def _record(name: str, text: str) -> SecretRecord | Literal[""]:
     """Read a stored record; "" if it is none. Nothing is raised from here: this frame holds the key."""
     try:
         fields = strict_json.parse(text.encode())
-        origins, revision, value = fields["origins"], fields["revision"], fields["secret"]
-        if fields["v"] != 1 or len(fields) != 4 or not isinstance(origins, list) or not isinstance(value, str):  # noqa: PLR2004
+        if fields["v"] != 1 or not fields.keys() <= _FIELDS:
             return ""
-        secret, where = make_secret(value), bound_origins([str(origin) for origin in origins])
-    except (Refused, KeyError, UnicodeEncodeError, ConfigurationError):
+        origins, revision = fields["origins"], fields["revision"]
+        if not isinstance(origins, list) or not _is_count(revision):
+            return ""
+        secret, where = _secret(fields["secret"]), bound_origins([str(origin) for origin in origins])
+        previous = _previous(fields["previous"]) if "previous" in fields else None
+    except (Refused, KeyError, TypeError, UnicodeEncodeError, ConfigurationError):
         return ""
-    is_count = isinstance(revision, int) and not isinstance(revision, bool) and revision > 0
-    return SecretRecord(name, secret, where, revision) if isinstance(secret, Secret) and is_count else ""  # type: ignore[arg-type]
+    if secret is None or (previous is None and "previous" in fields):
+        return ""
+    return SecretRecord(name, secret, where, revision, previous)  # type: ignore[arg-type]  # a count
+
+
+def _previous(value: StrictJson) -> Previous | None:
+    if not isinstance(value, dict) or value.keys() != {"secret", "until"} or not _is_count(value["until"]):
+        return None
+    secret = _secret(value["secret"])
+    return None if secret is None else Previous(secret, value["until"])  # type: ignore[arg-type]  # a count
+
+
+def _secret(value: StrictJson) -> Secret | None:
+    made = make_secret(value) if isinstance(value, str) else None
+    return made if isinstance(made, Secret) else None
+
+
+def _is_count(value: StrictJson) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

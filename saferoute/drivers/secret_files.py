@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from saferoute.secrets.secret import Secret, SecretRecord
 
-__all__ = ["FileSource"]
+__all__ = ["FileSource", "FileWatch", "read_secret_file"]
 
 _MAX_BYTES: Final = 65_536
 _PAUSE: Final = 1.0
@@ -31,7 +31,7 @@ _PAUSE: Final = 1.0
 _FLAGS: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY", "O_NONBLOCK"))
 
 
-class _FileWatch:
+class FileWatch:
     """Tells whether a path still leads to the file that was read, unchanged; it is looked at once a second at most."""
 
     __slots__ = ("_clock", "_next", "_path", "stamp")
@@ -83,13 +83,13 @@ class FileSource:
         path, origins = self._files.get(name, ("", ()))
         if not path:
             return None
-        made = _read(path)
+        made = read_secret_file(path, _refused)
         if made is None:
             return None
         if isinstance(made, str):
             raise SecretError(f"the file {path}, which holds {name!r}, cannot be used: {made}")
         secret, stamp = made
-        return WatchedRecord(name, secret, origins, watch=_FileWatch(path, stamp, self._clock))
+        return WatchedRecord(name, secret, origins, watch=FileWatch(path, stamp, self._clock))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -127,23 +127,22 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _read(path: str) -> tuple[Secret, tuple[int, ...]] | str | None:
-    """The secret with its file's stamp, why it cannot be used, or None for no file. Nothing is raised: this frame holds the content."""
-    try:
-        real, home = os.path.realpath(path), os.path.realpath(os.path.dirname(path) or ".")  # noqa: PTH120  as given
-        if os.path.commonpath((real, home)) != home:
-            return "it is a symbolic link that leads out of its directory"
-        handle = os.open(real, _FLAGS)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        return f"it does not open ({type(error).__name__})"
+def read_secret_file(path: str, refused: Callable[[int, os.stat_result], str]) -> tuple[Secret, tuple[int, ...]] | str | None:
+    """The secret with its file's stamp, why it cannot be used, or None for no file. Nothing is raised: this frame holds the content.
+
+    Args:
+        path: where it is.
+        refused: says what is wrong with an open file, given its handle and status; "" if nothing is.
+    """
+    handle = _opened(path)
+    if not isinstance(handle, int):
+        return handle
     problem, data = "", b""
     stamp: tuple[int, ...] = ()
     try:
         # The open file is judged, not the name: the name could be another file by now.
         status = os.fstat(handle)
-        problem = _refused(status)
+        problem = refused(handle, status)
         if not problem:
             stamp = _stamp(status)  # before the content: what is written in between shows as a change
             with os.fdopen(handle, "rb", closefd=False) as file:
@@ -160,7 +159,23 @@ def _read(path: str) -> tuple[Secret, tuple[int, ...]] | str | None:
     return made if isinstance(made, str) else (made, stamp)
 
 
-def _refused(status: os.stat_result) -> str:
+def _opened(path: str) -> int | str | None:
+    """A handle, why there is none, or None for no file."""
+    for _ in range(3):  # a directory whose content is exchanged while it is looked at: the link leads elsewhere a moment later
+        try:
+            real, home = os.path.realpath(path), os.path.realpath(os.path.dirname(path) or ".")  # noqa: PTH120  as given
+            if os.path.commonpath((real, home)) != home:
+                return "it is a symbolic link that leads out of its directory"
+            return os.open(real, _FLAGS)
+        except FileNotFoundError:
+            if not os.path.lexists(path):
+                return None
+        except (OSError, ValueError) as error:
+            return f"it does not open ({type(error).__name__})"
+    return None
+
+
+def _refused(_: int, status: os.stat_result) -> str:
     if not stat.S_ISREG(status.st_mode):
         return "it is not a regular file"
     if sys.platform != "win32":

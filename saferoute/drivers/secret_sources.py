@@ -14,6 +14,9 @@ from saferoute.errors import ConfigurationError, SecretError
 from saferoute.secrets.aws_places import AwsEnvironmentPlace, AwsProfilePlace
 from saferoute.secrets.document import secret_in
 from saferoute.secrets.lookup import AbsentSource, MemorySource, Sources, StoreAbsent
+from saferoute.secrets.other_stores import ForeignSource, StorePlace
+from saferoute.secrets.platform_places import DirectoryPlace, ProgramPlace, SystemdPlace
+from saferoute.secrets.remote_places import AwsStorePlace, OpenBaoPlace
 from saferoute.secrets.secret import Passphrase, SecretRecord, SecretSource
 from saferoute.secrets.sources import DefaultPlace, EnvironmentPlace, FilePlace, HeldPlace, KeyringPlace, PromptPlace, Secrets, VaultPlace
 
@@ -102,12 +105,48 @@ def _open(place: Place, catalogue_env: CatalogueEnv) -> SecretSource:
             return PromptSource(known | dict(place.origins))
         case HeldPlace():
             return MemorySource(place.records, label=place.label)
+        case _:
+            return _open_prepared(place)
+
+
+def _open_prepared(
+    place: AwsEnvironmentPlace | AwsProfilePlace | DirectoryPlace | SystemdPlace | ProgramPlace | StorePlace | OpenBaoPlace | AwsStorePlace,
+) -> SecretSource:
+    """A place that somebody else prepares: tools of AWS, a platform, a program, a store. Each driver is loaded when its place is named."""
+    match place:
         case AwsEnvironmentPlace() | AwsProfilePlace():
             from saferoute.drivers.aws_sources import open_aws  # noqa: PLC0415
 
             return open_aws(place)
+        case DirectoryPlace():
+            from saferoute.drivers.secret_directory import DirectorySource  # noqa: PLC0415
+
+            return DirectorySource(place.path, place.keys, place.label)
+        case SystemdPlace():
+            from saferoute.drivers.secret_directory import open_systemd  # noqa: PLC0415
+
+            return open_systemd(place)
+        case ProgramPlace():
+            from saferoute.drivers.credential_process import Programs  # noqa: PLC0415
+
+            return ForeignSource(Programs(place), [(name, name, origins) for name, _, origins in place.programs])
+        case StorePlace():
+            return ForeignSource(place.store, place.keys)
+        case OpenBaoPlace() | AwsStorePlace():
+            return _open_remote(place)
         case _:
             assert_never(place)
+
+
+def _open_remote(place: OpenBaoPlace | AwsStorePlace) -> SecretSource:
+    """A store that is asked over the network; nobody is connected to yet. What logs in is found in places of its own."""
+    if isinstance(place, OpenBaoPlace):
+        from saferoute.drivers.openbao import OpenBaoKeys  # noqa: PLC0415
+
+        return ForeignSource(OpenBaoKeys(place, open_sources(place.server.credentials, {}).find), place.keys)
+    from saferoute.drivers.aws_secrets_manager import AwsSecretsManager  # noqa: PLC0415
+
+    return ForeignSource(AwsSecretsManager(place, open_sources(place.credentials, {}).find), place.keys)
 
 
 def _vault_or_absent(place: VaultPlace) -> SecretSource:
@@ -169,6 +208,18 @@ class _DefaultSource:
         except StoreAbsent:
             vault = self._instead()
             return () if vault is None else vault.names()
+
+    def holding(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Which of these names are stored: the keyring's list tells, and a vault is opened.
+
+        Raises:
+            StoreAbsent: there is neither.
+            SecretError: as in `find`.
+        """
+        try:
+            return self._keyring.holding(names)
+        except StoreAbsent:
+            return tuple(name for name in names if self.find(name) is not None)
 
     def forget(self, name: str) -> None:
         """Nothing: both are read anew every time."""

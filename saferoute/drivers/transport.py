@@ -1,37 +1,38 @@
 """The blocking transport: one request over one socket, from our own pool, with the key added at the last moment.
 
-It knows no redirects, cookies, proxies or environment variables. `Transport` in `saferoute.drivers.exchange` is what it implements.
+It knows no redirects, cookies or environment variables, and no proxy but one that a row of the signed table names. `Transport` in
+`saferoute.drivers.exchange` is what it implements.
 """
 
 from __future__ import annotations
 
 import os
-import queue
-import socket
 import time
 from typing import TYPE_CHECKING, Final
 
-from saferoute.drivers.address import look_up, resolve_with_system
-from saferoute.drivers.pool import IdleList, PoolLimits, prepare, readability
+from saferoute.drivers.address import resolve_with_system
+from saferoute.drivers.pool import IdleList, PoolLimits, readability
 from saferoute.drivers.tls import ClientTls
 from saferoute.drivers.transport_answer import MAX_TAIL_PIECES, NO_HEAD, TAIL_GRACE, Answer, reader_factory
+from saferoute.drivers.transport_connect import Connector
 from saferoute.drivers.transport_request import head_of, write_request
-from saferoute.drivers.transport_site import Site, connect_failed, interrupted, timed_out
+from saferoute.drivers.transport_site import Site, interrupted, timed_out
+from saferoute.drivers.transport_tunnel_tls import TlsInTls
 from saferoute.errors import ConfigurationError, ProtocolError, TransportError
 from saferoute.wire.http1 import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from saferoute.drivers.address import Resolver
     from saferoute.drivers.transport_answer import Parser
+    from saferoute.drivers.transport_connect import Line
     from saferoute.secrets.secret import CredentialSource
     from saferoute.values.http import Clocks, HttpRequest, NetClass
 
 __all__ = ["BlockingTransport"]
 
 _RECEIVE_BYTES: Final = 65_536
-_CLOSE_ENOUGH: Final = 0.001  # of a second: two time limits that need no system call to tell apart
 
 
 class _Connection:
@@ -39,13 +40,13 @@ class _Connection:
 
     __slots__ = ("_clock", "_readable", "_recv", "_timeout", "idle_since", "site", "sock")
 
-    def __init__(self, sock: socket.socket, site: Site, clock: Callable[[], float]) -> None:
+    def __init__(self, sock: Line, site: Site, clock: Callable[[], float]) -> None:
         self.sock = sock
         self.site = site
         self.idle_since = 0.0
         self._clock = clock
         self._recv = sock.recv
-        self._readable = readability(sock)
+        self._readable = sock.readability() if isinstance(sock, TlsInTls) else readability(sock)
         self._timeout = -1.0  # none of ours yet
 
     def is_fresh(self) -> bool:
@@ -204,10 +205,9 @@ class BlockingTransport:
         self._limits = limits
         self._pool_limits = pool
         self._reader = reader_factory(parser)
-        self._tls = tls or ClientTls()
+        self._connector = Connector(tls or ClientTls(), clock, resolver)
         self._clock = clock
         self._wall = wall
-        self._resolver = resolver
         self._pools: dict[tuple[str, NetClass], _Pool] = {}
         self._pid = os.getpid()
         self._closed = False
@@ -248,6 +248,11 @@ class BlockingTransport:
             for connection in pool.idle.empty():
                 connection.discard()
 
+    def _connect(self, site: Site, clocks: Clocks) -> _Connection:
+        if self._closed:
+            raise ConfigurationError("this client is closed; make a new one")
+        return _Connection(self._connector.connect(site, clocks), site, self._clock)
+
     def _write(self, connection: _Connection, request: HttpRequest, head: bytes, clocks: Clocks) -> OSError | None:
         """Write the request; return the error of a connection that broke meanwhile, since its answer may have come all the same."""
         total = connection.limit(clocks.first_byte, "first_byte", clocks, sent=False)
@@ -263,77 +268,3 @@ class BlockingTransport:
         if isinstance(failure, OSError):
             return failure
         raise failure
-
-    # ------------------------------------------------------------------------------------------------ connecting
-
-    def _connect(self, site: Site, clocks: Clocks) -> _Connection:
-        if self._closed:
-            raise ConfigurationError("this client is closed; make a new one")
-        now = self._clock()
-        total = clocks.deadline - now < clocks.connect
-        ends = clocks.deadline if total else now + clocks.connect
-        try:
-            addresses = site.checked((site.host,) if site.is_ip else self._resolve(site, ends))
-            sock, failure = self._reach(site, addresses, ends)
-            if sock is not None and site.secure:
-                sock, failure = self._secure(site, sock, ends)
-        except TimeoutError:
-            sock, failure = None, TimeoutError()
-        if sock is not None:
-            return _Connection(sock, site, self._clock)
-        if isinstance(failure, TimeoutError) and self._clock() >= ends - _CLOSE_ENOUGH:
-            raise timed_out(clocks, "connect", total=total, sent=False)
-        raise connect_failed(site, failure)
-
-    def _left(self, ends: float) -> float:
-        """Seconds until `ends`.
-
-        Raises:
-            TimeoutError: none.
-        """
-        left = ends - self._clock()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    def _resolve(self, site: Site, ends: float) -> Sequence[str] | Exception:
-        found: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
-        look_up(self._resolver, site.host, site.port, found.put)
-        try:
-            return found.get(timeout=self._left(ends))
-        except queue.Empty:
-            raise TimeoutError from None
-
-    def _reach(self, site: Site, addresses: tuple[str, ...], ends: float) -> tuple[socket.socket | None, OSError | None]:
-        """Connect to the first address that answers; each gets its share of the time that is left."""
-        failure: OSError | None = None
-        for tried, address in enumerate(addresses):
-            left = self._left(ends)
-            sock: socket.socket | None = None
-            try:
-                sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-                sock.settimeout(left / (len(addresses) - tried))
-                sock.connect((address, site.port))
-                prepare(sock)
-            except BaseException as error:
-                if sock is not None:
-                    sock.close()
-                if not isinstance(error, OSError):
-                    raise
-                failure = error.with_traceback(None)
-            else:
-                return sock, None
-        return None, failure
-
-    def _secure(self, site: Site, sock: socket.socket, ends: float) -> tuple[socket.socket | None, OSError | None]:
-        """Put TLS over a connected socket, for the origin's host name."""
-        try:
-            sock.settimeout(self._left(ends))
-            # An end without TLS's own goodbye is an error here, so that nobody can shorten an answer that ends with the connection.
-            return self._tls.context().wrap_socket(sock, server_hostname=site.host, suppress_ragged_eofs=False), None
-        except OSError as error:
-            sock.close()
-            return None, error.with_traceback(None)
-        except BaseException:
-            sock.close()
-            raise

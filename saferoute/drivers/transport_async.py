@@ -7,32 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from saferoute.drivers.address import look_up, resolve_with_system
-from saferoute.drivers.pool import IdleList, PoolLimits, prepare
+from saferoute.drivers.address import resolve_with_system
+from saferoute.drivers.pool import IdleList, PoolLimits
 from saferoute.drivers.tls import ClientTls
 from saferoute.drivers.transport_answer import MAX_TAIL_PIECES, NO_HEAD, TAIL_GRACE, Answer, reader_factory
-from saferoute.drivers.transport_connection import Connection
+from saferoute.drivers.transport_connect_async import AsyncConnector, Lookup
 from saferoute.drivers.transport_request import head_of, write_request
-from saferoute.drivers.transport_site import Site, connect_failed, timed_out
+from saferoute.drivers.transport_site import Site
 from saferoute.errors import ConfigurationError, ProtocolError, TransportError
 from saferoute.wire.http1 import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from saferoute.drivers.address import Resolver
     from saferoute.drivers.transport_answer import Parser
+    from saferoute.drivers.transport_connection import Connection
     from saferoute.secrets.secret import CredentialSource
     from saferoute.values.http import Clocks, HttpRequest, NetClass
 
 __all__ = ["AsyncioTransport"]
-
-_CLOSE_ENOUGH: Final = 0.001  # of a second
 
 
 class _Exchange:
@@ -124,7 +122,7 @@ class _Pool:
     def __init__(self, site: Site, limits: PoolLimits, clock: Callable[[], float]) -> None:
         self.site = site
         self.idle: IdleList[Connection] = IdleList(limits)
-        self.lookup: asyncio.Future[Sequence[str] | Exception] | None = None
+        self.lookup = Lookup()
         self.clock = clock
 
 
@@ -161,10 +159,9 @@ class AsyncioTransport:
         self._limits = limits
         self._pool_limits = pool
         self._reader = reader_factory(parser)
-        self._tls = tls or ClientTls()
+        self._connector = AsyncConnector(tls or ClientTls(), clock, resolver)
         self._clock = clock
         self._wall = wall
-        self._resolver = resolver
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
         self._recent: tuple[asyncio.AbstractEventLoop | None, _Pools] = (None, {})  # spares the weak lookup
         self._pid = os.getpid()
@@ -243,85 +240,9 @@ class AsyncioTransport:
                 for connection in pool.idle.empty():
                     connection.disown()
 
-    # ------------------------------------------------------------------------------------------------ connecting
-
     async def _connect(self, loop: asyncio.AbstractEventLoop, pool: _Pool, clocks: Clocks) -> Connection:
         self._check_open()
-        left = clocks.deadline - self._clock()
-        total = left < clocks.connect
-        if left <= 0:
-            raise timed_out(clocks, "connect", total=True, sent=False)
-        failure: OSError | None = None
-        limit = asyncio.timeout(left if total else clocks.connect)
-        try:
-            async with limit:
-                return await self._reach(loop, pool, self._clock() + (left if total else clocks.connect))
-        except OSError as error:  # TimeoutError is one
-            failure = error.with_traceback(None)
-        if limit.expired():
-            raise timed_out(clocks, "connect", total=total, sent=False)
-        raise connect_failed(pool.site, failure)
-
-    async def _reach(self, loop: asyncio.AbstractEventLoop, pool: _Pool, ends: float) -> Connection:
-        """Connect to the first address that answers; each gets its share of the time that is left.
-
-        Raises:
-            OSError: the last address's failure, or TLS's.
-        """
-        site = pool.site
-        addresses = site.checked((site.host,) if site.is_ip else await self._resolve(loop, pool))
-        failure: OSError | None = None
-        for tried, address in enumerate(addresses):
-            sock: socket.socket | None = None
-            try:
-                sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-                sock.settimeout(0)
-                async with asyncio.timeout((ends - self._clock()) / (len(addresses) - tried)):
-                    await loop.sock_connect(sock, (address, site.port))
-                prepare(sock)
-            except BaseException as error:
-                if sock is not None:
-                    sock.close()
-                if not isinstance(error, OSError):
-                    raise
-                failure = error.with_traceback(None)
-                continue
-            return await self._open_on(loop, site, sock, ends)
-        raise failure or ConnectionRefusedError
-
-    async def _open_on(self, loop: asyncio.AbstractEventLoop, site: Site, sock: socket.socket, ends: float) -> Connection:
-        """Give a connected socket to the loop, under TLS for the origin's host name if the origin wants it."""
-
-        def make() -> Connection:
-            return Connection(sock, site, loop, self._clock)
-
-        if not site.secure:
-            return (await loop.create_connection(make, sock=sock))[1]
-        context = self._tls.context()
-        patience = max(ends - self._clock(), 0.0) + 1.0  # the caller's clock comes first
-        _, connection = await loop.create_connection(
-            make, sock=sock, ssl=context, server_hostname=site.host, ssl_handshake_timeout=patience, ssl_shutdown_timeout=1.0
-        )
-        return connection
-
-    async def _resolve(self, loop: asyncio.AbstractEventLoop, pool: _Pool) -> Sequence[str] | Exception:
-        """Look the host up, once for all who wait for it at the same time."""
-        lookup = pool.lookup
-        if lookup is None:
-            lookup = pool.lookup = loop.create_future()
-            answer = lookup
-
-            def settle(result: Sequence[str] | Exception) -> None:
-                pool.lookup = None
-                if not answer.done():
-                    answer.set_result(result)
-
-            def done(result: Sequence[str] | Exception) -> None:
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(settle, result)
-
-            look_up(self._resolver, pool.site.host, pool.site.port, done)
-        return await asyncio.shield(lookup)
+        return await self._connector.connect(loop, pool.site, pool.lookup, clocks)
 
 
 def _nothing() -> None:

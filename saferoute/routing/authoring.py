@@ -11,7 +11,8 @@
 
 Sections: defaults (for every row), providers (out of the catalogue, with changes, and with what its row leaves to you, such as
 `resource = "acme"` for azure_openai), routes (rows of your own; `extends` takes over another row, a catalogue provider or a catalogue
-server), credentials (short-lived ones, and how they are made), aliases, grant, annotations. Errors name the place in the file.
+server), credentials (short-lived ones, and how they are made), aliases, grant, annotations, and assertions, which are not signed. Errors
+name the place in the file.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from saferoute.errors import ConfigurationError
+from saferoute.routing.assertions import read_assertions
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.credentials import written_credential
 from saferoute.routing.parameters import filled
@@ -34,18 +36,20 @@ from saferoute.signing.strict_json import canonical
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from saferoute.routing.assertions import Assertion
     from saferoute.routing.catalogue import Catalogue, CatalogueProvider
 
-__all__ = ["DEFAULT_ATTEMPTS", "build", "build_payload"]
+__all__ = ["DEFAULT_ATTEMPTS", "assertions_of", "build", "build_payload", "spelled_bounds"]
 
 DEFAULT_ATTEMPTS = 3
 """How many requests one call of an alias may send, unless the alias says otherwise."""
 
-_SECTIONS = ("aliases", "annotations", "credentials", "defaults", "grant", "providers", "routes", "schema")
-_DEFAULTABLE = ("data", "deadlines", "default_max_output", "headers", "max_output", "region")
+_SECTIONS = ("aliases", "annotations", "assertions", "credentials", "defaults", "grant", "providers", "routes", "schema")
+_DEFAULTABLE = ("connect_proxy", "data", "deadlines", "default_max_output", "headers", "max_output", "region", "tls")
 _NESTED = ("deadlines", "headers", "profile", "quirks")  # what `extends` merges field by field
 _MAX_EXTENDS = 8
 _MAX_TOML_BYTES = 2_000_000
+_COMPANY_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 _PRICE_FIELDS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
@@ -61,18 +65,33 @@ def build(toml_text: str) -> bytes:
     Raises:
         ConfigurationError: with the place in the file and what to write there.
     """
+    try:
+        return _build(_source(toml_text), load_catalogue())
+    except Refused as refusal:
+        raise ConfigurationError(f"routes.toml: {refusal}") from None
+
+
+def assertions_of(toml_text: str) -> tuple[Assertion, ...]:
+    """Read the `[[assertions]]` of a routes.toml: what its table must do, which `saferoute table test` tries.
+
+    Raises:
+        ConfigurationError: with the place in the file and what to write there.
+    """
+    try:
+        return read_assertions(_source(toml_text).get("assertions", []))
+    except Refused as refusal:
+        raise ConfigurationError(f"routes.toml: {refusal}") from None
+
+
+def _source(toml_text: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  a client that opens a signed table does not need it
 
     if len(toml_text) > _MAX_TOML_BYTES:
         raise ConfigurationError(f"routes.toml has {len(toml_text)} characters; at most {_MAX_TOML_BYTES} are read")
     try:
-        source = tomllib.loads(toml_text)
+        return tomllib.loads(toml_text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"routes.toml is not TOML: {error}") from None
-    try:
-        return _build(source, load_catalogue())
-    except Refused as refusal:
-        raise ConfigurationError(f"routes.toml: {refusal}") from None
 
 
 def build_payload(
@@ -118,6 +137,7 @@ def _build(source: Mapping[str, Any], catalogue: Catalogue) -> bytes:
             raise Refused(f"{section} is no section of routes.toml; the sections are {', '.join(_SECTIONS)}")
     if source.get("schema", SCHEMA) != SCHEMA:
         raise Refused(f"schema is {source['schema']!r}; this version writes schema {SCHEMA}")
+    read_assertions(source.get("assertions", []))  # a mistake in one is found when the file is built, not when it is tested
     written = _Rows(source, catalogue)
     rows = written.all()
     if not rows:
@@ -171,7 +191,7 @@ class _Rows:
             fields, base = self._extended(name, ())
             if base is not None:
                 fields = filled(fields, base.parameters, base.origins, path)
-            row = _spelled({"data": "public", **_merged(self._defaults, fields)}, path)
+            row = _spelled({"data": "public", **_merged(_fitting(self._defaults, fields), fields)}, path)
             row["id"] = name
             check(row, ROW, path)
             compile_row(row, path)
@@ -204,6 +224,14 @@ class _Rows:
         return _merged(preset, fields), None
 
 
+def _fitting(defaults: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The defaults without those that a row cannot have: no proxy before a private server, no certificates where there is no TLS."""
+    unfit = {"connect_proxy"} if fields.get("net") != "public" else set()
+    if not str(fields.get("origin", "")).startswith("https://"):
+        unfit.add("tls")
+    return {name: value for name, value in defaults.items() if name not in unfit}
+
+
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Put fields over others; a wildcard row's families and the like go when the row names its own model."""
     merged = {**base, **over}
@@ -228,7 +256,23 @@ def _spelled(row: dict[str, Any], path: str) -> dict[str, Any]:
         row["prices"] = _prices(row["prices"], f"{path}.prices")
     if isinstance(row.get("net"), list):
         row |= {"net": "private", "networks": row["net"]}
+    if "connect_proxy" in row:
+        row["connect_proxy"] = _proxy(row["connect_proxy"], f"{path}.connect_proxy")
     return row
+
+
+def _proxy(raw: object, path: str) -> dict[str, Any]:
+    """A proxy; one that is written as its origin alone is a company's: on this machine, or anywhere in the private IPv4 ranges."""
+    if isinstance(raw, str):
+        host = raw.removeprefix("https://").removeprefix("http://").partition(":")[0]
+        if host in ("127.0.0.1", "localhost"):
+            return {"origin": raw, "net": "loopback"}
+        return {"origin": raw, "net": "private", "networks": list(_COMPANY_NETWORKS)}
+    if not isinstance(raw, dict):
+        raise Refused(f'{path} must be an origin such as "http://proxy.corp:3128", or {{ origin = "...", net = ["10.20.0.0/16"] }}')
+    if isinstance(raw.get("net"), list):
+        return {**raw, "net": "private", "networks": raw["net"]}
+    return dict(raw)
 
 
 def _deadlines(raw: object, path: str) -> dict[str, int]:
@@ -272,22 +316,33 @@ def _grant(raw: object, rows: Sequence[Mapping[str, Any]], aliases: Mapping[str,
     if not isinstance(raw, dict):
         raise Refused("grant must be a table")
     grant: dict[str, Any] = {"operations": ["chat"], "routes": sorted({*aliases, *(row["id"] for row in rows)}), **raw}
-    if "max_cost" in raw:
-        amount, currency = money(raw["max_cost"], "grant.max_cost")
-        grant["max_cost"] = {"amount": amount, "currency": currency}
-    if "budget" in raw:
-        grant["budget"] = _budget(raw["budget"])
+    grant |= spelled_bounds(raw, "grant")
     check(grant, GRANT, "grant")
     return grant
 
 
-def _budget(raw: object) -> dict[str, Any]:
+def spelled_bounds(raw: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """The bounds on money of a grant, or of an issuer's ceiling, in the signed words; those that are there.
+
+    Raises:
+        Refused: for what is no amount.
+    """
+    bounds: dict[str, Any] = {}
+    if "max_cost" in raw:
+        amount, currency = money(raw["max_cost"], f"{path}.max_cost")
+        bounds["max_cost"] = {"amount": amount, "currency": currency}
+    if "budget" in raw:
+        bounds["budget"] = _budget(raw["budget"], f"{path}.budget")
+    return bounds
+
+
+def _budget(raw: object, path: str) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if isinstance(raw, dict):
         extra = {key: value for key, value in raw.items() if key != "amount"}
         raw = raw.get("amount")
     text, slash, per = raw.rpartition("/") if isinstance(raw, str) else ("", "", "")
     if not slash:
-        raise Refused(f'grant.budget is {raw!r}; write "$5/day"')
-    amount, currency = money(text, "grant.budget")
+        raise Refused(f'{path} is {raw!r}; write "$5/day"')
+    amount, currency = money(text, path)
     return {"amount": amount, "currency": currency, "per": per, **extra}

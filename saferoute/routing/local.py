@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from saferoute.errors import ConfigurationError
 from saferoute.routing.authoring import DEFAULT_ATTEMPTS, build_payload
 from saferoute.routing.catalogue import load_catalogue
+from saferoute.routing.issuers import Issuer
 from saferoute.routing.publish import new_root, pin, sign_release
 from saferoute.routing.release import MAX_LIFE_LOCAL
 from saferoute.routing.table import LOCAL_PREFIX
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from saferoute.routing.catalogue import Catalogue, CatalogueProvider
+    from saferoute.signing.keys import PublicKey
     from saferoute.values.server import Server
 
 __all__ = ["LocalBundle", "local_bundle", "why_not_local"]
@@ -48,6 +50,7 @@ def local_bundle(
     *,
     keys: tuple[PrivateKey, PrivateKey] | None = None,
     catalogue: Catalogue | None = None,
+    issuers: Sequence[tuple[str, PublicKey]] = (),
 ) -> LocalBundle:
     """Make and sign a table for these providers and servers.
 
@@ -61,9 +64,11 @@ def local_bundle(
         now: seconds since the epoch.
         keys: for tests: the root's and the table's key; None makes new ones.
         catalogue: None reads it.
+        issuers: names and keys of who may mint capabilities that this process takes, of a day's life at most.
 
     Raises:
-        ConfigurationError: if there is neither a provider nor a server, one is not in the catalogue, or two have one name.
+        ConfigurationError: if there is neither a provider nor a server, one is not in the catalogue, two have one name, or an issuer's
+            name or key cannot be one.
     """
     known = load_catalogue() if catalogue is None else catalogue
     unknown = [name for name in providers if all(one.name != name for one in known.complete)]
@@ -85,7 +90,8 @@ def local_bundle(
     root_key, table_key = keys or (PrivateKey.generate(), PrivateKey.generate())
     name = LOCAL_PREFIX + root_key.public_key.key_id[:12]
     not_after = int(now) + MAX_LIFE_LOCAL
-    root = new_root(name, root_signers=[root_key], table_keys=[table_key.public_key], now=now, not_after=not_after)
+    minters = [Issuer(issuer, [key]) for issuer, key in issuers]
+    root = new_root(name, root_signers=[root_key], table_keys=[table_key.public_key], now=now, not_after=not_after, issuers=minters)
     bundle = sign_release(root, [body], version=1, now=now, signers=[table_key], not_after=not_after)
     return LocalBundle(root, pin(root), bundle)
 

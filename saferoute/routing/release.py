@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from saferoute.routing.schema import check
 from saferoute.routing.shapes import BUNDLE, MAX_BUNDLE_BYTES, MAX_RELEASE_BYTES, RELEASE, SCHEMA
+from saferoute.routing.table import LOCAL_PREFIX
 from saferoute.signing.envelope import Envelope, PayloadType, decode_base64, encode_base64, verify
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical, parse
@@ -22,14 +23,33 @@ if TYPE_CHECKING:
     from saferoute.routing.root import Root
     from saferoute.signing.strict_json import StrictJson
 
-__all__ = ["DAY", "MAX_LIFE", "MAX_LIFE_LOCAL", "Bundle", "Release", "check_made_for", "parse_release", "verify_release"]
+__all__ = [
+    "DAY", "MAX_LIFE", "MAX_LIFE_LOCAL", "MAX_LIFE_WITH_STATUS", "Bundle",
+    "MadeFor", "Release", "check_life", "check_made_for", "longest_life",
+    "parse_release", "verify_release",
+]  # fmt: skip
 
 DAY = 86_400
 MAX_LIFE = 7 * DAY
-"""How long a release may live. A longer life needs a status role, which this version does not have."""
+"""How long a release may live where the root has no status role."""
+
+MAX_LIFE_WITH_STATUS = 90 * DAY
+"""How long it may live where a status, itself short-lived, has to say that it is still current."""
 
 MAX_LIFE_LOCAL = 366 * DAY
 """A table in memory is as old as its process; being frozen is no attack on it."""
+
+
+class MadeFor(Protocol):
+    """A statement that is signed under one root, and says which."""
+
+    @property
+    def name(self) -> str:
+        """The root's name."""
+
+    @property
+    def root_version(self) -> int:
+        """The root's version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,7 @@ class Release:
         issued: seconds since the epoch.
         not_after: seconds since the epoch.
         tables: (schema, SHA-256 in hex, size in bytes) of each body.
+        digest: SHA-256 of the signed bytes, in hex; "" for one that was not read.
     """
 
     name: str
@@ -51,6 +72,7 @@ class Release:
     issued: int
     not_after: int
     tables: tuple[tuple[int, str, int], ...]
+    digest: str = ""
 
     def to_payload(self) -> bytes:
         """The canonical bytes to sign.
@@ -123,36 +145,51 @@ class Bundle:
         return by_schema[max(usable)]
 
 
-def verify_release(envelope: Envelope, root: Root, *, max_life: int) -> Release:
-    """Check a release's signatures and that it was made under this root; `now` is the caller's to check.
+def longest_life(root: Root) -> int:
+    """How many seconds a release under this root may live."""
+    if root.name.startswith(LOCAL_PREFIX):
+        return MAX_LIFE_LOCAL
+    return MAX_LIFE if root.status is None else MAX_LIFE_WITH_STATUS
+
+
+def verify_release(envelope: Envelope, root: Root) -> Release:
+    """Check a release's signatures, that it was made under this root, and its life; `now` is the caller's to check.
 
     Args:
         envelope: as read.
         root: the verified root.
-        max_life: the longest life in seconds that is accepted.
 
     Raises:
         Refused: with the reason.
     """
     release = parse_release(verify(envelope, PayloadType.RELEASE, root.table.keys, root.table.threshold))
     check_made_for(release, root)
-    if release.not_after - release.issued > max_life:
-        days = (release.not_after - release.issued) // DAY
-        more = "more needs a status role, which this version does not have"
-        raise Refused(f"it would live {days} days; at most {max_life // DAY} are allowed ({more})")
+    check_life(release, root)
     return release
 
 
-def check_made_for(release: Release, root: Root) -> None:
-    """Check that a release was made for this root, by name and version.
+def check_life(release: Release, root: Root) -> None:
+    """Check that a release does not live longer than the root allows.
+
+    Raises:
+        Refused: it does.
+    """
+    life, most = release.not_after - release.issued, longest_life(root)
+    if life > most:
+        more = f"; up to {MAX_LIFE_WITH_STATUS // DAY} need a status role in the root" if root.status is None else ""
+        raise Refused(f"it would live {life // DAY} days; at most {most // DAY} are allowed{more}")
+
+
+def check_made_for(statement: MadeFor, root: Root) -> None:
+    """Check that a release, a status or a revocation list was made for this root, by name and version.
 
     Raises:
         Refused: if it was made for another.
     """
-    if release.name != root.name:
-        raise Refused(f"it is for {release.name!r}, and the trust root is that of {root.name!r}")
-    if release.root_version != root.version:
-        raise Refused(f"it was signed under root version {release.root_version}, and the root is version {root.version}: sign it again")
+    if statement.name != root.name:
+        raise Refused(f"it is for {statement.name!r}, and the trust root is that of {root.name!r}")
+    if statement.root_version != root.version:
+        raise Refused(f"it was signed under root version {statement.root_version}, and the root is version {root.version}: sign it again")
 
 
 def parse_release(payload: bytes) -> Release:
@@ -168,7 +205,8 @@ def parse_release(payload: bytes) -> Release:
         raise Refused("release.tables: a schema or a table stands twice")
     if fields["not_after"] <= fields["issued"]:
         raise Refused("release.not_after is not after release.issued")
-    return Release(fields["name"], fields["version"], fields["root_version"], fields["issued"], fields["not_after"], tables)
+    digest = hashlib.sha256(payload).hexdigest()
+    return Release(fields["name"], fields["version"], fields["root_version"], fields["issued"], fields["not_after"], tables, digest)
 
 
 def _distinct(values: Sequence[object]) -> bool:

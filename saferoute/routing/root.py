@@ -1,7 +1,7 @@
 """The trust root: which keys speak for a table, signed by its own keys.
 
 What is checked: the digest that the application pins, the envelope's type, the fields, every key loaded strictly under the id that is
-its hash, no key in two roles, and the root role's threshold over distinct keys.
+its hash, no key in two roles, and the root role's threshold over distinct keys. How a root follows another: `chain`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from hmac import compare_digest
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from saferoute.routing.issuers import compile_issuer
 from saferoute.routing.schema import check
 from saferoute.routing.shapes import MAX_ROOT_BYTES, ROOT
 from saferoute.signing.envelope import Envelope, PayloadType, decode_base64, verify
@@ -21,7 +23,12 @@ from saferoute.signing.strict_json import parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Role", "Root", "pin", "read_root"]
+    from saferoute.values.issuer import IssuerRecord
+
+__all__ = ["MAX_ROOT_LIFE", "Role", "Root", "parse_root", "pin", "read_root"]
+
+MAX_ROOT_LIFE = 3_653 * 86_400
+"""How long a root may live: ten years. Nothing that is signed is valid for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,12 @@ class Root:
         issued: when it was signed, in seconds since the epoch.
         not_after: when it stops being valid.
         root: who signs roots.
-        table: who signs releases.
+        table: who signs releases and revocations.
+        status: who signs statuses; None where there are none, and releases are short-lived.
+        log: who certifies log keys; None for nobody.
+        issuers: who may mint capabilities, by name.
+        grace_hours: how long after its end a table is still taken, with a warning.
+        digest: SHA-256 of the signed bytes, in hex.
     """
 
     name: str
@@ -51,6 +63,11 @@ class Root:
     not_after: int
     root: Role
     table: Role
+    status: Role | None
+    log: Role | None
+    issuers: Mapping[str, IssuerRecord]
+    grace_hours: int
+    digest: str
 
 
 def pin(root: bytes) -> str:
@@ -88,13 +105,29 @@ def parse_root(payload: bytes) -> Root:
     check(fields, ROOT, "root")
     keys = {key_id: _load_key(key_id, row) for key_id, row in fields["keys"].items()}
     roles = {name: _load_role(name, row, keys) for name, row in fields["roles"].items()}
-    shared = set(roles["root"].keys) & set(roles["table"].keys)
-    if shared:
-        name = next(iter(shared)).key_id[:12]
-        raise Refused(f"root.roles: the key {name} is in both roles; whoever takes the table's key must not get the root")
-    if fields["not_after"] <= fields["issued"]:
+    issuers: dict[str, Any] = fields.get("issuers", {})
+    issuer_keys = {name: _members(f"root.issuers.{name}", row, keys) for name, row in issuers.items()}
+    holders = {name: role.keys for name, role in roles.items()}
+    holders |= {f"issuer {name}": held for name, held in issuer_keys.items()}
+    _check_disjoint(holders)
+    life = fields["not_after"] - fields["issued"]
+    if life <= 0:
         raise Refused("root.not_after is not after root.issued")
-    return Root(fields["name"], fields["version"], fields["issued"], fields["not_after"], roles["root"], roles["table"])
+    if life > MAX_ROOT_LIFE:
+        raise Refused(f"root.not_after: it would live {life // 86_400} days; at most {MAX_ROOT_LIFE // 86_400} are allowed")
+    return Root(
+        name=fields["name"],
+        version=fields["version"],
+        issued=fields["issued"],
+        not_after=fields["not_after"],
+        root=roles["root"],
+        table=roles["table"],
+        status=roles.get("status"),
+        log=roles.get("log"),
+        issuers=MappingProxyType({name: compile_issuer(fields["name"], name, row, issuer_keys[name]) for name, row in issuers.items()}),
+        grace_hours=fields.get("grace_hours", 0),
+        digest=hashlib.sha256(payload).hexdigest(),
+    )
 
 
 def _load_key(key_id: str, row: Mapping[str, str]) -> PublicKey:
@@ -108,10 +141,26 @@ def _load_key(key_id: str, row: Mapping[str, str]) -> PublicKey:
 
 
 def _load_role(name: str, row: Mapping[str, Any], keys: Mapping[str, PublicKey]) -> Role:
-    unknown = [key_id for key_id in row["keyids"] if key_id not in keys]
-    if unknown:
-        raise Refused(f"root.roles.{name}.keyids: there is no key {unknown[0]}")
-    members = tuple(keys[key_id] for key_id in row["keyids"])
+    members = _members(f"root.roles.{name}", row, keys)
     if row["threshold"] > len({key.raw for key in members}):
         raise Refused(f"root.roles.{name}.threshold is {row['threshold']}, and the role has {len(members)} keys")
     return Role(members, row["threshold"])
+
+
+def _members(path: str, row: Mapping[str, Any], keys: Mapping[str, PublicKey]) -> tuple[PublicKey, ...]:
+    unknown = [key_id for key_id in row["keyids"] if key_id not in keys]
+    if unknown:
+        raise Refused(f"{path}.keyids: there is no key {unknown[0]}")
+    return tuple(keys[key_id] for key_id in row["keyids"])
+
+
+def _check_disjoint(holders: Mapping[str, tuple[PublicKey, ...]]) -> None:
+    """One stolen key must not open two doors: whoever takes the table's key must not get the root, nor an issuer the table."""
+    seen: dict[bytes, str] = {}
+    for holder, keys in holders.items():
+        for key in keys:
+            if key.raw in seen:
+                raise Refused(
+                    f"root: the key {key.key_id[:12]} is in both roles: {seen[key.raw]} and {holder}; give each role keys of its own"
+                )
+            seen[key.raw] = holder

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from saferoute.routing.places import check_place
+from saferoute.routing.egress import compile_net
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import write_parsed
-from saferoute.values.http import NetClass
 from saferoute.values.origin import parse_origin
 from saferoute.values.target import Deadlines, Prices, Profile, Quirks, Target
 from saferoute.wire.sigv4 import scope_of_host
@@ -97,10 +96,10 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         path: where it stands, for errors.
 
     Raises:
-        Refused: for an origin that does not fit the net class, a secret without a way to present it (and the reverse), prices on a
+        Refused: for what `compile_net` refuses, a secret without a way to present it (and the reverse), prices on a
             wildcard row or without a bound, bounds that contradict each other, and parameters that callers must never choose.
     """
-    check_place(row["origin"], row["net"], row.get("networks"), path)
+    net = compile_net(row, path)
     secret, auth = row.get("secret"), row["auth"]
     if (secret is None) != (auth == "none"):
         raise Refused(f'{path}.auth: a row names a secret and how it is presented, or has neither (auth = "none")')
@@ -123,7 +122,7 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         dialect=row["dialect"],
         origin=row["origin"],
         path=row["path"],
-        net=NetClass(row["net"], tuple(row.get("networks", ()))),
+        net=net,
         model=row["model"],
         secret=secret,
         auth=auth,

@@ -6,24 +6,34 @@ import re
 from typing import get_args
 
 from saferoute.routing.credentials import CREDENTIAL, CREDENTIAL_NAME
+from saferoute.routing.egress import EGRESS, NETWORKS
 from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
 from saferoute.values.http import AuthScheme
+from saferoute.values.permission import Period, Scope
 from saferoute.values.request import ReasoningEffort
 from saferoute.values.target import Dialect
 
-__all__ = ["ALIAS", "BUNDLE", "GRANT", "HEADERS", "MODEL", "RELEASE", "ROOT", "ROW", "SCHEMA", "TABLE"]
+__all__ = [
+    "ALIAS", "BUDGET", "BUNDLE", "CEILING", "GRANT", "HEADERS", "ISSUER", "MODEL", "RELEASE", "REVOCATIONS", "ROOT", "ROW", "SCHEMA",
+    "STATE", "STATUS", "TABLE",
+]  # fmt: skip
 
 SCHEMA = 1
 """The one schema of each payload that this version knows."""
 
 MAX_ROOT_BYTES = 64 * 1024
 MAX_RELEASE_BYTES = 2048
+MAX_STATUS_BYTES = 64 * 1024
 MAX_TABLE_BYTES = 7_000_000
 MAX_BUNDLE_BYTES = 10_000_000
 MAX_ROUTES = 2000
 MAX_ALIASES = 500
 MAX_CREDENTIALS = 200
 MAX_ALIAS_TARGETS = 32
+MAX_REVOKED = 600
+MAX_GRACE_HOURS = 72
+MAX_TOKEN_LIFE = 366 * 86_400
+MAX_TOKEN_BLOCKS = 8
 
 # Words of letters and digits, joined by single dots, dashes or underscores: no "..", nothing that a path or a URL could read.
 _WORD = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
@@ -58,6 +68,38 @@ _tool = Text(re.compile(r"[A-Za-z0-9_.-]{1,128}"), longest=128, what="a tool's n
 
 _role = Record({"keyids": ListOf(_hex, 16, 1, distinct=True), "threshold": Whole(1, 16)})
 _key = Record({"algorithm": Text(choices=("ed25519",)), "public": Text(longest=44)})
+_cost = Record({"amount": _money, "currency": _currency})
+
+BUDGET = Record(
+    {"amount": _money, "currency": _currency, "per": Text(choices=get_args(Period))},
+    {"scope": Text(choices=get_args(Scope)), "replicas": Whole(1, 100_000)},
+)
+
+# What an issuer's tokens may allow at most. A token names what it allows, so there are no wildcards and no aliases here either.
+CEILING = Record(
+    {},
+    {
+        "operations": ListOf(Text(choices=OPERATIONS), 16, 1, distinct=True),
+        "models": ListOf(Text(MODEL, longest=MAX_MODEL, what="a model's name"), 500, 1, distinct=True),
+        "providers": ListOf(_name, 200, 1, distinct=True),
+        "routes": ListOf(_name, 500, 1, distinct=True),
+        "tools": ListOf(_tool, 200, distinct=True),
+        "data": _data,
+        "regions": ListOf(_label, 64, 1, distinct=True),
+        "max_output": _tokens,
+        "max_cost": _cost,
+        "budget": BUDGET,
+    },
+)
+ISSUER = Record(
+    {
+        "keyids": ListOf(_hex, 16, 1, distinct=True),
+        "max_life": Whole(1, MAX_TOKEN_LIFE),
+        "max_depth": Whole(1, MAX_TOKEN_BLOCKS),
+        "ceiling": CEILING,
+    },
+    {"annotations": ANNOTATIONS},
+)
 
 ROOT = Record(
     {
@@ -66,10 +108,10 @@ ROOT = Record(
         "version": _version,
         "issued": _time,
         "not_after": _time,
-        "keys": MapOf(_hex, _key, 32, 1),
-        "roles": Record({"root": _role, "table": _role}),
+        "keys": MapOf(_hex, _key, 128, 1),
+        "roles": Record({"root": _role, "table": _role}, {"status": _role, "log": _role}),
     },
-    {"annotations": ANNOTATIONS},
+    {"issuers": MapOf(_name, ISSUER, 64), "grace_hours": Whole(0, MAX_GRACE_HOURS), "annotations": ANNOTATIONS},
 )
 
 RELEASE = Record(
@@ -83,6 +125,33 @@ RELEASE = Record(
         "tables": ListOf(Record({"schema": Whole(1, 1_000_000), "sha256": _hex, "size": Whole(2, MAX_TABLE_BYTES)}), 8, 1),
     },
     {"annotations": ANNOTATIONS},
+)
+
+_revoked = ListOf(Text(re.compile(r"[A-Za-z0-9._:-]+"), longest=128, what="a token's jti or a digest"), MAX_REVOKED, distinct=True)
+STATUS = Record(
+    {
+        "schema": _schema,
+        "name": _table_name,
+        "root_version": _version,
+        "version": _version,
+        "issued": _time,
+        "not_after": _time,
+        "release": Record({"version": _version, "digest": _hex}),
+        "revoked": _revoked,
+        "halted": ListOf(_name, MAX_ROUTES, distinct=True),
+    },
+    {"annotations": ANNOTATIONS},
+)
+REVOCATIONS = Record(
+    {"schema": _schema, "name": _table_name, "root_version": _version, "version": _version, "issued": _time, "revoked": _revoked},
+    {"annotations": ANNOTATIONS},
+)
+
+# Not signed: what this installation accepted before, in a file of its own.
+_seen = Record({"version": _version, "digest": _hex})
+STATE = Record(
+    {"schema": _schema, "pinned": _hex, "name": _table_name, "root": _seen, "table": _seen, "floor_time": _time},
+    {"status": _seen, "revocations": _seen},
 )
 
 # The bundle is not signed. The envelope in it has a strict reader of its own, and the bodies are named by digest.
@@ -148,7 +217,8 @@ ROW = Record(
     },
     {
         "secret": Text(re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*"), longest=128, what="a secret's name"),
-        "networks": ListOf(Text(longest=60), 32, 1, distinct=True),
+        "networks": NETWORKS,
+        **EGRESS,
         "headers": Record({}, {name: Text(re.compile(r"[!-~](?:[ -~]*[!-~])?"), longest=500, what="a header's value") for name in HEADERS}),
         "region": _label,
         "max_output": _tokens,
@@ -182,13 +252,10 @@ GRANT = Record(
         "data": _data,
         "regions": ListOf(_label, 64, 1, distinct=True),
         "max_output": _tokens,
-        "max_cost": Record({"amount": _money, "currency": _currency}),
+        "max_cost": _cost,
         "audience": ListOf(_label, 64, 1, distinct=True),
         "guards": ListOf(_label, 64, 1, distinct=True),
-        "budget": Record(
-            {"amount": _money, "currency": _currency, "per": Text(choices=("hour", "day", "week", "month"))},
-            {"scope": Text(choices=("process", "host", "cluster")), "replicas": Whole(1, 100_000)},
-        ),
+        "budget": BUDGET,
     },
 )
 

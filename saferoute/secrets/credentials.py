@@ -12,13 +12,15 @@ from typing_extensions import override
 from saferoute.errors import OriginMismatch, SecretError
 from saferoute.secrets.kept import WatchedRecord, may_remake, refused
 from saferoute.secrets.minting import reveal
+from saferoute.secrets.overlap import OverlapEnd, overlap_of
 from saferoute.secrets.secret import Uncopied, check_bound, credential_header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from saferoute.secrets.kept import Kept, Watch
     from saferoute.secrets.lookup import Sources
+    from saferoute.secrets.overlap import Overlap
     from saferoute.secrets.secret import Hidden, Secret, SecretRecord
     from saferoute.secrets.signer import Signer
     from saferoute.values.credential import CredentialSpec
@@ -40,8 +42,8 @@ class Credentials(Uncopied):
     """
 
     __slots__ = (
-        "_exchange", "_kept", "_kept_signers", "_lent", "_lock", "_looked", "_numbers", "_ready", "_refused", "_signers", "_sources",
-        "_watches", "epoch", "made",
+        "_exchange", "_kept", "_kept_signers", "_lent", "_lock", "_looked", "_numbers", "_overlaps", "_ready", "_refused", "_signers",
+        "_sources", "_watches", "epoch", "made",
     )  # fmt: skip
 
     def __init__(self, sources: Sources, made: Mapping[str, CredentialSpec] = _NONE_MADE) -> None:
@@ -56,6 +58,7 @@ class Credentials(Uncopied):
         self.made = made
         self.epoch = 0
         self._looked: dict[str, int] = {}
+        self._overlaps: dict[str, Overlap] = {}
         self._watches: dict[str, Watch] = {}
         self._refused: dict[str, float] = {}
         self._sources = sources
@@ -149,7 +152,11 @@ class Credentials(Uncopied):
 
     def _looked_up(self, name: str, origin: str, *, signs: bool = False) -> SecretRecord:
         """Find what is about to be remembered; the lock is held."""
+        if (two := self._overlaps.get(name)) is not None:  # for another origin too, the one whose turn it is
+            return two.record()
         record = self._found(name, origin, signs=signs)
+        if (overlap := overlap_of(record)) is not None:
+            self._overlaps[name] = overlap
         self.epoch += 1
         self._looked[name] = self.epoch
         if isinstance(record, WatchedRecord):
@@ -158,6 +165,30 @@ class Credentials(Uncopied):
                 self._drop(name)  # what is ready for other origins is of the old content
             self._watches[name] = record.watch
         return record
+
+    def switch(self, name: str, epoch: int, clock: Callable[[], float]) -> Overlap | None:
+        """Have the other revision of a refused key presented from now on, if its store keeps two; until a refusal, or the overlap's end.
+
+        Args:
+            name: which.
+            epoch: `epoch` as it was before the request that was refused. If somebody has switched since, that is the other one.
+            clock: seconds since the epoch.
+
+        Returns:
+            What is presented now; None if there is no other.
+        """
+        with self._lock:
+            two = self._overlaps.get(name)
+            if two is not None and self._looked.get(name, 0) <= epoch:
+                two = two.other(clock())
+                if two is not None:
+                    self._drop(name)
+                    self._overlaps[name] = two
+                    self.epoch += 1
+                    self._looked[name] = self.epoch
+                    if two.presents_previous:
+                        self._watches[name] = OverlapEnd(two.previous.until, clock)
+            return two
 
     def _look_at(self, name: str) -> None:
         with self._lock:
@@ -172,6 +203,14 @@ class Credentials(Uncopied):
         return record
 
     # ------------------------------------------------------------------------------------------------- what is made
+
+    def renew(self, made: Mapping[str, CredentialSpec]) -> None:
+        """Take the credentials of another table. What was made is kept where its row is the same."""
+        with self._exchange:
+            for name, spec in self.made.items():
+                if made.get(name) != spec:
+                    self._kept.pop(name, None)
+            self.made = made
 
     def check_made(self, name: str, origin: str) -> CredentialSpec:
         """The row of a made credential, if it may go to this origin.
@@ -284,3 +323,4 @@ class Credentials(Uncopied):
         for place in [place for place in self._signers if place[0] == name]:
             del self._signers[place]
         self._watches.pop(name, None)
+        self._overlaps.pop(name, None)

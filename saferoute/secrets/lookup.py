@@ -42,12 +42,14 @@ class StoredKey:
         origins: where it may be sent.
         revision: counts up with each rotation.
         store: "keyring" or "vault".
+        overlap_until: seconds since the epoch at which the revision before stops being presented; None if none is kept.
     """
 
     name: str
     origins: tuple[str, ...]
     revision: int
     store: str
+    overlap_until: int | None = None
 
     @override
     def __repr__(self) -> str:
@@ -64,8 +66,12 @@ class SecretStore(SecretSource, Protocol):
             SecretError: there is one of that name, or the store cannot be written; SecretStoreLocked if it does not open.
         """
 
-    def rotate(self, record: SecretRecord) -> StoredKey:
+    def rotate(self, record: SecretRecord, *, until: int | None = None) -> StoredKey:
         """Put a new secret in the place of the one of the same name; origins stay, the revision counts up.
+
+        Args:
+            record: the new secret.
+            until: seconds since the epoch up to which the old one is kept beside it; None drops the old one now.
 
         Raises:
             SecretNotFound: there is none of that name.
@@ -218,6 +224,32 @@ class Sources:
             SecretError: as in `find`.
         """
         return next((name for name in names if self.find(name) is not None), None)
+
+    def holding(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Which of these names some place holds, in the given order.
+
+        A place that can tell without reading keys out is asked once for all of them: a keyring answers slowly, and once for each name.
+        What it lists it need not be able to give; the call that needs the key finds out.
+
+        Raises:
+            SecretError: as in `find`.
+        """
+        wanted = tuple(names)
+        held: set[str] = set()
+        for source in self._sources:
+            left = [name for name in wanted if name not in held]
+            try:
+                held |= self._held_by(source, left)
+            except StoreAbsent:
+                continue
+        return tuple(name for name in wanted if name in held)
+
+    @staticmethod
+    def _held_by(source: SecretSource, names: Sequence[str]) -> set[str]:
+        holding: Callable[[Sequence[str]], Iterable[str]] | None = getattr(source, "holding", None)
+        if holding is not None:
+            return set(holding(names)) & set(names)
+        return {name for name in names if source.find(name) is not None}
 
     def forget(self, name: str) -> None:
         """Let every place drop what it remembers of a name."""

@@ -23,6 +23,7 @@ __all__ = [
     "CredentialSource",
     "Hidden",
     "Passphrase",
+    "Previous",
     "Secret",
     "SecretRecord",
     "SecretSource",
@@ -178,6 +179,19 @@ def key_to_store(secret: Secret) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Previous:
+    """The key of the revision before, which may still be presented for a while after a rotation.
+
+    Attributes:
+        secret: the key.
+        until: seconds since the epoch; from that second on it is not presented.
+    """
+
+    secret: Secret
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class SecretRecord:
     """A secret with the origins that it may be sent to.
 
@@ -186,12 +200,14 @@ class SecretRecord:
         secret: the key.
         origins: canonical origins; a secret without an origin goes nowhere.
         revision: counts up with each rotation.
+        previous: the key before, while the overlap of a rotation lasts; bound to the same origins.
     """
 
     name: str
     secret: Secret
     origins: tuple[str, ...]
     revision: int = 1
+    previous: Previous | None = None
 
 
 class SecretSource(Protocol):

@@ -6,6 +6,7 @@ of an AWS key has a colon, so there is one way to read it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Signer", "check_signable", "joined_key", "make_signer", "scope_of_origin"]
 
+_STORE_HOST = re.compile(r"secretsmanager\.([a-z]{2}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2})\.amazonaws\.com(?:\.cn)?")
 _FORM = "ACCESS_KEY_ID:SECRET_ACCESS_KEY, or ACCESS_KEY_ID:SECRET_ACCESS_KEY:SESSION_TOKEN for temporary keys"
 
 
@@ -40,6 +42,16 @@ def scope_of_origin(origin: str) -> Scope:
     return scope
 
 
+def _scope(origin: str) -> Scope:
+    """The scope of an origin that requests are signed for: a route's, or that of AWS' own store of secrets.
+
+    Raises:
+        ConfigurationError: as `scope_of_origin`.
+    """
+    store = _STORE_HOST.fullmatch(parse_origin(origin).host)
+    return scope_of_origin(origin) if store is None else Scope("secretsmanager", store[1])
+
+
 def check_signable(request: HttpRequest) -> None:
     """Refuse a request that could not be signed, before anybody is connected to.
 
@@ -47,7 +59,8 @@ def check_signable(request: HttpRequest) -> None:
         ConfigurationError: its origin is no AWS address.
         RequestError: it brings a header that the signature makes.
     """
-    scope_of_origin(request.origin)
+    if request.net.kind != "loopback":  # there, what signs says what for: a stand-in for AWS has no host name of theirs
+        _scope(request.origin)
     for name, _ in request.headers:
         if name in OWN_NAMES:
             msg = f"the header {name!r} belongs to the signature and cannot be set; nothing was sent"
@@ -63,14 +76,19 @@ class Signer(Uncopied):
 
     __slots__ = ("_day", "_keys", "_origin", "_scope")
 
-    def __init__(self, keys: AwsKeys, origin: str) -> None:
+    def __init__(self, keys: AwsKeys, origin: str, scope: Scope | None = None) -> None:
         """Take a key for an origin.
+
+        Args:
+            keys: the key.
+            origin: the only one that is signed for.
+            scope: what for; None for what a route's origin says.
 
         Raises:
             ConfigurationError: the origin is no AWS address.
         """
         self._origin = origin  # first: the repr shows it, even of a signer that was not made
-        self._scope = scope_of_origin(origin)
+        self._scope = scope or scope_of_origin(origin)
         self._keys = keys
         self._day: tuple[str, bytes] = ("", b"")
 
@@ -121,8 +139,13 @@ class Signer(Uncopied):
         return key
 
 
-def make_signer(record: SecretRecord, origin: str) -> Signer:
+def make_signer(record: SecretRecord, origin: str, scope: Scope | None = None) -> Signer:
     """Make what signs requests to an origin with a stored key.
+
+    Args:
+        record: the key.
+        origin: the only one that is signed for.
+        scope: what for; None for what a route's origin says.
 
     Raises:
         OriginMismatch: the key is not bound to the origin.
@@ -130,12 +153,12 @@ def make_signer(record: SecretRecord, origin: str) -> Signer:
         SecretError: what is stored is no AWS key; the message says the form and shows nothing of it.
     """
     check_bound(record, origin)
-    scope_of_origin(origin)
+    wanted = scope or scope_of_origin(origin)
     found = _keys_of(record)
     if isinstance(found, str):
         msg = f"the secret {record.name!r} is not an AWS key: {found}. It is stored as {_FORM}. Nothing was sent"
         raise SecretError(msg)
-    return Signer(found, origin)
+    return Signer(found, origin, wanted)
 
 
 def _keys_of(record: SecretRecord) -> AwsKeys | str:

@@ -6,15 +6,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from saferoute.errors import ConfigurationError, SaferouteError, SecretError
 from saferoute.secrets.aws_places import AwsEnvironmentPlace, AwsProfilePlace, aws_environment, aws_profile
+from saferoute.secrets.other_stores import StorePlace, store_place
+from saferoute.secrets.places import (
+    CatalogueEnv,
+    DefaultPlace,
+    EnvironmentPlace,
+    FilePlace,
+    HeldPlace,
+    KeyringPlace,
+    Origins,
+    PromptPlace,
+    VaultPlace,
+)
+from saferoute.secrets.platform_places import DirectoryPlace, ProgramPlace, SystemdPlace, directory_place, program_place, systemd_place
+from saferoute.secrets.remote_places import AwsStorePlace, OpenBaoPlace, aws_store_place, bao_server, openbao_place
 from saferoute.secrets.secret import Passphrase, Secret, SecretRecord, bound_origins, check_name
 
 if TYPE_CHECKING:
     from pathlib import PurePath
+
+    from saferoute.secrets.other_stores import ForeignStore
 
 __all__ = [
     "CatalogueEnv",
@@ -30,67 +46,6 @@ __all__ = [
     "VaultPlace",
 ]
 
-Origins: TypeAlias = str | Sequence[str]
-CatalogueEnv: TypeAlias = Mapping[str, tuple[Sequence[str], str]]
-"""Of each secret that the catalogue knows: the environment variables that may hold it, in order, and the origin it is bound to."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentPlace:
-    """Environment variables; `variables` is (name, variable, origins) of each, None for those that the catalogue lists."""
-
-    variables: tuple[tuple[str, str, tuple[str, ...]], ...] | None = None
-    label: str = "the environment"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyringPlace:
-    """The operating system's keyring."""
-
-    label: str = "the keyring"
-
-
-@dataclass(frozen=True, slots=True)
-class DefaultPlace:
-    """What `secrets=None` means: the keyring; on a machine that has none at all, the default vault if that file is there."""
-
-    label: str = "the keyring"
-
-
-@dataclass(frozen=True, slots=True)
-class VaultPlace:
-    """A vault file; `path` None is the default one, no `passphrase` and no `key_file` asks for the passphrase."""
-
-    path: str | None = None
-    passphrase: Passphrase | Callable[[], str] | None = field(default=None, repr=False)
-    key_file: str | None = None
-    label: str = "the vault"
-
-
-@dataclass(frozen=True, slots=True)
-class FilePlace:
-    """Files, one for each secret, read anew whenever a secret is looked for; `files` is (name, path, origins) of each."""
-
-    files: tuple[tuple[str, str, tuple[str, ...]], ...]
-    label: str = "the files that were named"
-
-
-@dataclass(frozen=True, slots=True)
-class PromptPlace:
-    """The person at the terminal or notebook; `origins` is (name, origins) of names that the catalogue does not know."""
-
-    origins: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    label: str = "what was typed in"
-
-
-@dataclass(frozen=True, slots=True)
-class HeldPlace:
-    """Records handed over in the program's memory, for tests."""
-
-    records: tuple[SecretRecord, ...]
-    label: str = "memory"
-
-
 Place: TypeAlias = (
     EnvironmentPlace
     | DefaultPlace
@@ -101,6 +56,12 @@ Place: TypeAlias = (
     | HeldPlace
     | AwsEnvironmentPlace
     | AwsProfilePlace
+    | DirectoryPlace
+    | SystemdPlace
+    | ProgramPlace
+    | StorePlace
+    | OpenBaoPlace
+    | AwsStorePlace
 )
 
 
@@ -205,6 +166,131 @@ class Secrets:
                 raise ConfigurationError(msg)
             rows.append((check_name(name), path, bound_origins(origins)))
         return cls((FilePlace(tuple(rows)),))
+
+    @classmethod
+    def directory(cls, path: str | PurePath, keys: Mapping[str, Origins]) -> Secrets:
+        """Take secrets from a mounted directory with one file each, of the secret's name, such as a Kubernetes secret's volume.
+
+        Files are read when their secret is looked for, and again when they change. Links may lead anywhere inside the directory.
+
+        Args:
+            path: the directory.
+            keys: for each secret's name, the origin (or origins) that it may go to.
+
+        Raises:
+            ConfigurationError: a malformed path, name or origin.
+        """
+        return cls((directory_place(path, keys),))
+
+    @classmethod
+    def systemd(cls, keys: Mapping[str, Origins]) -> Secrets:
+        """Take secrets from this systemd service's credentials (LoadCredential=), whose directory $CREDENTIALS_DIRECTORY names.
+
+        Args:
+            keys: for each secret's name, which is the credential's too, the origin (or origins) that it may go to.
+
+        Raises:
+            ConfigurationError: a malformed name or origin.
+        """
+        return cls((systemd_place(keys),))
+
+    @classmethod
+    def from_process(
+        cls,
+        programs: Mapping[str, tuple[Sequence[str], Origins]],
+        *,
+        timeout: float = 10.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> Secrets:
+        """Take secrets from programs that write them to their output: the key alone, or {"v": 1, "secret": "..."}.
+
+        Args:
+            programs: for each secret's name, the program as a list of words that begins with its absolute path, and the origin (or
+                origins) that the key may go to, as in `{"openai": (["/usr/bin/pass", "show", "openai"], "https://api.openai.com")}`.
+            timeout: seconds for one run, at most 120.
+            environment: variables for the programs, beside PATH, HOME and LC_ALL; they get nothing of this process's own.
+
+        Raises:
+            ConfigurationError: a malformed name, command, origin, time or environment.
+        """
+        return cls((program_place(programs, timeout, environment),))
+
+    @classmethod
+    def from_store(cls, store: ForeignStore, keys: Mapping[str, tuple[str, Origins]]) -> Secrets:
+        """Take secrets from a store of your own: any object with a `label` and `fetch(reference)`.
+
+        Args:
+            store: the store; it is asked once for each secret, and again after the secret was refused.
+            keys: for each secret's name, what `fetch` is given, and the origin (or origins) that the key may go to.
+
+        Raises:
+            ConfigurationError: it is no store, or a malformed name, reference or origin.
+        """
+        return cls((store_place(store, keys),))
+
+    @classmethod
+    def openbao(
+        cls,
+        address: str,
+        keys: Mapping[str, tuple[str, Origins]],
+        *,
+        credentials: SecretsSpec = None,
+        token: str | None = None,
+        approle: tuple[str, str] | None = None,
+        kubernetes: tuple[str, str] | None = None,
+        mount: str = "secret",
+        namespace: str | None = None,
+        networks: Sequence[str] = (),
+        ca_pem: str | None = None,
+    ) -> Secrets:
+        """Take secrets from a key-value store (version 2) of OpenBao, or of a server that speaks its protocol.
+
+        Args:
+            address: the server's origin; https, or http on 127.0.0.1.
+            keys: for each secret's name, its path, and the origin (or origins) that the key may go to.
+            credentials: where the secret is found that logs in, as `secrets=` of a client. It must be bound to the address.
+            token: the name of that secret, if it is a token.
+            approle: role id, and the name of that secret, if it is an AppRole's secret id.
+            kubernetes: role, and the name of that secret, if it is a workload's JWT.
+            mount: where the store is mounted.
+            namespace: the namespace, if there is one.
+            networks: CIDR blocks that the address may resolve to, for a server in a private network.
+            ca_pem: roots as PEM text, in place of certifi's.
+
+        Raises:
+            ConfigurationError: a malformed address, name, path, origin or login.
+        """
+        server = bao_server(
+            address, credentials=credentials, token=token, approle=approle, kubernetes=kubernetes,
+            namespace=namespace, networks=networks, ca_pem=ca_pem,
+        )  # fmt: skip
+        return cls((openbao_place(server, keys, mount),))
+
+    @classmethod
+    def aws_secrets_manager(
+        cls,
+        region: str,
+        keys: Mapping[str, tuple[str, Origins]],
+        *,
+        credentials: SecretsSpec = None,
+        key: str = "aws",
+        endpoint: str | None = None,
+        networks: Sequence[str] = (),
+    ) -> Secrets:
+        """Take secrets from AWS Secrets Manager.
+
+        Args:
+            region: such as "eu-central-1".
+            keys: for each secret's name, its name or ARN there, and the origin (or origins) that the key may go to.
+            credentials: where the AWS key is found, as `secrets=` of a client. It must be bound to the endpoint.
+            key: what that AWS key is called there.
+            endpoint: an origin other than "https://secretsmanager.REGION.amazonaws.com", such as a VPC endpoint's.
+            networks: CIDR blocks that the endpoint may resolve to, if it is in a private network.
+
+        Raises:
+            ConfigurationError: a malformed region, name, id, origin or endpoint.
+        """
+        return cls((aws_store_place(region, keys, credentials=credentials, key=key, endpoint=endpoint, networks=networks),))
 
     @classmethod
     def keyring(cls) -> Secrets:

@@ -4,8 +4,10 @@ One strict JSON object: the parameters of the key derivation, a check value, the
 
     root              = Argon2id(passphrase, salt; iterations, lanes, memory; associated data = the header)
     check, MAC key    = HKDF-SHA256(root; salt = SHA-256(header))
-    key, commitment   = HKDF-SHA256(root; salt = the record's own; info = {name, origins, revision})
-    ciphertext        = AES-256-GCM(key, 12-byte nonce, the secret; associated data = {name, origins, revision})
+    key, commitment   = HKDF-SHA256(root; salt = the record's own; info = bound)
+    ciphertext        = AES-256-GCM(key, 12-byte nonce, the secret; associated data = bound)
+    bound             = {name, origins, revision}, and `until` while the overlap of a rotation lasts; then the plain text is the secret,
+                        a line feed (which no secret holds), and the secret of the revision before
 
 The rules, and what each is against:
 
@@ -15,7 +17,8 @@ The rules, and what each is against:
 - The MAC covers the list of records, so that none can be dropped, doubled, or brought back from an older file of the same vault.
   Putting back a whole older file is not noticed: nothing outside the file says how new it should be.
 - AES-GCM does not commit to its key, so each record carries 32 derived bytes that do, compared before anything is decrypted.
-- Name, origins and revision are readable without the passphrase, and authenticated: an edited origin is an error, not a new home.
+- Name, origins, revision and `until` are readable without the passphrase, and authenticated: an edited origin is an error, not a new
+  home, and an overlap cannot be made longer.
 
 Python cannot wipe its bytes objects. Keys derived here live until they are collected.
 """
@@ -27,7 +30,17 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from saferoute.errors import SecretError, SecretStoreLocked
-from saferoute.secrets.secret import Hidden, Passphrase, Secret, SecretRecord, bound_origins, check_name, key_to_store, make_secret
+from saferoute.secrets.secret import (
+    Hidden,
+    Passphrase,
+    Previous,
+    Secret,
+    SecretRecord,
+    bound_origins,
+    check_name,
+    key_to_store,
+    make_secret,
+)
 from saferoute.secrets.vault_format import (
     MAX_RECORDS,
     NONCE_BYTES,
@@ -131,14 +144,14 @@ def open_record(vault: SealedVault, key: VaultKey, name: str) -> SecretRecord | 
     record = vault.find(name)
     if record is None:
         return None
-    secret = _decrypted(record, key)
-    if secret is None:
+    opened = _decrypted(record, key)
+    if opened is None:
         raise damaged(f"the record {name!r} does not fit its name, origins and revision")
-    return SecretRecord(record.name, secret, record.origins, record.revision)
+    return SecretRecord(record.name, opened[0], record.origins, record.revision, opened[1])
 
 
-def _decrypted(record: SealedRecord, key: VaultKey) -> Secret | None:
-    """The record's secret, or None. Nothing is raised from here: this frame holds the record's key and the plain bytes."""
+def _decrypted(record: SealedRecord, key: VaultKey) -> tuple[Secret, Previous | None] | None:
+    """The record's secret and the one before, or None. Nothing is raised from here: this frame holds the record's key and content."""
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415  heavy: only those who open a vault pay
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
@@ -146,10 +159,14 @@ def _decrypted(record: SealedRecord, key: VaultKey) -> Secret | None:
     if not hmac.compare_digest(commitment, record.commitment):
         return None
     try:
-        secret = make_secret(AESGCM(aead_key).decrypt(record.nonce, record.data, TAG + record.bound()))
+        plain = AESGCM(aead_key).decrypt(record.nonce, record.data, TAG + record.bound())
     except InvalidTag:
         return None
-    return secret if isinstance(secret, Secret) else None
+    texts = [plain] if record.until is None else plain.split(b"\n")
+    secrets = [secret for secret in map(make_secret, texts) if isinstance(secret, Secret)]
+    if len(secrets) != len(texts) or len(texts) != (1 if record.until is None else 2):
+        return None
+    return secrets[0], None if record.until is None else Previous(secrets[1], record.until)
 
 
 def with_record(vault: SealedVault, key: VaultKey, record: SecretRecord, *, random: Callable[[int], bytes]) -> SealedVault:
@@ -166,10 +183,13 @@ def with_record(vault: SealedVault, key: VaultKey, record: SecretRecord, *, rand
         msg = f"the vault is full: it holds {MAX_RECORDS} records"
         raise SecretError(msg)
     name, origins, salt, nonce = check_name(record.name), bound_origins(record.origins), random(SALT_BYTES), random(NONCE_BYTES)
-    bound = SealedRecord(name, origins, record.revision, salt, nonce, b"", b"").bound()
+    previous = record.previous
+    until = None if previous is None else previous.until
+    bound = SealedRecord(name, origins, record.revision, salt, nonce, b"", b"", until).bound()
     aead_key, commitment = _record_keys(key, salt, bound)
-    data = AESGCM(aead_key).encrypt(nonce, key_to_store(record.secret), TAG + bound)
-    sealed = SealedRecord(name, origins, record.revision, salt, nonce, commitment, data)
+    plain = key_to_store(record.secret) + (b"" if previous is None else b"\n" + key_to_store(previous.secret))
+    data = AESGCM(aead_key).encrypt(nonce, plain, TAG + bound)
+    sealed = SealedRecord(name, origins, record.revision, salt, nonce, commitment, data, until)
     return _sealed(key, vault.kdf, vault.salt, tuple(sorted([*others, sealed], key=lambda one: one.name)))
 
 

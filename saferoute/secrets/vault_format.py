@@ -37,11 +37,13 @@ TAG = b"saferoute vault v1 "
 
 _SCHEMA = 1
 _MAX_REVISION = 2**31
+_MAX_TIME = 2**40
 _HALF, _GCM_TAG = 32, 16
-_MAX_DATA = 16_384 + _GCM_TAG
+_MAX_DATA = 2 * 16_384 + 1 + _GCM_TAG  # two keys, while the overlap of a rotation lasts
 _TOP = {"check", "kdf", "mac", "records", "schema"}
 _KDF = {"iterations", "lanes", "memory_kib", "name", "salt"}
 _RECORD = {"commitment", "data", "name", "nonce", "origins", "revision", "salt"}
+_OVERLAPPING = _RECORD | {"until"}
 # name of the parameter: (weakest that is read, with unsafe_weak_kdf, strongest)
 _BOUNDS = {"iterations": (3, 1, 10), "lanes": (1, 1, 16), "memory_kib": (65_536, 8, 1_048_576)}
 
@@ -63,7 +65,10 @@ class Kdf:
 
 @dataclass(frozen=True, slots=True)
 class SealedRecord:
-    """One record as it stands in the file; name, origins and revision are to be believed only after `verify`."""
+    """One record as it stands in the file; name, origins, revision and `until` are to be believed only after `verify`.
+
+    `until` is when the overlap of a rotation ends, in seconds since the epoch; then `data` holds the previous key too. None: one key.
+    """
 
     name: str
     origins: tuple[str, ...]
@@ -72,10 +77,12 @@ class SealedRecord:
     nonce: bytes
     commitment: bytes
     data: bytes
+    until: int | None = None
 
     def bound(self) -> bytes:
         """What the ciphertext is bound to."""
-        return strict_json.canonical({"name": self.name, "origins": list(self.origins), "revision": self.revision})
+        fields: dict[str, Any] = {"name": self.name, "origins": list(self.origins), "revision": self.revision}
+        return strict_json.canonical(fields if self.until is None else fields | {"until": self.until})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +148,13 @@ def encode(vault: SealedVault) -> bytes:
 
 
 def _read_record(value: object) -> SealedRecord:
-    fields = _fields(value, _RECORD, "a record does not have the fields it should")
+    overlaps = isinstance(value, dict) and "until" in value
+    fields = _fields(value, _OVERLAPPING if overlaps else _RECORD, "a record does not have the fields it should")
     revision, origins, data = fields["revision"], fields["origins"], _bytes(fields["data"], None)
-    if not isinstance(revision, int) or isinstance(revision, bool) or not 1 <= revision <= _MAX_REVISION:
+    if not _is_count(revision, _MAX_REVISION):
         raise damaged("a record's revision is not a count")
+    if overlaps and not _is_count(fields["until"], _MAX_TIME):
+        raise damaged("the end of a record's overlap is not a time")
     if not isinstance(origins, list) or not all(isinstance(origin, str) for origin in origins):
         raise damaged("a record's origins are not a list of texts")
     if not _GCM_TAG < len(data) <= _MAX_DATA:
@@ -156,7 +166,11 @@ def _read_record(value: object) -> SealedRecord:
     if list(bound) != origins:
         raise damaged("a record's origins are not in order")
     sized = (_bytes(fields["salt"], SALT_BYTES), _bytes(fields["nonce"], NONCE_BYTES), _bytes(fields["commitment"], _HALF))
-    return SealedRecord(name, bound, revision, *sized, data)
+    return SealedRecord(name, bound, revision, *sized, data, fields.get("until"))
+
+
+def _is_count(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def body_of(kdf: Kdf, salt: bytes, check: bytes, records: tuple[SealedRecord, ...]) -> dict[str, Any]:
@@ -171,6 +185,7 @@ def body_of(kdf: Kdf, salt: bytes, check: bytes, records: tuple[SealedRecord, ..
             "revision": record.revision,
             "salt": _text(record.salt),
         }
+        | ({} if record.until is None else {"until": record.until})
         for record in records
     ]
     return {"check": _text(check), "kdf": _costs(kdf, salt), "records": rows, "schema": _SCHEMA}

@@ -97,10 +97,17 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of an answer. Header names are lower-case; a repeated header's values are joined with ", "."""
+    """The head of an answer. Header names are lower-case; a repeated header's values are joined with ", ".
+
+    Attributes:
+        status: such as 200.
+        headers: as above.
+        notes: what the driver did on the way to this answer that the caller should know, such as presenting the other revision of a key.
+    """
 
     status: int
     headers: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from saferoute.errors import RequestError, UnknownOption
+from saferoute.values.permission import HeldCapability, HeldChain, PresentedToken
 from saferoute.values.request import DataLabel, OnUnsupported, ReasoningEffort
 from saferoute.values.tools import ToolLike, tools_from
 
@@ -38,6 +39,7 @@ class CallOptions(TypedDict, total=False):
         max_attempts: how many requests the call may send at most; an alias's own number in the table is the upper bound.
         max_cost: in US dollars: refuse the call before it is sent if the worst case of one request costs more.
         data: label of what the messages hold; rows whose ceiling is lower drop out.
+        capability: a `saferoute.Capability`, or the call token of somebody else's (`Capability.prove`), that must allow the call as well.
         on_unsupported: what to do with a parameter that the model does not have: "error" (the default), "drop" with a warning, or
             "emulate" with a warning, as far as it can be: a JSON Schema is asked for in words, and the answer checked against it.
         provider_options: wire fields, under the provider's name, the row's or the dialect's; only those that the row lists.
@@ -59,6 +61,7 @@ class CallOptions(TypedDict, total=False):
     max_attempts: int
     max_cost: Money
     data: DataLabel
+    capability: HeldCapability | str
     on_unsupported: OnUnsupported
     provider_options: Mapping[str, Mapping[str, Any]]
 
@@ -71,6 +74,7 @@ class OperationOptions(TypedDict, total=False):
         max_attempts: how many attempts may fail before the call does; a call that needs one request sends at most so many.
         max_cost: in US dollars: refuse the call before it is sent if its worst case costs more, or is not known.
         data: label of what is sent; rows whose ceiling is lower drop out.
+        capability: a `saferoute.Capability`, or the call token of somebody else's, that must allow the call as well.
         on_unsupported: what to do with a parameter that the provider does not have.
         provider_options: wire fields, under the provider's name, the row's or the dialect's; only those that the row lists.
     """
@@ -79,6 +83,7 @@ class OperationOptions(TypedDict, total=False):
     max_attempts: int
     max_cost: Money
     data: DataLabel
+    capability: HeldCapability | str
     on_unsupported: OnUnsupported
     provider_options: Mapping[str, Mapping[str, Any]]
 
@@ -245,6 +250,13 @@ def _provider_options(value: Any, name: str) -> dict[str, dict[str, Any]]:  # no
     return {key: dict(inner) for key, inner in value.items()}
 
 
+def _capability(value: Any, name: str) -> HeldChain | PresentedToken:  # noqa: ANN401
+    """The client has made one of the two, of a Capability that this process holds or of a call token."""
+    if isinstance(value, HeldChain | PresentedToken):
+        return value
+    raise _wrong(name, "a saferoute.Capability, or a call token (Capability.prove)", value)
+
+
 _CHECKS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "tools": lambda value, _: tools_from(value),
     "tool_choice": _text,
@@ -262,6 +274,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "max_attempts": _whole(1, 100),
     "max_cost": money,
     "data": _word(get_args(DataLabel)),
+    "capability": _capability,
     "on_unsupported": _word(get_args(OnUnsupported)),
     "provider_options": _provider_options,
 }

@@ -7,12 +7,25 @@ an empty set allows nothing. No field widens what another permission allows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from saferoute.values.request import DataLabel
 
-__all__ = ["Budget", "Cost", "Period", "Permission", "Scope", "data_rank", "scope_rank"]
+__all__ = [
+    "Budget",
+    "Cost",
+    "HeldCapability",
+    "HeldChain",
+    "Period",
+    "Permission",
+    "PresentedToken",
+    "Scope",
+    "data_rank",
+    "scope_rank",
+]
 
 Period: TypeAlias = Literal["hour", "day", "week", "month"]
 Scope: TypeAlias = Literal["process", "host", "cluster"]
@@ -30,6 +43,40 @@ def data_rank(label: DataLabel) -> int:
 def scope_rank(scope: Scope) -> int:
     """Rank a scope: the higher, the wider."""
     return _SCOPES.index(scope)
+
+
+class HeldCapability(Protocol):
+    """A capability whose private key this process holds: a `saferoute.Capability`."""
+
+    @property
+    def chain(self) -> str:
+        """The chain's text; useless without the key."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of that text, in hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChain:
+    """The chain of a capability whose private key this process holds."""
+
+    text: str
+
+    @override
+    def __repr__(self) -> str:
+        return "HeldChain(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedToken:
+    """A chain with a proof for one request, from whoever holds its key."""
+
+    text: str
+
+    @override
+    def __repr__(self) -> str:
+        return "PresentedToken(...)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 import subprocess
@@ -92,11 +93,12 @@ def test_missing_unreadable_foreign_and_expired(tmp_path: Path) -> None:
         saferoute.Client(old / "routes.json", trust=write(old, age=8 * 86_400))
 
 
-def test_a_table_that_expires_while_the_process_runs_refuses_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_expires_while_the_process_runs_refuses_calls(tmp_path: Path) -> None:
     trust = write(tmp_path)
     with saferoute.Client(tmp_path / "routes.json", trust=trust, secrets=saferoute.Secrets.of({})) as client:
         later = time.time() + 8 * 86_400
-        monkeypatch.setattr("saferoute.client.core.time.time", lambda: later)
+        core = client._core
+        core._snapshot = dataclasses.replace(core._snapshot, clock=lambda: later)
         with pytest.raises(TableExpired):
             client.chat("row", "hi")
 

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from saferoute.routing.trust import verify_bundle
+from saferoute.routing.trust import TrustFiles, verify_bundle, verify_trust
 from saferoute.signing.envelope import PayloadType, encode_base64, sign
 from saferoute.signing.keys import PrivateKey
 from saferoute.signing.strict_json import canonical
@@ -17,6 +17,7 @@ from saferoute.signing.strict_json import canonical
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from saferoute.routing.opened import Opened
     from saferoute.routing.table import RoutingTable
 
 NOW = 1_800_000_000
@@ -26,6 +27,9 @@ ROOT_KEY_2 = PrivateKey.from_seed(b"R" * 32)
 TABLE_KEY = PrivateKey.from_seed(b"t" * 32)
 TABLE_KEY_2 = PrivateKey.from_seed(b"T" * 32)
 STRANGER = PrivateKey.from_seed(b"s" * 32)
+STATUS_KEY = PrivateKey.from_seed(b"u" * 32)
+LOG_KEY = PrivateKey.from_seed(b"l" * 32)
+ISSUER_KEY = PrivateKey.from_seed(b"i" * 32)
 
 
 def changed(value: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -116,6 +120,70 @@ def root_payload(**changes: Any) -> dict[str, Any]:
     return changed(plain, changes)
 
 
+def role_row(*keys: PrivateKey, threshold: int = 1) -> dict[str, Any]:
+    """A role in a root's words."""
+    return {"keyids": [key_id(key) for key in keys], "threshold": threshold}
+
+
+def issuer_row(*keys: PrivateKey, **changes: Any) -> dict[str, Any]:
+    """An issuer in a root's words."""
+    return changed({"keyids": [key_id(key) for key in keys], "max_life": 3600, "max_depth": 4, "ceiling": {}}, changes)
+
+
+def status_root(**changes: Any) -> dict[str, Any]:
+    """A root's payload with a status role."""
+    plain = root_payload()
+    return changed(
+        plain,
+        {
+            "keys": {**plain["keys"], key_id(STATUS_KEY): key_row(STATUS_KEY)},
+            "roles": {**plain["roles"], "status": role_row(STATUS_KEY)},
+            **changes,
+        },
+    )
+
+
+def full_root() -> dict[str, Any]:
+    """A root's payload that uses every field of the schema."""
+    ceiling = {
+        "operations": ["chat"], "models": ["model-1"], "providers": ["example"], "routes": ["main"], "tools": ["search"], "data": "internal",
+        "regions": ["eu"], "max_output": 900, "max_cost": {"amount": 1, "currency": "USD"},
+        "budget": {"amount": 5, "currency": "USD", "per": "day", "scope": "host", "replicas": 2},
+    }  # fmt: skip
+    plain = status_root()
+    more = {key_id(key): key_row(key) for key in (LOG_KEY, ISSUER_KEY)}
+    return changed(
+        plain,
+        {
+            "keys": {**plain["keys"], **more},
+            "roles": {**plain["roles"], "log": role_row(LOG_KEY)},
+            "issuers": {"ci": issuer_row(ISSUER_KEY, ceiling=ceiling, annotations={"owner": "build"})},
+            "grace_hours": 24,
+            "annotations": {"ticket": "T-2"},
+        },
+    )
+
+
+def status_payload(release: dict[str, Any] | bytes, /, **changes: Any) -> dict[str, Any]:
+    """A status's payload that says that this release is current."""
+    raw = release if isinstance(release, bytes) else canonical(release)
+    plain = {
+        "schema": 1, "name": "acme", "root_version": 1, "version": 1, "issued": NOW, "not_after": NOW + DAY,
+        "release": {"version": 1, "digest": hashlib.sha256(raw).hexdigest()}, "revoked": [], "halted": [],
+    }  # fmt: skip
+    return changed(plain, changes)
+
+
+def revocations_payload(**changes: Any) -> dict[str, Any]:
+    """A revocation list's payload."""
+    return changed({"schema": 1, "name": "acme", "root_version": 1, "version": 1, "issued": NOW, "revoked": ["token-1"]}, changes)
+
+
+def document(kind: str, payload: dict[str, Any] | bytes, *signers: PrivateKey) -> bytes:
+    """A signed file around any payload."""
+    return canonical(signed(kind, payload if isinstance(payload, bytes) else canonical(payload), *signers))
+
+
 def release_payload(*bodies: bytes, **changes: Any) -> dict[str, Any]:
     """A release's payload that names these bodies, all of schema 1 upwards."""
     tables = [{"schema": 1 + n, "sha256": hashlib.sha256(body).hexdigest(), "size": len(body)} for n, body in enumerate(bodies)]
@@ -141,6 +209,19 @@ class Files:
         """Verify, as a client does."""
         digest = hashlib.sha256(self.root).hexdigest() if sha256 is None else sha256
         return verify_bundle(self.root, digest, self.bundle, now, allow_local=allow_local, min_table_version=least)
+
+    def trusted(
+        self,
+        now: float = NOW,
+        *,
+        updates: Sequence[bytes] = (),
+        status: bytes | None = None,
+        revocations: bytes | None = None,
+        **options: Any,
+    ) -> Opened:
+        """Verify with all that may belong to it."""
+        whole = TrustFiles(self.root, self.bundle, tuple(updates), status, revocations)
+        return verify_trust(whole, hashlib.sha256(self.root).hexdigest(), now, **options)
 
 
 def files(

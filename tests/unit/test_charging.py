@@ -217,7 +217,7 @@ def test_a_nonce_is_used_once_and_a_retry_does_not_need_another(kind: str, waits
     world = World(Answer([body()]))
     with pytest.raises(CapabilityInvalid, match="was used before") as refused:
         chat(kind, world, call(row(), charge=once))  # type: ignore[arg-type]
-    assert (refused.value.code, world.requests) == ("replay", [])
+    assert (refused.value.code, world.requests) == ("replayed", [])
 
 
 @BOTH
@@ -244,7 +244,7 @@ def test_a_charge_holds_every_account_once_and_every_known_worst_case() -> None:
     )
     rows = (row("a"), target("b"), target("c", prices=Prices("EUR", input=1, output=1)))
     asked = Asked("fast", max_output=10, input_bytes=100, now=0.0)
-    made = charge_for(Book(), permissions, asked, rows, None)  # type: ignore[arg-type]
+    made = charge_for(Book, permissions, asked, rows)  # type: ignore[arg-type]
     assert made is not None
     assert [(one.key, one.limit, one.unit) for one in made.accounts] == [
         ("shared|USD|1970-01-01", 4_000, "USD"),
@@ -256,15 +256,15 @@ def test_a_charge_holds_every_account_once_and_every_known_worst_case() -> None:
 
 def test_nothing_to_count_makes_no_charge() -> None:
     asked = Asked("fast")
-    assert charge_for(Book(), (Permission("one"),), asked, (), None) is None  # type: ignore[arg-type]
-    made = charge_for(Book(), (Permission("one"),), asked, (), ("n", 1.0))  # type: ignore[arg-type]
+    assert charge_for(Book, (Permission("one"),), asked, ()) is None  # type: ignore[arg-type]
+    made = charge_for(Book, (Permission("one"),), asked, (), ("n", 1.0))  # type: ignore[arg-type]
     assert made is not None
     assert (made.accounts, made.once) == ((), ("n", 1.0))
 
 
 def test_a_narrow_store_refuses_what_must_be_counted_widely() -> None:
     with pytest.raises(CapabilityForbidden, match=r"Accounts\.sqlite\(path\)") as refused:
-        charge_for(Book(), (Permission("one", budgets=(Budget("k", 1),)),), Asked("fast"), (), None)  # type: ignore[arg-type]
+        charge_for(Book, (Permission("one", budgets=(Budget("k", 1),)),), Asked("fast"), ())  # type: ignore[arg-type]
     assert refused.value.code == "scope"
 
 

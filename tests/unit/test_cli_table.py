@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 import sys
@@ -65,7 +66,7 @@ def here(run: Commands) -> pathlib.Path:
 
 def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
     then = time.time() + days * 86_400
-    monkeypatch.setattr("saferoute.cli.table.time.time", lambda: then)
+    monkeypatch.setattr("saferoute.cli.table_show.time.time", lambda: then)
 
 
 def test_sign_counts_the_version_up(run: Commands, here: pathlib.Path) -> None:
@@ -170,15 +171,68 @@ def test_a_table_of_somebody_else_is_not_replaced(run: Commands, here: pathlib.P
     assert (here / "routes.json").read_bytes() == theirs.bundle
 
 
-def test_a_root_that_wants_two_signatures_is_said(run: Commands, here: pathlib.Path) -> None:
+def two_signers(here: pathlib.Path) -> list[PrivateKey]:
+    """Put a root in place that asks for two signatures on tables; the keys are beside it as a.pem and b.pem."""
     root, *members = (PrivateKey.generate() for _ in range(3))
     now = time.time()
     public = [key.public_key for key in members]
-    two = new_root("shop", root_signers=[root], table_keys=public, now=now, not_after=now + 9e5, table_threshold=2)
-    (here / "root.json").write_bytes(two)
-    done = run("table", "sign")
-    assert done.code == 1
-    assert "asks for 2 signatures" in done.err
+    (here / "root.json").write_bytes(
+        new_root("shop", root_signers=[root], table_keys=public, now=now, not_after=now + 9e5, table_threshold=2)
+    )
+    for name, key in zip("ab", members, strict=True):
+        (here / f"{name}.pem").write_bytes(key.to_pem(None))
+        (here / f"{name}.pem").chmod(0o600)
+    return members
+
+
+def test_a_table_waits_for_its_second_signature(run: Commands, here: pathlib.Path) -> None:
+    two_signers(here)
+    before = (here / "routes.json").read_bytes()
+    first = run("table", "sign", "--key", "a.pem")
+    assert (first.code, first.out) == (0, "")
+    assert first.err == "routes.pending.json has 1 of 2 signatures and waits for more: saferoute table sign --continue\n"
+    assert (here / "routes.json").read_bytes() == before
+    again = run("table", "sign", "--key", "a.pem")
+    assert (again.code, "--restart drops it" in again.err) == (1, True)
+    same = run("table", "sign", "--continue", "--key", "a.pem")  # one key twice is one signature
+    assert (same.code, (here / "routes.json").read_bytes()) == (0, before)
+    second = run("table", "sign", "--continue", "--key", "b.pem")
+    assert second.out.startswith("routes.json: table shop version 2, valid until ")
+    assert not (here / "routes.pending.json").exists()
+    assert run("table", "verify").code == 0
+    assert run("table", "sign", "--continue", "--key", "b.pem").err.startswith("error: nothing waits for signatures")
+
+
+def test_a_table_is_signed_where_the_keys_are(run: Commands, here: pathlib.Path) -> None:
+    members = two_signers(here)
+    exported = run("table", "sign", "--export", "bytes")
+    assert exported.code == 0
+    assert "has 0 of 2 signatures" in exported.err
+    message = (here / "bytes").read_bytes()
+    assert message.startswith(b"DSSEv1 ")
+    (here / "one").write_bytes(members[0].sign(message))
+    (here / "two").write_text(base64.b64encode(members[1].sign(message)).decode() + "\n", encoding="ascii")
+    (here / "wrong").write_bytes(members[1].sign(message + b" "))
+    (here / "short").write_bytes(b"no")
+    assert "not a signature of anybody" in run("table", "sign", "--import", "wrong").err
+    assert "holds no signature" in run("table", "sign", "--import", "short").err
+    assert "has 1 of 2" in run("table", "sign", "--import", "one").err
+    assert run("table", "sign", "--import", "two").out.startswith("routes.json: table shop version 2, ")
+    assert run("table", "sign", "--export", "bytes").code == 1  # never over a file that is there
+    assert not (here / "routes.pending.json").exists()
+
+
+def test_signatures_of_strangers_do_not_count(run: Commands, here: pathlib.Path) -> None:
+    two_signers(here)
+    stranger = PrivateKey.generate()
+    (here / "c.pem").write_bytes(stranger.to_pem(None))
+    (here / "c.pem").chmod(0o600)
+    assert run("table", "sign", "--key", "a.pem").code == 0
+    pending = (here / "routes.pending.json").read_bytes()
+    done = run("table", "sign", "--continue", "--key", "c.pem")
+    assert (done.code, "is not in the table role" in done.err) == (1, True)
+    assert (here / "routes.pending.json").read_bytes() == pending
+    assert "waits for signatures" in run("table", "revert", "routes.json").err
 
 
 def test_verify_says_what_it_believed(run: Commands, here: pathlib.Path) -> None:

@@ -296,7 +296,7 @@ def test_max_cost(provider: EmbeddedProvider, tmp_path: Path) -> None:
         (lambda c: c.embed("r/m", "a", num_retries=3), "use max_attempts"),
         (
             lambda c: c.embed("r/m", "a", temperature=0),
-            "'temperature' is no option of embed; besides its own arguments it takes data, max_attempts",
+            "'temperature' is no option of embed; besides its own arguments it takes capability, data, max_attempts",
         ),
         (lambda c: c.generate_image("r/m", "a", response_format="x"), "no option of generate_image: use format"),
         (lambda c: c.available_models("r", input="x"), "no option of available_models"),

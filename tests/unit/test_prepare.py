@@ -173,7 +173,7 @@ def test_outputs_are_made_once_and_do_not_pile_up(client: saferoute.Client) -> N
     assert client._core.call("row", "hi", Fixed, None, {}, stream=False).output is first
     for number in range(300):
         client._core.call("row", "hi", pydantic.create_model(f"M{number}", x=(int, ...)), None, {}, stream=False)
-    assert len(client._core._outputs) <= 256
+    assert len(client._core.shared._outputs) <= 256
 
 
 def test_a_locked_store_is_no_reason_to_refuse_a_server_that_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:

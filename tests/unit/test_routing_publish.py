@@ -139,7 +139,7 @@ def test_files_open_for_production(tmp_path: Path) -> None:
     (tmp_path / "root.json").write_bytes(root)
     (tmp_path / "routes.json").write_bytes(a_release(root))
     trust = Trust.pinned(tmp_path / "root.json", sha256=pin(root))
-    assert open_table(tmp_path / "routes.json", trust, NOW).name == "acme"
+    assert open_table(tmp_path / "routes.json", trust, NOW, state=tmp_path / "state").table.name == "acme"
     assert load_bundle(str(tmp_path / "routes.json"), trust)[0] == root
     with pytest.raises(TableRollback):
         open_table(tmp_path / "routes.json", Trust.pinned(tmp_path / "root.json", sha256=pin(root), min_table_version=2), NOW)

@@ -53,7 +53,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_there_is_no_way_to_get_one(machine: Machine) -> None:
-    assert sorted(keys.__all__) == ["StoredKey", "add", "list", "remove", "rotate"]
+    assert sorted(keys.__all__) == ["RowKey", "StoredKey", "add", "check", "import_env", "list", "remove", "rotate"]
     stored = keys.add("openai", canary())
     assert not [name for name in dir(stored) if "secret" in name or "value" in name]
 

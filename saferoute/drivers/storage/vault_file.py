@@ -12,8 +12,8 @@ from saferoute.drivers.storage.private_file import exclusive, read_private, repl
 from saferoute.errors import SecretError, SecretNotFound, SecretStoreLocked
 from saferoute.secrets import vault
 from saferoute.secrets.lookup import StoreAbsent, StoredKey
-from saferoute.secrets.secret import Passphrase, SecretRecord
-from saferoute.secrets.vault_format import MAX_VAULT_BYTES, Kdf, SealedVault, decode, encode
+from saferoute.secrets.secret import Passphrase, Previous, SecretRecord
+from saferoute.secrets.vault_format import MAX_VAULT_BYTES, Kdf, SealedRecord, SealedVault, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,7 +134,7 @@ class VaultStore:
             SecretError: the file is not private, or is no vault.
         """
         sealed = self._sealed()
-        return () if sealed is None else tuple(StoredKey(one.name, one.origins, one.revision, "vault") for one in sealed.records)
+        return () if sealed is None else tuple(_stored(one) for one in sealed.records)
 
     def add(self, record: SecretRecord) -> StoredKey:
         """Store a new secret; makes the vault if there is none.
@@ -150,8 +150,12 @@ class VaultStore:
             current, key = (sealed, self._unlocked(sealed)) if sealed is not None else self._made()
             return self._written(vault.with_record(current, key, record, random=self._random), record.name)
 
-    def rotate(self, record: SecretRecord) -> StoredKey:
+    def rotate(self, record: SecretRecord, *, until: int | None = None) -> StoredKey:
         """Put a new secret in the place of the one of the same name; origins stay, the revision counts up.
+
+        Args:
+            record: the new secret.
+            until: seconds since the epoch up to which the old one is kept beside it; None drops the old one now.
 
         Raises:
             SecretNotFound: there is none of that name.
@@ -160,8 +164,11 @@ class VaultStore:
         """
         with self._changing() as sealed:
             current, old = self._existing(sealed, record.name)
-            new = SecretRecord(record.name, record.secret, old.origins, old.revision + 1)
-            return self._written(vault.with_record(current, self._unlocked(current), new, random=self._random), record.name)
+            key = self._unlocked(current)
+            kept = None if until is None else vault.open_record(current, key, record.name)
+            previous = None if until is None or kept is None else Previous(kept.secret, until)
+            new = SecretRecord(record.name, record.secret, old.origins, old.revision + 1, previous)
+            return self._written(vault.with_record(current, key, new, random=self._random), record.name)
 
     def remove(self, name: str) -> StoredKey:
         """Take a secret out.
@@ -174,7 +181,7 @@ class VaultStore:
         with self._changing() as sealed:
             current, old = self._existing(sealed, name)
             self._write(vault.without_record(current, self._unlocked(current), name))
-            return StoredKey(name, old.origins, old.revision, "vault")
+            return old
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[SealedVault | None]:
@@ -222,7 +229,7 @@ class VaultStore:
         if sealed is None or found is None:
             msg = f'{self.label} has no key for {name}; saferoute.keys.add("{name}", store="vault") stores one'
             raise SecretNotFound(msg)
-        return sealed, StoredKey(name, found.origins, found.revision, "vault")
+        return sealed, _stored(found)
 
     def _written(self, sealed: SealedVault, name: str) -> StoredKey:
         self._write(sealed)
@@ -233,6 +240,10 @@ class VaultStore:
 
     def _none_here(self) -> str:
         return f'There is no vault at {self._path}; saferoute.keys.add(..., store="vault") makes one.'
+
+
+def _stored(sealed: SealedRecord) -> StoredKey:
+    return StoredKey(sealed.name, sealed.origins, sealed.revision, "vault", sealed.until)
 
 
 def _reason(error: OSError) -> str:

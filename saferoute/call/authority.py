@@ -1,0 +1,112 @@
+"""Under which permissions a call is made: capabilities, verified and conjoined, or the table's grant where there is none.
+
+What is verified is kept for as long as root and issuers stay what they were. Time and revocation are looked at for every call, and again
+before every attempt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from saferoute.capabilities.chain import check_now
+from saferoute.capabilities.proof import verify_proof
+from saferoute.capabilities.token import read_call
+from saferoute.values.permission import PresentedToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from saferoute.capabilities.chain import Verified, VerifiedChains
+    from saferoute.values.issuer import IssuerRecord
+    from saferoute.values.permission import HeldChain, Permission
+
+__all__ = ["Authority", "Powers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """What one call is made under.
+
+    Attributes:
+        permissions: every one of them must allow it.
+        verified: the capabilities behind them, to be looked at again before every attempt.
+        once: the nonce that the call uses up, and how long it is remembered; None for none.
+        revoked: ids and digests that are revoked.
+    """
+
+    permissions: tuple[Permission, ...]
+    verified: tuple[Verified, ...] = ()
+    once: tuple[str, float] | None = None
+    revoked: frozenset[str] = frozenset()
+
+    def check(self, now: float) -> None:
+        """Check time and revocation of every capability.
+
+        Raises:
+            CapabilityError: one of them may not be used now.
+        """
+        for one in self.verified:
+            check_now(one, now, self.revoked)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What a client's calls are made under, for one table.
+
+    Attributes:
+        trust: how far the table's trust goes; only a local one needs neither grant nor capability.
+        grant: the table's; it counts only for calls without a capability.
+        issuers: who may mint, by name, out of the verified root.
+        root_version: that root's version.
+        revoked: ids and digests that are revoked.
+        audience: the client's name.
+        instance: gives this process's random id.
+        chains: remembers what was verified.
+        held: capabilities that every call is made under.
+        narrowed: what the program has narrowed the client by, without a capability.
+    """
+
+    trust: Literal["local", "production"]
+    grant: Permission | None
+    issuers: Mapping[str, IssuerRecord]
+    root_version: int
+    revoked: frozenset[str]
+    audience: str
+    instance: Callable[[], str]
+    chains: VerifiedChains
+    held: tuple[HeldChain, ...] = ()
+    narrowed: tuple[Permission, ...] = ()
+
+    def powers(self, capability: HeldChain | PresentedToken | None, asked: Callable[[], str], now: float) -> Powers:
+        """Find what a call is made under.
+
+        Args:
+            capability: the call's own, conjoined with those that are held.
+            asked: makes the hash of the request as the caller gave it.
+            now: the wall clock, in seconds since the epoch.
+
+        Raises:
+            CapabilityError: a capability does not verify, is not valid now, or its proof is not for this call.
+        """
+        if not self.held and capability is None:
+            base = () if self.grant is None else (self.grant,)
+            # What only narrows is no reason to allow anything.
+            return Powers((*base, *self.narrowed) if base or self.trust == "local" else ())
+        verified = [self._verified(one.text) for one in self.held]
+        once: tuple[str, float] | None = None
+        if isinstance(capability, PresentedToken):
+            token = read_call(capability.text)
+            proved = self._verified(token.chain_text)
+            once = verify_proof(token, proved, audience=self.audience, asked=asked(), now=now, instance=self.instance())
+            # A nonce that only this process remembers stops no replay in another one, unless the proof names this process.
+            scope = proved.permission.scope or "host"
+            verified.append(replace(proved, permission=replace(proved.permission, scope=scope)))
+        elif capability is not None:
+            verified.append(self._verified(capability.text))
+        powers = Powers((*(one.permission for one in verified), *self.narrowed), tuple(verified), once, self.revoked)
+        powers.check(now)
+        return powers
+
+    def _verified(self, chain_text: str) -> Verified:
+        return self.chains.verify(chain_text, self.issuers, self.root_version)

@@ -1,0 +1,96 @@
+"""What a client's calls have in common: labels, purpose, and what they are narrowed by. A scope only ever gets narrower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, get_args
+
+from saferoute.errors import ConfigurationError
+from saferoute.values.options import money
+from saferoute.values.permission import Budget, HeldChain, Permission
+from saferoute.values.request import DataLabel
+
+if TYPE_CHECKING:
+    from saferoute.client.capability import Capability
+    from saferoute.values.options import Money
+
+__all__ = ["Scope", "held", "own_budget"]
+
+_NANO = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What every call of a client is made with.
+
+    Attributes:
+        data: label of calls that carry none of their own.
+        purpose: what the calls are for; None for not said.
+        held: capabilities that every call is made under, all of them together.
+        narrowed: budgets that the program gave without a capability.
+        is_whole: it is the client itself, and not a part that `using` made.
+    """
+
+    data: DataLabel | None = None
+    purpose: str | None = None
+    held: tuple[HeldChain, ...] = ()
+    narrowed: tuple[Permission, ...] = ()
+    is_whole: bool = True
+
+    def __post_init__(self) -> None:
+        """Check every scope, however it was made."""
+        if self.data is not None and self.data not in get_args(DataLabel):
+            msg = f"data={self.data!r} is no data label; they are {', '.join(get_args(DataLabel))}"
+            raise ConfigurationError(msg)
+        if self.purpose is not None and (not isinstance(self.purpose, str) or not self.purpose):
+            msg = 'purpose= takes a word such as "support"'
+            raise ConfigurationError(msg)
+
+    def within(self, capability: Capability | None, data: DataLabel | None, purpose: str | None, budget: Permission | None) -> Scope:
+        """A narrower scope.
+
+        Raises:
+            ConfigurationError: for what is no capability, label or purpose, and for another purpose than the one that is set.
+        """
+        if purpose is not None and self.purpose not in (None, purpose):
+            msg = f"this client's purpose is {self.purpose!r}, and no part of it has another: use the client that it was made from"
+            raise ConfigurationError(msg)
+        return replace(
+            self,
+            data=data or self.data,
+            purpose=purpose or self.purpose,
+            held=self.held if capability is None else (*self.held, held(capability)),
+            narrowed=self.narrowed if budget is None else (*self.narrowed, budget),
+            is_whole=False,
+        )
+
+
+def held(capability: object) -> HeldChain:
+    """The chain of a capability that this process holds.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    from saferoute.client.capability import Capability  # noqa: PLC0415  only who has one pays for it
+
+    if not isinstance(capability, Capability):
+        hint = "; a call token is good for one call: client.chat(..., capability=token)" if isinstance(capability, str) else ""
+        msg = f"capability= takes a saferoute.Capability, not {type(capability).__name__}{hint}"
+        raise ConfigurationError(msg)
+    return HeldChain(capability.chain)
+
+
+def own_budget(amount: Money | None, key: str) -> Permission | None:
+    """A budget that is counted in this process, for as long as it lives.
+
+    Args:
+        amount: in US dollars; None for none.
+        key: a text that no other budget has.
+
+    Raises:
+        RequestError: for what is no amount.
+    """
+    if amount is None:
+        return None
+    limit = int(money(amount, "budget") * _NANO)
+    return Permission("the budget of this client", scope="process", budgets=(Budget(f"client:{key}", limit),))

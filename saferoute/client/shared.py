@@ -1,0 +1,131 @@
+"""What a client and its narrowed parts share: the opened table, keys, accounts; and the one place where a table is exchanged."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+from saferoute.capabilities.chain import VerifiedChains
+from saferoute.drivers.entropy import unique_id
+from saferoute.providers.registry import codec_for
+from saferoute.secrets.credentials import Credentials
+from saferoute.values.output import output_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from saferoute.drivers.accounts import Accounts
+    from saferoute.providers.codec import Codec
+    from saferoute.routing.opened import Opened
+    from saferoute.secrets.lookup import Sources
+    from saferoute.telemetry import Telemetry
+    from saferoute.values.account import AccountStore
+    from saferoute.values.output import JsonSchema, Output
+    from saferoute.values.target import Dialect
+
+__all__ = ["Shared"]
+
+_MOST_OUTPUTS = 256
+
+
+class Shared:
+    """One client's table, keys, accounts and caches.
+
+    Attributes:
+        opened: the table that calls begin with now; a call that has begun keeps its own.
+        trust: how far the table's trust goes.
+        sources: where keys come from.
+        credentials: the keys, ready to present.
+        telemetry: as the client was given it.
+        audience: the client's name, for permissions that are not for everybody.
+        chains: capabilities that were verified.
+        places: what files the client was made of, for its report; empty for a local one.
+    """
+
+    __slots__ = (
+        "_accounts", "_codecs", "_instance", "_outputs", "_reopen", "_store", "audience", "chains", "credentials", "opened", "places",
+        "sources", "telemetry", "trust",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        opened: Opened,
+        trust: Literal["local", "production"],
+        sources: Sources,
+        *,
+        telemetry: Telemetry = None,
+        audience: str | None = None,
+        accounts: Accounts | None = None,
+        reopen: Callable[[], Opened] | None = None,
+        places: dict[str, str] | None = None,
+    ) -> None:
+        self.opened = opened
+        self.trust: Literal["local", "production"] = trust
+        self.sources = sources
+        self.credentials = Credentials(sources, opened.table.credentials)
+        self.telemetry = telemetry
+        self.audience = audience or ("local" if trust == "local" else opened.table.name)
+        self.chains = VerifiedChains()
+        self.places = places or {}
+        self._accounts = accounts
+        self._store: AccountStore | None = None
+        self._instance = (os.getpid(), unique_id())
+        self._codecs: dict[Dialect, Codec] = {}
+        self._outputs: dict[type[Any], Output] = {}
+        self._reopen = reopen
+
+    def reload(self) -> Opened:
+        """Read and verify the files again, and put the table in place if all of it holds; else nothing changes.
+
+        Raises:
+            RoutingError: something does not verify.
+            ConfigurationError: a file cannot be read, or there are none.
+        """
+        if self._reopen is not None:
+            opened = self._reopen()
+            self.credentials.renew(opened.table.credentials)
+            self.opened = opened  # one assignment: a call sees the old table or the new one
+        return self.opened
+
+    def store(self) -> AccountStore:
+        """Where budgets are counted; opened when the first call needs it."""
+        store = self._store
+        if store is None:
+            from saferoute.drivers.accounts import Accounts, open_accounts  # noqa: PLC0415  only where something is counted
+
+            store = self._store = open_accounts(self._accounts or Accounts.memory())
+        return store
+
+    def instance(self) -> str:
+        """This process's random id: another one after a fork."""
+        pid, made = self._instance
+        if pid != os.getpid():
+            made = unique_id()
+            self._instance = (os.getpid(), made)
+        return made
+
+    def codec(self, dialect: Dialect) -> Codec:
+        """A dialect's codec, made once."""
+        codec = self._codecs.get(dialect)
+        if codec is None:
+            codec = self._codecs[dialect] = codec_for(dialect)
+        return codec
+
+    def output(self, output: type[Any] | JsonSchema | None) -> Output | None:
+        """What an answer must fit; of a class, made once."""
+        if output is None:
+            return None
+        if not isinstance(output, type):
+            return output_from(output)
+        made = self._outputs.get(output)  # a model's schema costs more to make than a call
+        if made is None:
+            if len(self._outputs) >= _MOST_OUTPUTS:  # classes made anew for every call must not pile up
+                self._outputs.clear()
+            made = self._outputs[output] = output_from(output)
+        return made
+
+    def close(self) -> None:
+        """Let go of the accounts."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()

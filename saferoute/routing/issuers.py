@@ -1,0 +1,94 @@
+"""Capability issuers as the trust root names them: their keys, and what their tokens may allow at most."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from saferoute.routing.shapes import MAX_TOKEN_BLOCKS
+from saferoute.signing.envelope import encode_base64
+from saferoute.signing.strict_json import canonical
+from saferoute.values.issuer import IssuerRecord
+from saferoute.values.permission import Budget, Cost, Permission
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from saferoute.signing.keys import PublicKey
+    from saferoute.signing.strict_json import StrictJson
+
+__all__ = ["Issuer", "compile_issuer"]
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who may mint capabilities, for a root that is being made.
+
+    Attributes:
+        name: the tokens' `iss`.
+        keys: its public keys; a signature of any of them counts. None of them may have another role.
+        max_life: the longest life of a token, in seconds; a day unless you say otherwise, 366 days at most.
+        max_depth: the most blocks of a token.
+        ceiling: what its tokens may allow at most, in the root's words: operations, models, providers, routes (ids of rows), tools,
+            data, regions, max_output, max_cost {amount, currency}, budget {amount, currency, per, scope, replicas}. A field that is
+            left out bounds nothing.
+    """
+
+    name: str
+    keys: Sequence[PublicKey]
+    max_life: int = _DAY
+    max_depth: int = MAX_TOKEN_BLOCKS
+    ceiling: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, StrictJson]:
+        """The issuer's record in a root."""
+        key_ids: list[StrictJson] = [key.key_id for key in self.keys]
+        return {"keyids": key_ids, "max_life": self.max_life, "max_depth": self.max_depth, "ceiling": dict(self.ceiling)}
+
+
+def compile_issuer(root: str, name: str, record: Mapping[str, Any], keys: Sequence[PublicKey]) -> IssuerRecord:
+    """Compile an issuer's record that fits its shape.
+
+    Args:
+        root: the root's name: the ceiling's budget is counted under it, whatever version the root has.
+        name: the issuer's name.
+        record: the payload's record.
+        keys: its keys, loaded strictly.
+    """
+    publics: list[StrictJson] = [encode_base64(raw) for raw in sorted(key.raw for key in keys)]
+    # The keys themselves are hashed too, and not only what they are called.
+    digest = hashlib.sha256(canonical({"root": root, "issuer": name, "record": dict(record), "keys": publics})).hexdigest()
+    return IssuerRecord(
+        name=name,
+        keys=frozenset(key.raw for key in keys),
+        max_life=record["max_life"],
+        max_depth=record["max_depth"],
+        ceiling=_ceiling(root, name, record["ceiling"]),
+        digest=digest,
+    )
+
+
+def _ceiling(root: str, name: str, ceiling: Mapping[str, Any]) -> Permission:
+    cost, budget = ceiling.get("max_cost"), ceiling.get("budget")
+    return Permission(
+        f"the ceiling of the issuer {name!r}",
+        operations=_set(ceiling, "operations"),
+        routes=_set(ceiling, "routes"),
+        models=_set(ceiling, "models"),
+        providers=_set(ceiling, "providers"),
+        tools=_set(ceiling, "tools"),
+        regions=_set(ceiling, "regions"),
+        data=ceiling.get("data"),
+        max_output=ceiling.get("max_output"),
+        max_cost=Cost(cost["amount"], cost["currency"]) if cost is not None else None,
+        scope=budget.get("scope") if budget is not None else None,
+        budgets=() if budget is None else (Budget(f"issuer:{root}:{name}", budget["amount"], budget["currency"], budget["per"]),),
+        replicas=1 if budget is None else budget.get("replicas", 1),
+    )
+
+
+def _set(ceiling: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    return frozenset(ceiling[name]) if name in ceiling else None

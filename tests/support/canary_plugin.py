@@ -1,0 +1,119 @@
+"""Search everything that every test of a run leaves behind for the secrets that the test used.
+
+    python -m pytest -p tests.support.canary_plugin --log-level=DEBUG
+
+A secret is whatever became a `Secret` or a `Passphrase`, at least 12 characters long. What a test leaves behind: what it printed and logged (the root
+logger at DEBUG), and every error of ours that was made, raised or not: its texts, its pickle, and the locals of the package's frames
+that it leads to. A test that leaves a secret behind fails at its end.
+
+A test that shows a key on purpose is named in `ON_PURPOSE`, with the reason.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.leak_search import shown_by_error, where
+
+SHORTEST = 12
+MOST_ERRORS = 300
+ON_PURPOSE: dict[str, str] = {}
+
+
+class Watch:
+    """What was made since the test began."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, None] = {}
+        self.errors: list[BaseException] = []
+        self.found: list[str] = []
+        self.tests = self.searched = 0
+        self._patched: set[str] = set()
+
+    def patch(self) -> None:
+        """Follow the constructors, as soon as their modules are there."""
+        module: Any = sys.modules.get("saferoute.secrets.secret")
+        if module is not None and "secret" not in self._patched:
+            self._patched.add("secret")
+            self._follow(module.Hidden, self._take_secret)
+        module = sys.modules.get("saferoute.errors.root")
+        if module is not None and "error" not in self._patched:
+            self._patched.add("error")
+            self._follow(module.SaferouteError, self._take_error)
+
+    @staticmethod
+    def _follow(kind: Any, take: Any) -> None:
+        plain = kind.__init__
+
+        def followed(self: Any, *arguments: Any, **named: Any) -> None:
+            plain(self, *arguments, **named)
+            take(self)
+
+        followed.__wrapped__ = plain  # type: ignore[attr-defined]
+        kind.__init__ = followed
+
+    def _take_secret(self, secret: Any) -> None:
+        text = secret._bytes.decode("utf-8", "replace")
+        if len(text) >= SHORTEST and len(set(text)) > 6:
+            self.secrets[text] = None
+
+    def _take_error(self, error: BaseException) -> None:
+        if len(self.errors) < MOST_ERRORS:
+            self.errors.append(error)
+
+    def leaks(self, sections: list[tuple[str, str]]) -> Iterator[str]:
+        """Places where a secret shows."""
+        secrets = tuple(self.secrets)
+        for name, text in sections:
+            self.searched += 1
+            if place := where(text, secrets):
+                yield f"{name}: {place}"
+        for error in self.errors:
+            for name, text in shown_by_error(error):
+                self.searched += 1
+                if place := where(text, secrets):
+                    yield f"{name}: {place}"
+
+
+WATCH = pytest.StashKey[Watch]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin."""
+    config.stash[WATCH] = Watch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forget what the test before made."""
+    watch = item.config.stash[WATCH]
+    watch.patch()
+    watch.errors.clear()
+    watch.tests += 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Search when the test has been torn down."""
+    report = yield
+    if report.when == "teardown" and not any(name in item.nodeid for name in ON_PURPOSE):
+        watch = item.config.stash[WATCH]
+        leaks = list(dict.fromkeys(watch.leaks(report.sections)))
+        watch.errors.clear()
+        if leaks:
+            watch.found.append(item.nodeid)
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} leaves a secret behind:\n" + "\n".join(leaks[:5])
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was searched."""
+    watch = config.stash[WATCH]
+    terminalreporter.write_line(
+        f"canary: {watch.tests} tests, {len(watch.secrets)} secrets, {watch.searched} texts searched, {len(watch.found)} tests leave one behind"
+    )
