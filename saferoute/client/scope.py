@@ -57,8 +57,8 @@ class Scope:
             raise ConfigurationError(msg)
         return replace(
             self,
-            data=data or self.data,
-            purpose=purpose or self.purpose,
+            data=self.data if data is None else data,
+            purpose=self.purpose if purpose is None else purpose,
             held=self.held if capability is None else (*self.held, held(capability)),
             narrowed=self.narrowed if budget is None else (*self.narrowed, budget),
             is_whole=False,
