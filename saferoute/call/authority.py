@@ -40,6 +40,11 @@ class Powers:
     once: tuple[str, float] | None = None
     revoked: frozenset[str] = frozenset()
 
+    @property
+    def needs_hash(self) -> bool:
+        """Whether one of them is bound to the hash of a request."""
+        return any(permission.requests is not None for permission in self.permissions) if self.permissions else False
+
     def check(self, now: float) -> None:
         """Check time and revocation of every capability.
 

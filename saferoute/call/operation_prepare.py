@@ -108,7 +108,7 @@ def prepare_operation(
         table_version=table.version,
         now=now,
     )
-    if any(one.requests is not None for one in permissions):
+    if powers.needs_hash:
         asked = replace(asked, request=asking())
     targets = authorise(permissions, asked, resolved, trust=snapshot.authority.trust).targets
     if checked.get("max_cost") is not None:

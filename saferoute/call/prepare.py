@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from saferoute.call.charging import charge_for
 from saferoute.call.flow import Call
 from saferoute.capabilities.asked import asked_hash
-from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, tightest_output
+from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
 from saferoute.providers.fitting import fit
@@ -118,9 +118,9 @@ def prepare(
     _check_provider_options(request, resolved)
     permissions = powers.permissions
     request, notices = _fill_bounds(permissions, request, resolved)
-    priced = max_cost is not None or counts_money(permissions) or any(one.max_input is not None for one in permissions)
-    asked = replace(_asked(snapshot, route, request, resolved, priced=priced), now=now)
-    if any(one.requests is not None for one in permissions):
+    priced = max_cost is not None or (bool(permissions) and sizes_input(permissions))
+    asked = _asked(snapshot, route, request, resolved, priced=priced, now=now)
+    if powers.needs_hash:
         asked = replace(asked, request=asking())
     targets = authorise(permissions, asked, resolved, trust=snapshot.authority.trust).targets
     if max_cost is not None:
@@ -184,7 +184,7 @@ def _fill_bounds(
     permissions: tuple[Permission, ...], request: ChatRequest, targets: tuple[Target, ...]
 ) -> tuple[ChatRequest, tuple[Notice, ...]]:
     """Fill a missing output bound with the tightest there is: a missing one would count as unbounded, and leave the cost without one."""
-    if request.max_output_tokens is not None:
+    if request.max_output_tokens is not None or not permissions:
         return request, ()
     most = tightest_output(permissions)
     if most is None and not counts_money(permissions):
@@ -198,7 +198,7 @@ def _fill_bounds(
     return replace(request, max_output_tokens=bound), (notice,)
 
 
-def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], *, priced: bool) -> Asked:
+def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], *, priced: bool, now: float) -> Asked:
     size, by_reference = _input_size(snapshot, request, targets) if priced else (None, False)
     names = tuple(tool.name for tool in request.tools)
     if request.provider_options:
@@ -217,6 +217,7 @@ def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[
         snapshot.purpose,
         snapshot.authority.audience,
         table_version=snapshot.opened.table.version,
+        now=now,
     )
 
 

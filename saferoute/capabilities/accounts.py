@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from saferoute.errors import BudgetExceeded, CapabilityForbidden, ConfigurationError
 from saferoute.values.account import Account, Balance, Debit
@@ -83,6 +83,8 @@ def window(per: Period, now: float) -> tuple[str, int]:
         case "month":
             following = date(on.year + on.month // 12, on.month % 12 + 1, 1)
             return f"{on.year}-{on.month:02d}", (following - _EPOCH).days * _DAY
+        case _:
+            assert_never(per)
 
 
 def accounts_of(permission: Permission, now: float) -> tuple[Account, ...]:

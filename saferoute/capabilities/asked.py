@@ -15,6 +15,7 @@ same bytes:
     m count (s-key value)*     a mapping, sorted by key
     o s-name count (s-field value)*    a value of ours, by the name of its type; fields that have their default are left out
 
+max_cost is a text of digits and a power of ten, such as "5e-2".
 Lengths and counts have 8 bytes, big endian. What cannot be sent (a NaN, another type, nesting beyond 64) has no hash.
 """
 
@@ -69,8 +70,7 @@ def asked_hash(
         RequestError: if the request holds what cannot be sent.
     """
     parts: list[bytes] = [_TAG]
-    cost = None if max_cost is None else str(max_cost.normalize())
-    for value in (operation, route, purpose, data, cost, request):
+    for value in (operation, route, purpose, data, None if max_cost is None else _exact(max_cost), request):
         _write(parts, value, 0)
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
@@ -133,6 +133,14 @@ def _digits(value: int) -> bytes:
         return str(value).encode("ascii")
     except ValueError:  # Python writes no integer of thousands of digits
         raise RequestError("the request holds a number of thousands of digits, which cannot be sent") from None
+
+
+def _exact(value: Decimal) -> str:
+    """An amount as digits and a power of ten, without zeros at either end: "5e-2"."""
+    _, digits, exponent = value.as_tuple()
+    plain = "".join(map(str, digits)).lstrip("0")
+    short = plain.rstrip("0")
+    return f"{short}e{exponent + len(plain) - len(short)}" if short and isinstance(exponent, int) else "0e0"
 
 
 def _default(field: object) -> object:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Target
 
-__all__ = ["Asked", "Authorisation", "authorise", "counts_money", "output_bound", "reaches", "tightest_output", "worst_case"]
+__all__ = ["Asked", "Authorisation", "authorise", "counts_money", "output_bound", "reaches", "sizes_input", "tightest_output", "worst_case"]
 
 _NOT_YET = 30
 """Seconds by which an issuer's clock may be ahead of ours when a permission begins; none when it ends."""
@@ -142,6 +142,11 @@ def counts_money(permissions: Iterable[Permission]) -> bool:
     return any(
         permission.max_cost is not None or any(budget.unit != "calls" for budget in permission.budgets) for permission in permissions
     )
+
+
+def sizes_input(permissions: Iterable[Permission]) -> bool:
+    """Whether a permission bounds input or money, so that the size of the input has to be known."""
+    return any(permission.max_input is not None or counts_money((permission,)) for permission in permissions)
 
 
 def output_bound(most: int | None, target: Target, asked: int | None) -> int | None:

@@ -48,7 +48,7 @@ _TLS = _WordOr(
             "pins": ListOf(
                 Text(re.compile(r"[A-Za-z0-9+/]{43}="), longest=44, what="base64 of a SHA-256, 44 characters"), 16, 1, distinct=True
             ),
-            "ca_pem": Text(_PEM, longest=_MAX_PEM, what="certificates in PEM, each from its BEGIN line to its END line, and nothing else"),
+            "ca_pem": Text(longest=_MAX_PEM),  # its pattern is checked below, where the text is not shown: it may be a key by mistake
         },
     ),
 )
@@ -117,7 +117,7 @@ def _tls(raw: Mapping[str, Any], path: str) -> TlsTerms | None:
     if not tls:
         raise Refused(f'{path}.tls: name pins, ca_pem or both; or write "certifi" or "os"')
     ca_pem = tls.get("ca_pem", "")
-    if ca_pem:
+    if "ca_pem" in tls:
         _check_pem(ca_pem, f"{path}.tls.ca_pem")
     pins = tuple(tls.get("pins", ()))
     for index, pin in enumerate(pins):
@@ -131,6 +131,8 @@ def _tls(raw: Mapping[str, Any], path: str) -> TlsTerms | None:
 def _check_pem(text: str, path: str) -> None:
     from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415  few tables have one
 
+    if _PEM.fullmatch(text) is None:
+        raise Refused(f"{path} must be certificates in PEM, each from its BEGIN line to its END line, and nothing else")
     try:
         load_pem_x509_certificates(text.encode("ascii"))
     except ValueError:

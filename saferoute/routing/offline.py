@@ -35,22 +35,11 @@ class Document:
 
     Attributes:
         envelope: what is or will be signed; it may have no signature.
-        bodies: a bundle's tables; None for the other kinds, which are an envelope and nothing else.
+        tables: a bundle's tables; None for the other kinds, which are an envelope and nothing else.
     """
 
     envelope: Envelope
     tables: tuple[bytes, ...] | None
-
-    @property
-    def bodies(self) -> tuple[bytes, ...]:
-        """A bundle's tables.
-
-        Raises:
-            Refused: it is no bundle.
-        """
-        if self.tables is None:
-            raise Refused(f"it is a {self.envelope.payload_type[:80]!r} on its own, and not a bundle of a release and its tables")
-        return self.tables
 
 
 def read_document(data: bytes, kind: PayloadType | None = None) -> Document:
@@ -91,10 +80,11 @@ def to_sign(document: bytes) -> bytes:
         ConfigurationError: it is none of them, or nothing that a client would take once it is signed.
     """
     try:
-        envelope = _checked(read_document(document))
+        read = read_document(document)
+        _check_payload(read)
     except Refused as refusal:
         raise ConfigurationError(f"this cannot be signed: {refusal}") from None
-    return pae(envelope.payload_type, envelope.payload)
+    return pae(read.envelope.payload_type, read.envelope.payload)
 
 
 def add_signature(document: bytes, root: bytes, public_key: PublicKey, signature: bytes) -> bytes:
@@ -114,7 +104,8 @@ def add_signature(document: bytes, root: bytes, public_key: PublicKey, signature
     """
     try:
         read = read_document(document)
-        envelope = _checked(read)
+        _check_payload(read)
+        envelope = read.envelope
         _check_signature(envelope, signers_of(envelope, root), public_key, signature)
         rows = {**dict(envelope.signatures), public_key.key_id: signature}
         return with_signatures(read, Envelope(envelope.payload_type, envelope.payload, tuple(sorted(rows.items()))))
@@ -162,8 +153,8 @@ def signers_of(envelope: Envelope, root: bytes) -> tuple[PublicKey, ...]:
 _PARSERS: Final = {PayloadType.ROOT: parse_root, PayloadType.STATUS: parse_status, PayloadType.REVOCATIONS: parse_revocations}
 
 
-def _checked(document: Document) -> Envelope:
-    """The document's envelope, if its payload is one that clients read."""
+def _check_payload(document: Document) -> None:
+    """Check that a document's payload is one that clients read."""
     envelope = document.envelope
     if document.tables is not None:
         release = parse_release(envelope.payload)
@@ -172,7 +163,6 @@ def _checked(document: Document) -> Envelope:
         _PARSERS[PayloadType(envelope.payload_type)](envelope.payload)
     else:
         raise Refused(f"a {envelope.payload_type[:80]!r} is not signed here")
-    return envelope
 
 
 def _envelope(fields: StrictJson) -> Envelope:

@@ -41,6 +41,8 @@ class Opened:
         rollback: what keeps an old table out.
         revoked: `jti` of revoked tokens, or digests of chains of blocks, of both lists.
         halted: ids of rows where no call may go.
+        begins: from when on all of it is valid, in seconds since the epoch: the latest of all beginnings.
+        ends: from when on something of it is not: the earliest of all ends.
     """
 
     table: RoutingTable
@@ -51,12 +53,20 @@ class Opened:
     rollback: Rollback
     revoked: frozenset[str] = field(init=False)
     halted: frozenset[str] = field(init=False)
+    begins: float = field(init=False)
+    ends: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Put both lists together, once."""
+        """Put lists and times together, once."""
         lists = [one.revoked for one in (self.status, self.revocations) if one is not None]
         object.__setattr__(self, "revoked", frozenset().union(*lists))
         object.__setattr__(self, "halted", frozenset() if self.status is None else self.status.halted)
+        dated = [self.root, self.table] if self.status is None else [self.root, self.table, self.status]
+        grace = self.root.grace_hours * _HOUR
+        begins = max(*(one.issued for one in dated), self.state.floor_time) - CLOCK_SKEW
+        ends = min(one.not_after + (grace if one is self.table else 0) for one in dated)
+        object.__setattr__(self, "begins", begins)
+        object.__setattr__(self, "ends", ends)
 
     @property
     def issuers(self) -> Mapping[str, IssuerRecord]:
@@ -64,11 +74,13 @@ class Opened:
         return self.root.issuers
 
     def check(self, now: float) -> None:
-        """Check that all of it is valid now; called for every call, so that a process that runs for long notices. About a microsecond.
+        """Check that all of it is valid now; called for every call, so that a process that runs for long notices. Well under a microsecond.
 
         Raises:
             TableExpired: root, table (and its grace) or status are past their time; or the clock stands before one of them was issued.
         """
+        if self.begins <= now < self.ends:
+            return
         check_root_time(self.root, now)
         table = self.table
         in_grace = table.not_after <= now < table.not_after + self.root.grace_hours * _HOUR

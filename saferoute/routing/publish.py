@@ -85,8 +85,8 @@ def cosign_release(bundle: bytes, root: bytes, signer: Signer) -> bytes:
     """
     try:
         trusted = read_root(root)
-        document = read_document(bundle)
-        opened = Bundle(document.envelope, document.bodies)
+        document = read_document(bundle, PayloadType.RELEASE)
+        opened = Bundle(document.envelope, document.tables or ())
         release = parse_release(opened.release.payload)
         check_made_for(release, trusted)
         compile_table(opened.body(release), release)
@@ -116,7 +116,7 @@ def bodies_of(bundle: bytes) -> tuple[bytes, ...]:
         ConfigurationError: if it is no bundle.
     """
     try:
-        return read_document(bundle, PayloadType.RELEASE).bodies
+        return read_document(bundle, PayloadType.RELEASE).tables or ()
     except Refused as refusal:
         raise ConfigurationError(f"this is no bundle: {refusal}") from None
 

@@ -162,7 +162,8 @@ def verify_release(envelope: Envelope, root: Root) -> Release:
     Raises:
         Refused: with the reason.
     """
-    release = parse_release(verify(envelope, PayloadType.RELEASE, root.table.keys, root.table.threshold))
+    verify(envelope, PayloadType.RELEASE, root.table.keys, root.table.threshold)
+    release = parse_release(envelope.payload)
     check_made_for(release, root)
     check_life(release, root)
     return release

@@ -87,7 +87,9 @@ def verify_status(data: bytes, root: Root, release: Release) -> Status:
     """
     if root.status is None:
         raise Refused("the trust root has no status role, so nobody can sign a status: leave it out")
-    status = parse_status(verify(Envelope.read(data), PayloadType.STATUS, root.status.keys, root.status.threshold))
+    envelope = Envelope.read(data)
+    verify(envelope, PayloadType.STATUS, root.status.keys, root.status.threshold)
+    status = parse_status(envelope.payload)
     check_made_for(status, root)
     if (status.release_version, status.release_digest) != (release.version, release.digest):
         raise Refused(
@@ -114,7 +116,9 @@ def verify_revocations(data: bytes, root: Root) -> Revocations:
     Raises:
         Refused: with the reason.
     """
-    listed = parse_revocations(verify(Envelope.read(data), PayloadType.REVOCATIONS, root.table.keys, root.table.threshold))
+    envelope = Envelope.read(data)
+    verify(envelope, PayloadType.REVOCATIONS, root.table.keys, root.table.threshold)
+    listed = parse_revocations(envelope.payload)
     check_made_for(listed, root)
     return listed
 
