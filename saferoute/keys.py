@@ -1,8 +1,11 @@
-"""Keys in a store: add, list, remove, rotate. There is no way to get one back out: a client takes them from where they are.
+"""Keys in a store: add, list, remove, rotate, import from the environment, check against a table.
+
+There is no way to get one back out: a client takes them from where they are.
 
     saferoute.keys.add("openai")            # asks without echo; bound to https://api.openai.com
     saferoute.keys.list()
-    saferoute.keys.rotate("openai")
+    saferoute.keys.rotate("openai", overlap=timedelta(days=1))
+    saferoute.keys.import_env("OPENAI_API_KEY")
     saferoute.keys.remove("openai")
 
 `store` is "keyring", "vault" (the encrypted file `~/.config/saferoute/vault.json`), a `saferoute.Secrets.keyring()` or
@@ -12,14 +15,19 @@ wherever the key is. A keyring that is there and locked is an error in every cas
 
 from __future__ import annotations
 
+import math
 import re
+import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from saferoute.drivers import environment
 from saferoute.drivers.prompt import ask_hidden
 from saferoute.drivers.secret_sources import open_keyring, open_vault
 from saferoute.errors import ConfigurationError, SecretError, SecretNotFound
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.secrets.document import secret_in
+from saferoute.secrets.key_check import KeyNeed, RowKey, check_rows
 from saferoute.secrets.lookup import StoreAbsent, StoredKey
 from saferoute.secrets.secret import Secret, SecretRecord, bound_origins, check_name, make_secret
 from saferoute.secrets.sources import KeyringPlace, Secrets, VaultPlace
@@ -29,9 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from saferoute.routing.catalogue import Catalogue, CatalogueProvider
+    from saferoute.routing.table import RoutingTable
     from saferoute.secrets.lookup import SecretStore
 
-__all__ = ["StoredKey", "add", "list", "remove", "rotate"]
+__all__ = ["RowKey", "StoredKey", "add", "check", "import_env", "list", "remove", "rotate"]
+
+_LONGEST_OVERLAP = 90 * 86_400
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})  # where routing tables may use plain http, and nowhere else
 
@@ -96,24 +107,121 @@ def remove(name: str, *, store: Store = "auto") -> StoredKey:
     return _holder(check_name(name), store).remove(name)
 
 
-def rotate(name: str, value: str | None = None, *, store: Store = "auto") -> StoredKey:
+def rotate(name: str, value: str | None = None, *, overlap: timedelta | float | None = None, store: Store = "auto") -> StoredKey:
     """Put a new key in the place of a stored one. Its origins stay; its revision counts up.
 
     Args:
         name: which.
         value: the new key; None asks for it without echo.
+        overlap: how long the old key is kept beside it, in seconds or as a timedelta, at most 90 days; None drops it now. Meanwhile a
+            client whose provider refuses the one presents the other, once a call, and says so in `reply.warnings`.
         store: where it is.
 
     Raises:
-        ConfigurationError: a malformed name, an unknown store.
+        ConfigurationError: a malformed name, an overlap that makes no sense, an unknown store.
         SecretNotFound: no store has it.
         SecretError: a malformed key, two stores have the name, or it cannot be written; SecretStoreLocked if it does not open.
     """
     made = _made(value)
     del value
+    lasts = _seconds(overlap)
     target = _holder(check_name(name), store)
     secret = _asked(name, ()) if made is None else _usable(made)
-    return target.rotate(SecretRecord(name, secret, ()))
+    return target.rotate(SecretRecord(name, secret, ()), until=None if lasts is None else math.ceil(time.time() + lasts))
+
+
+def import_env(*variables: str, origins: str | Sequence[str] | None = None, store: Store = "auto") -> tuple[StoredKey, ...]:
+    """Take keys out of environment variables that you name, and store them. The variables stay set: unset them where they were set.
+
+    Args:
+        variables: each the name of a variable that the catalogue knows, such as "OPENAI_API_KEY", or "NAME=VARIABLE" with the key's name.
+        origins: where keys go whose names the catalogue does not know; None for the catalogue's origins only.
+        store: where to keep them.
+
+    Returns:
+        What was stored, without the keys.
+
+    Raises:
+        ConfigurationError: a variable that the catalogue does not know, a malformed name or origin, plain http to another machine, an
+            unknown store. Nothing was stored.
+        SecretError: a variable that is not set or holds no key, a name that is stored already, or a store that cannot be written. It
+            says what was stored before.
+    """
+    wanted = [_wanted(text, origins) for text in variables]
+    if not wanted or len({name for name, _, _ in wanted}) != len(wanted):
+        raise ConfigurationError("name at least one variable to import, and each key once, such as OPENAI_API_KEY")
+    target = _writable(store)
+    records = _records(wanted, target)
+    return tuple(target.add(record) for record in records)
+
+
+def check(table: RoutingTable, *, store: Store = "auto") -> tuple[RowKey, ...]:
+    """Say of every row of a table whether its key is stored here, and may go where the row goes. Nothing is sent, and no key is read out.
+
+    Args:
+        table: a verified table, such as `saferoute table show` opens.
+        store: where keys are looked for.
+
+    Returns:
+        One line for each row, in the table's order, with what to do.
+
+    Raises:
+        ConfigurationError: an unknown store.
+        SecretError: a store is damaged; SecretStoreLocked if it does not open.
+    """
+    needs = []
+    for row in table.routes.values():
+        spec = table.credentials.get(row.secret) if row.secret is not None else None
+        needs.append(KeyNeed(row.id, row.secret, row.origin) if spec is None else KeyNeed(row.id, spec.secret, spec.origin))
+    return check_rows(needs, list(store=store), time.time())
+
+
+def _wanted(text: str, origins: str | Sequence[str] | None) -> tuple[str, str, tuple[str, ...]]:
+    """Name of the key, variable, origins."""
+    name, equals, variable = text.rpartition("=")
+    if not variable.isidentifier() or not variable.isascii():
+        raise ConfigurationError("a key to import is written OPENAI_API_KEY, or NAME=VARIABLE; its value is not given here")
+    known = next((provider for provider in load_catalogue().entries if variable in provider.environment), None)
+    if not equals and known is None:
+        raise ConfigurationError(
+            f"the catalogue does not know {variable}: say what the key is called, as in NAME={variable}, and its origins"
+        )
+    name = check_name(name if equals or known is None else known.secret)
+    given = None if any(provider.secret == name for provider in load_catalogue().providers) else origins
+    return name, variable, _origins(name, given)
+
+
+def _records(wanted: Sequence[tuple[str, str, tuple[str, ...]]], target: SecretStore) -> Sequence[SecretRecord]:
+    """Read the variables and check everything before anything is stored; a frame that raises has no key."""
+    found = _read(wanted)
+    for name, variable, _ in wanted:
+        secret = found.get(name, "it is not set, or empty")
+        if isinstance(secret, str):
+            raise SecretError(f"the variable {variable}: {secret}. Nothing was stored")
+        if target.holds(name):
+            there = f"{target.label} has a key for {name} already. Nothing was stored"
+            raise SecretError(f'{there}; saferoute.keys.rotate("{name}") puts another in its place')
+    return [SecretRecord(name, secret, where) for name, _, where in wanted if isinstance(secret := found[name], Secret)]
+
+
+def _read(wanted: Sequence[tuple[str, str, tuple[str, ...]]]) -> dict[str, Secret | str]:
+    """Nothing is raised from here: this frame has the values."""
+    values = environment.values([variable for _, variable, _ in wanted])
+    return {name: secret_in(values[variable].strip()) for name, variable, _ in wanted if variable in values}
+
+
+def _seconds(overlap: timedelta | float | None) -> float | None:
+    """The length of an overlap.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if overlap is None:
+        return None
+    seconds = overlap.total_seconds() if isinstance(overlap, timedelta) else overlap
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST_OVERLAP:
+        raise ConfigurationError("an overlap is a timedelta or a number of seconds, above 0 and at most 90 days")
+    return float(seconds)
 
 
 def _made(value: str | None) -> Secret | str | None:

@@ -20,11 +20,23 @@ from saferoute.signing.refusal import Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KEY_FOLDER", "ROOT_KEY", "TABLE_KEY", "NewFile", "create_all", "new_passphrase", "read_key", "refuse_existing", "replace"]
+__all__ = [
+    "KEY_FOLDER",
+    "ROOT_KEY",
+    "STATUS_KEY",
+    "TABLE_KEY",
+    "NewFile",
+    "create_all",
+    "new_passphrase",
+    "read_key",
+    "refuse_existing",
+    "replace",
+]
 
 KEY_FOLDER: Final = "saferoute-keys"
 ROOT_KEY: Final = f"{KEY_FOLDER}/root.key.pem"
 TABLE_KEY: Final = f"{KEY_FOLDER}/table.key.pem"
+STATUS_KEY: Final = f"{KEY_FOLDER}/status.key.pem"
 
 _MAX_KEY_FILE: Final = 16_384
 _MAX_PASSPHRASE_FILE: Final = 4_096

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 from saferoute import Client, Secrets, Trust, loopback
 from saferoute.cli.program import UsageError
+from saferoute.cli.table_files import REVOCATIONS, STATUS, UPDATES
 from saferoute.drivers.secret_sources import open_keyring
 from saferoute.errors import ConfigurationError, LocalTrustWarning
 from saferoute.routing.catalogue import load_catalogue
@@ -89,7 +91,10 @@ def open_client(options: argparse.Namespace) -> Client:
         raise UsageError("--server makes a table in memory; with --table, the table says where calls go")
     if not options.root or not options.sha256:
         raise UsageError("--table needs --root and --sha256: whose signatures count, and the digest that says so")
-    trust = Trust.pinned(options.root, sha256=options.sha256)
+    beside = Path(options.table)
+    status, revoked = (beside.with_name(name) if beside.with_name(name).exists() else None for name in (STATUS, REVOCATIONS))
+    updates = Path(options.root).with_name(UPDATES)
+    trust = Trust.pinned(options.root, sha256=options.sha256, updates=updates, status=status, revocations=revoked)
     return Client(options.table, trust=trust, secrets=_secrets(options), data=options.data)
 
 

@@ -26,7 +26,9 @@ __all__ = ["COMMANDS", "UsageError", "build_parser", "main"]
 COMMANDS: Final[Mapping[str, str]] = {
     "init": "make keys, a root of trust, routes.toml and a signed table",
     "keys": "store provider keys: add, list, remove, rotate",
-    "table": "routing tables: build, sign, verify, show",
+    "root": "the trust root: whose signatures count, and how keys are added and replaced",
+    "table": "routing tables: build, lint, test, sign, verify, show, diff ...",
+    "check": "say what a client's security rests on, and whether calls could be made now",
     "chat": "ask a model; the answer streams to stdout",
     "models": "list what can be called",
     "demo": "see saferoute work, on an embedded provider",
@@ -67,8 +69,12 @@ def _configure(name: str, parser: argparse.ArgumentParser) -> None:
             from saferoute.cli.init import configure
         case "keys":
             from saferoute.cli.keys import configure
+        case "root":
+            from saferoute.cli.root import configure
         case "table":
             from saferoute.cli.table import configure
+        case "check":
+            from saferoute.cli.check import configure
         case "chat":
             from saferoute.cli.chat import configure
         case "models":

@@ -2,65 +2,128 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saferoute.cli.key_files import TABLE_KEY, read_key, replace
-from saferoute.cli.project import DAY
-from saferoute.cli.table_words import as_json, in_words
-from saferoute.cli.terminal import say, show
-from saferoute.drivers.storage.trust_files import read_bounded
-from saferoute.errors import ConfigurationError, TableExpired
-from saferoute.routing.authoring import build
-from saferoute.routing.publish import pin, read_root, release_of, sign_release
-from saferoute.routing.release import Release
-from saferoute.routing.shapes import MAX_BUNDLE_BYTES, MAX_ROOT_BYTES, MAX_TABLE_BYTES
-from saferoute.routing.table import compile_table, show_time
-from saferoute.routing.trust import Trust, verify_bundle
-from saferoute.signing.refusal import Refused
+from saferoute.cli.key_files import STATUS_KEY, TABLE_KEY
+from saferoute.cli.signing import add_signing_options
+from saferoute.cli.table_files import add_root_options
+from saferoute.cli.table_remembered import add_state_options, reset_remembered, show_remembered
+from saferoute.cli.table_review import build_table, diff_tables, format_file, lint_table, test_table, write_types
+from saferoute.cli.table_show import show_table, verify_table
+from saferoute.cli.table_sign import revert_table, sign_table
+from saferoute.cli.table_status import revoke_tokens, write_status
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from saferoute.routing.root import Root
-    from saferoute.routing.table import RoutingTable
-
 __all__ = ["configure"]
 
 _DAYS = 7
+_HOURS = 24
+_TOML = Path("routes.toml")
+_BUNDLE = Path("routes.json")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Say which commands and options there are."""
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    made = _command(commands, "build", "check routes.toml and write the table that would be signed", _build)
-    made.add_argument("source", nargs="?", type=Path, default=Path("routes.toml"), metavar="FILE", help="default: routes.toml")
+    _configure_writing(commands)
+    _configure_signing(commands)
+    _configure_looking(commands)
+    _configure_statements(commands)
+    remembered = commands.add_parser("state", help="what was accepted before", description="Which table clients accepted before.")
+    _configure_state(remembered.add_subparsers(dest="what", metavar="WHAT", required=True))
+
+
+def _configure_writing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    made = _command(commands, "build", "check routes.toml and write the table that would be signed", build_table)
+    _source(made, "default: routes.toml")
     made.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)")
-    _configure_sign(_command(commands, "sign", "sign a table as the next version", _sign))
-    checked = _command(commands, "verify", "verify a signed table as a client does", _verify)
-    _signed(checked)
-    checked.add_argument("--min-table-version", type=int, metavar="N", help="refuse older tables")
-    shown = _command(commands, "show", "say in words what a table allows", _show)
-    _signed(shown)
-    shown.add_argument("--json", action="store_true", help="as JSON")
+    formatted = _command(commands, "fmt", "write routes.toml the one way; comments stay", format_file)
+    _source(formatted, "default: routes.toml")
+    formatted.add_argument("--check", action="store_true", help="change nothing; exit code 1 if it is not formatted")
+    linted = _command(commands, "lint", "say what is allowed and is probably a mistake; exit code 1 for errors", lint_table)
+    _source(linted, "routes.toml (the default), or a table")
+    linted.add_argument("--strict", action="store_true", help="exit code 1 for warnings too")
+    _json(linted)
+    tested = _command(commands, "test", "run the assertions of routes.toml; exit code 1 if one fails", test_table)
+    _source(tested, "default: routes.toml")
+    _json(tested)
+    typed = _command(commands, "types", "write the names of the routes as a Python type, for editors", write_types)
+    _source(typed, "routes.toml (the default), or a table")
+    typed.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .py or .pyi file (default: stdout)")
+    typed.add_argument("--check", action="store_true", help="change nothing; exit code 1 if the file is not up to date")
 
 
-def _configure_sign(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "source", nargs="?", type=Path, default=Path("routes.toml"), metavar="FILE", help="routes.toml, or what table build wrote"
-    )
-    parser.add_argument("--root", type=Path, metavar="FILE", help="default: root.json beside the source")
-    parser.add_argument("--key", type=Path, metavar="FILE", help=f"the table's private key (default: {TABLE_KEY} beside the source)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: routes.json beside the source")
-    parser.add_argument("--days", type=int, default=_DAYS, help=f"how long it is valid, at most {_DAYS} (the default)")
+def _configure_signing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    signed = _command(commands, "sign", "run the assertions, and sign a table as the next version", sign_table)
+    _source(signed, "routes.toml, or what table build wrote")
+    add_root_options(signed, "source")
+    signed.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: routes.json beside the source")
+    signed.add_argument("--continue", dest="continued", action="store_true", help="add a signature to the table that waits for more")
+    _configure_version(signed)
+    back = _command(commands, "revert", "sign the content of an old table under a higher version", revert_table)
+    back.add_argument("old", type=Path, metavar="OLD", help="the signed table to go back to")
+    add_root_options(back, "output")
+    back.add_argument("-o", "--output", type=Path, default=_BUNDLE, metavar="FILE", help="default: routes.json")
+    _configure_version(back)
+
+
+def _configure_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--days", type=int, default=_DAYS, help=f"how long it is valid; {_DAYS}, or up to 90 if the root has a status role")
     parser.add_argument(
         "--table-version", type=int, metavar="N", help="default: one more than in the output file; needed where there is none"
     )
-    parser.add_argument("--passphrase-file", metavar="FILE", help="take the key's passphrase from a file that only you can read")
+    parser.add_argument("--restart", action="store_true", help="drop the table that waits for signatures")
+    add_signing_options(parser, TABLE_KEY)
+
+
+def _configure_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    checked = _command(commands, "verify", "verify a signed table as a client does", verify_table)
+    _signed(checked)
+    checked.add_argument("--min-table-version", type=int, metavar="N", help="refuse older tables")
+    shown = _command(commands, "show", "say in words what a table allows", show_table)
+    _signed(shown)
+    _json(shown)
+    compared = _command(commands, "diff", "say in words what a new table changes, and who gets which key", diff_tables)
+    compared.add_argument("old", nargs="?", type=Path, default=_BUNDLE, metavar="OLD", help="default: routes.json")
+    compared.add_argument("new", nargs="?", type=Path, default=_TOML, metavar="NEW", help="default: routes.toml")
+    compared.add_argument("--exit-code", action="store_true", help="exit code 1 if anything changes")
+    _json(compared)
+
+
+def _configure_statements(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    status = _command(commands, "status", "sign a status: this table is current, and no call goes to these routes", write_status)
+    _bundle(status)
+    status.add_argument("--halt", action="append", default=[], metavar="ROUTE", help="no call goes to this row any more; may be repeated")
+    status.add_argument("--resume", action="append", default=[], metavar="ROUTE", help="calls may go there again; may be repeated")
+    status.add_argument("--hours", type=int, default=_HOURS, help=f"how long it is valid, at most 168 (default: {_HOURS})")
+    _configure_statement(status, STATUS_KEY)
+    revoked = _command(commands, "revoke", "revoke tokens, in the status or in a list of its own", revoke_tokens)
+    revoked.add_argument("ids", nargs="*", metavar="ID", help="a token's id (jti), or the digest of a chain of blocks")
+    revoked.add_argument("--table", type=Path, default=_BUNDLE, metavar="FILE", help="default: routes.json")
+    _configure_statement(revoked, f"{STATUS_KEY}, or {TABLE_KEY},")
+
+
+def _configure_statement(parser: argparse.ArgumentParser, key: str) -> None:
+    add_root_options(parser, "table")
+    parser.add_argument("--as-version", type=int, metavar="N", help="default: one more than in the file; needed where there is none")
+    parser.add_argument("--continue", dest="continued", action="store_true", help="add a signature to what waits for more")
+    parser.add_argument("--restart", action="store_true", help="drop what waits for signatures")
+    add_signing_options(parser, key)
+
+
+def _configure_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    shown = _command(commands, "show", "say what clients of this user accepted before", show_remembered)
+    add_root_options(shown, "working directory")
+    add_state_options(shown)
+    _json(shown)
+    forgotten = _command(commands, "reset", "verify the table that is deployed, and record it as what was accepted", reset_remembered)
+    _signed(forgotten)
+    add_state_options(forgotten)
+    forgotten.add_argument("--yes", action="store_true", help="without --sha256: take the root as it is")
 
 
 def _command(
@@ -71,118 +134,19 @@ def _command(
     return parser
 
 
+def _source(parser: argparse.ArgumentParser, explained: str) -> None:
+    parser.add_argument("source", nargs="?", type=Path, default=_TOML, metavar="FILE", help=explained)
+
+
+def _bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", nargs="?", type=Path, default=_BUNDLE, metavar="FILE", help="default: routes.json")
+
+
 def _signed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", nargs="?", type=Path, default=Path("routes.json"), metavar="FILE", help="default: routes.json")
-    parser.add_argument("--root", type=Path, metavar="FILE", help="default: root.json beside the table")
-    parser.add_argument("--sha256", metavar="HEX", help="the digest that root.json must have: the one in your program")
+    _bundle(parser)
+    add_root_options(parser, "table")
+    parser.add_argument("--sha256", metavar="HEX", help="the digest that the pinned root must have: the one in your program")
 
 
-def _build(options: argparse.Namespace) -> int:
-    body = _body(options.source)
-    if options.output is None:
-        sys.stdout.write(body.decode())
-    else:
-        replace(options.output, body)
-    say(f"{options.source} makes a table of {len(body)} bytes; it is not signed (saferoute table sign)")
-    return 0
-
-
-def _body(source: Path) -> bytes:
-    """The table to sign, out of routes.toml or a file that `table build` wrote."""
-    data = read_bounded(source, MAX_TABLE_BYTES)
-    if source.suffix == ".json":
-        return data.removesuffix(b"\n")
-    try:
-        return build(data.decode())
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{source} is not text in UTF-8") from None
-
-
-def _sign(options: argparse.Namespace) -> int:
-    source: Path = options.source
-    output: Path = options.output or source.with_name("routes.json")
-    root_path: Path = options.root or source.with_name("root.json")
-    body = _body(source)
-    root, trusted = _root(root_path)
-    if trusted.table.threshold > 1:
-        needed = trusted.table.threshold
-        raise ConfigurationError(f"{root_path} asks for {needed} signatures, and this command makes one: nothing was written")
-    version = _next_version(output, trusted) if options.table_version is None else options.table_version
-    key = read_key(options.key or source.parent / TABLE_KEY, options.passphrase_file)
-    now = time.time()
-    bundle = sign_release(root, [body], version=version, now=now, signers=[key], not_after=now + options.days * DAY)
-    table = verify_bundle(root, pin(root), bundle, now, allow_local=False)  # what clients would refuse is not written
-    replace(output, bundle)
-    show(f"{output}: table {table.name} version {table.version}, valid until {show_time(table.not_after)}")
-    return 0
-
-
-def _root(path: Path) -> tuple[bytes, Root]:
-    data = read_bounded(path, MAX_ROOT_BYTES)
-    try:
-        return data, read_root(data)
-    except Refused as refusal:
-        raise ConfigurationError(f"{path} is no trust root: {refusal}") from None
-
-
-def _next_version(output: Path, trusted: Root) -> int:
-    if not output.exists():
-        # Counting from 1 again would look like an old table to whoever has pinned a least version.
-        raise ConfigurationError(
-            f"there is no {output} to count the version up from: --table-version 1 signs a first table, and in place of one that is gone, "
-            "give one more than the last version that was deployed"
-        )
-    try:
-        old = release_of(read_bounded(output, MAX_BUNDLE_BYTES))
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{output}: {error}; --table-version says which version to sign in its place") from None
-    if old.name != trusted.name:
-        raise ConfigurationError(f"{output} is a table of {old.name!r}, and the root is that of {trusted.name!r}; -o names another file")
-    return old.version + 1
-
-
-def _verify(options: argparse.Namespace) -> int:
-    root_path: Path = options.root or options.table.with_name("root.json")
-    root, _ = _root(root_path)
-    sha256 = Trust.pinned(root_path, sha256=options.sha256 or pin(root), min_table_version=options.min_table_version).sha256
-    bundle = read_bounded(options.table, MAX_BUNDLE_BYTES)
-    table = verify_bundle(root, sha256, bundle, time.time(), allow_local=False, min_table_version=options.min_table_version)
-    show(f"ok: table {table.name} version {table.version}, valid until {show_time(table.not_after)}, root version {table.root_version}")
-    if options.sha256 is None:
-        say(f"{root_path} was believed as it is. Its SHA-256 is {sha256}: compare it with the one in your program, or pass --sha256")
-    return 0
-
-
-def _show(options: argparse.Namespace) -> int:
-    now = time.time()
-    table, standing = _opened(options, now)
-    if options.json:
-        show(json.dumps(as_json(table, standing), indent=2))
-    else:
-        for line in in_words(table, standing):
-            show(line)
-    return 0
-
-
-def _opened(options: argparse.Namespace, now: float) -> tuple[RoutingTable, str]:
-    """The table, and how it stands: "signed ...", "EXPIRED ..." or "NOT SIGNED ..."."""
-    source: Path = options.table
-    data = b"" if source.suffix == ".toml" else read_bounded(source, MAX_BUNDLE_BYTES)
-    if not data.startswith(b'{"release":'):
-        return _draft(_body(source), now), "NOT SIGNED: a draft"
-    root_path: Path = options.root or source.with_name("root.json")
-    root, trusted = _root(root_path)
-    sha256 = Trust.pinned(root_path, sha256=options.sha256 or pin(root)).sha256
-    believed = f"by the key of root version {trusted.version}" + ("" if options.sha256 else f"; root not pinned, SHA-256 {sha256}")
-    try:
-        return verify_bundle(root, sha256, data, now, allow_local=False), f"signed {believed}"
-    except TableExpired as error:
-        then = release_of(data).issued  # its signatures are verified as of the day when it was signed
-        return verify_bundle(root, sha256, data, then, allow_local=False), f"NOT VALID NOW: {error}; signed {believed}"
-
-
-def _draft(body: bytes, now: float) -> RoutingTable:
-    try:
-        return compile_table(body, Release("draft", 1, 1, int(now), int(now) + 1, ()))
-    except Refused as refusal:
-        raise ConfigurationError(f"this is no routing table: {refusal}") from None
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from saferoute.routing.table import Alias, RoutingTable
     from saferoute.values.credential import CredentialSpec
-    from saferoute.values.permission import Permission
     from saferoute.values.http import NetClass
+    from saferoute.values.permission import Permission
     from saferoute.values.target import Prices, Target
 
 __all__ = ["as_json", "in_words"]
@@ -45,7 +45,7 @@ def _route(name: str, target: Target, *, made: bool) -> list[str]:
     model = "any model" if target.model == "*" else f"the model {target.model}"
     bound = f", at most {target.max_output} output tokens" if target.max_output else ""
     ceiling = f'data up to "{target.data}"{bound}, {_price(target.prices)}'
-    facts = [f"{model} at {target.origin}{target.path}{_reach(target.net)}, {target.dialect}", ceiling]
+    facts = [f"{model} at {target.origin}{target.path}{_reach(target.net)}, {target.dialect}", *_terms(target.net), ceiling]
     facts += [f'{"credential" if made else "key"} "{target.secret}" as {target.auth}'] if target.secret else ["no key"]
     facts += [f"region {target.region}"] if target.region else []
     facts += [f"header {key}: {value}" for key, value in target.headers]
@@ -62,6 +62,20 @@ def _reach(net: NetClass) -> str:
             return f" (private network {', '.join(net.networks)})"
         case "metadata":
             return " (this machine's cloud)"
+
+
+def _terms(net: NetClass) -> list[str]:
+    """What a reviewer must know about the way there, beyond the usual."""
+    facts = ["UNSAFE: plain http; whoever listens in that network reads the key and what is sent"] if net.unsafe_plaintext else []
+    if net.tls is not None and net.tls.roots == "os":
+        facts += ["certificate from the operating system's authorities, where a company's own may be"]
+    elif net.tls is not None and net.tls.roots == "ca_pem":
+        facts += [f"certificate from the table's own authorities only ({net.tls.ca_pem.count('BEGIN CERTIFICATE')})"]
+    facts += [f"its public key must be {' or '.join(net.tls.pins)}"] if net.tls is not None and net.tls.pins else []
+    if net.proxy is not None:
+        facts += [f"through the proxy {net.proxy.origin}{_reach(net.proxy.net)}, which sees the host's name, and no key or content"]
+        facts += [f"the proxy's {fact}" for fact in _terms(net.proxy.net)]
+    return facts
 
 
 def _price(prices: Prices | None) -> str:
@@ -139,7 +153,18 @@ def as_json(table: RoutingTable, standing: str) -> dict[str, Any]:
 
 def _route_json(target: Target) -> Mapping[str, Any]:
     names = ("provider_name", "dialect", "origin", "path", "model", "secret", "auth", "data", "max_output", "region")
-    return {name: getattr(target, name) for name in names} | {"net": target.net.kind, "networks": list(target.net.networks)}
+    return {name: getattr(target, name) for name in names} | _net_json(target.net)
+
+
+def _net_json(net: NetClass) -> dict[str, Any]:
+    tls, proxy = net.tls, net.proxy
+    return {
+        "net": net.kind,
+        "networks": list(net.networks),
+        "unsafe_plaintext": net.unsafe_plaintext,
+        "tls": {"roots": "certifi" if tls is None else tls.roots, "pins": [] if tls is None else list(tls.pins)},
+        "connect_proxy": None if proxy is None else {"origin": proxy.origin, "net": proxy.net.kind, "networks": list(proxy.net.networks)},
+    }
 
 
 def _credential_json(spec: CredentialSpec) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ _RULES: Final[Sequence[tuple[str, str]]] = (
     (r'(?<![\w(])secrets="(\w+)"', r"--secrets \1"),
     (r'(?<!, )(?<![\w(])store="(\w+)"', r"--store \1"),
     (r"Secrets\.vault\(path\)", "--vault FILE"),
+    (r': Trust\.pinned\(\.\.\., status="status\.json"\)', ": saferoute table status signs one"),
 )
 _OPTIONS: Final[Mapping[str, str]] = {
     r'\borigins="([^"]*)"': "--origin",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
     from saferoute.values.reply import Reply
+    from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
     from saferoute.values.server import Server
 
@@ -229,6 +230,20 @@ class Client(Facade, Operations):
             ConfigurationError: the accounts cannot be reached.
         """
         return self._remaining()
+
+    def check(self, routes: Sequence[str] | None = None, *, connect: bool = False) -> Report:
+        """Say whether calls could be made now, for the start of a program and for readiness probes: `client.check().ok`.
+
+        The table is valid, the routes resolve, and their keys are there and bound to the right origins. No model is asked anything.
+
+        Args:
+            routes: the names that must work; None for every row of the table.
+            connect: also connect to each row's host, with TLS, and send nothing.
+
+        Raises:
+            CapabilityForbidden: this client is narrowed.
+        """
+        return self._check(routes, connect=connect)
 
     def close(self) -> None:
         """Close the connections; what `using` made closes nothing. Safe to call twice."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
     from saferoute.values.reply import Reply
+    from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
     from saferoute.values.server import Server
 
@@ -164,6 +165,10 @@ class AsyncClient(Facade, AsyncOperations):
     async def remaining(self) -> tuple[Remaining, ...]:
         """As `Client.remaining`; the accounts are read in a thread."""
         return await asyncio.to_thread(self._remaining)
+
+    async def check(self, routes: Sequence[str] | None = None, *, connect: bool = False) -> Report:
+        """As `Client.check`; it runs in a thread."""
+        return await asyncio.to_thread(self._check, routes, connect=connect)
 
     async def close(self) -> None:
         """Close the connections; what `using` made closes nothing. Safe to call twice."""

@@ -12,6 +12,7 @@ from saferoute.client.core import as_html
 from saferoute.errors import CapabilityError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Self
 
     from typing_extensions import Unpack
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from saferoute.client.capability import Capability
     from saferoute.client.core import Core, RouteInfo
     from saferoute.values.options import CallOptions, Money
+    from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
 
 __all__ = ["Facade", "Remaining"]
@@ -127,6 +129,26 @@ class Facade:
     def instance(self) -> str:
         """This process's random id, for proofs of capabilities that are counted in one process (`Capability.prove(instance=...)`)."""
         return self._core.shared.instance()
+
+    def security_report(self) -> Report:
+        """Say what this client's security rests on: trust, budgets, keys, files, environment, host. Reads no key, sends nothing.
+
+        Returns:
+            Findings, the most urgent first; print it, show it in a notebook, or take `to_json()`.
+
+        Raises:
+            CapabilityForbidden: this client is narrowed.
+        """
+        from saferoute.client.report import security_report  # noqa: PLC0415  only who asks for a report pays for it
+
+        return security_report(self._core)
+
+    def _check(self, routes: Sequence[str] | None, *, connect: bool) -> Report:
+        from saferoute.client.report import readiness  # noqa: PLC0415  only who asks for a report pays for it
+        from saferoute.drivers.reaching import reach  # noqa: PLC0415  only who asks for a report pays for it
+
+        self._core.check_whole("check")
+        return readiness(self._core, routes, reach if connect else None)
 
     def _remaining(self) -> tuple[Remaining, ...]:
         powers, now = self._core.powers(), self._core.snapshot.clock()

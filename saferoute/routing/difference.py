@@ -180,7 +180,7 @@ def _aliases(old: _Side, new: _Side) -> Iterator[Change]:
                 text = f"now sends to {_in_turn(becomes)}; before, to {_in_turn(was)}"
                 yield Change(place, "targets", text, _ids(was), _ids(becomes), dangerous=elsewhere)
             rest = [{field: value for field, value in fields.items() if field != "targets"} for fields in (before[name], after[name])]
-            yield from fields_changed(place, rest[0], rest[1], lambda field, *_: field.partition(".")[0] not in _ALIAS_HARMLESS)
+            yield from fields_changed(place, rest[0], rest[1], lambda field, *_: field not in _ALIAS_HARMLESS)
 
 
 def _place(target: Target) -> tuple[str, str, str]:

@@ -100,7 +100,7 @@ def fields_changed(place: str, old: Mapping[str, Any], new: Mapping[str, Any], d
         pairs = [(f"{field}.{name}", (before or {}).get(name), (after or {}).get(name)) for name in inner] or [(field, before, after)]
         for name, was, becomes in pairs:
             if was != becomes:
-                yield Change(place, name, _words(name, was, becomes), was, becomes, dangerous=danger(name, was, becomes))
+                yield Change(place, name, _words(name, was, becomes), was, becomes, dangerous=danger(field, was, becomes))
 
 
 def label_raised(before: DataLabel | None, after: DataLabel | None) -> bool:
@@ -142,11 +142,10 @@ _ROW_RULES: Final[Mapping[str, Callable[..., bool]]] = {
 
 
 def _row_danger(field: str, before: StrictJson, after: StrictJson, *, money: bool) -> bool:
-    outer = field.partition(".")[0]
-    if outer == "prices":
+    if field == "prices":
         return money and _cheaper(before, after)  # type: ignore[arg-type]  # the shape says so
-    rule = _ROW_RULES.get(outer)
-    return outer not in _HARMLESS if rule is None else rule(before, after)
+    rule = _ROW_RULES.get(field)
+    return field not in _HARMLESS if rule is None else rule(before, after)
 
 
 def _words(field: str, before: StrictJson, after: StrictJson) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["grant_changes"]
 
 _PERIODS: Final[tuple[str, ...]] = get_args(Period)
+_EVERY: Final = {"hour": "an hour", "day": "a day", "week": "a week", "month": "a month"}
 _SCOPES: Final[tuple[str, ...]] = get_args(Scope)
 
 
@@ -57,8 +58,9 @@ def _shown(field: str, value: StrictJson) -> str:
     if value is None:
         return "not bounded"
     if field in {"budget", "max_cost"} and isinstance(value, dict):
-        amount = f"{int(str(value['amount'])) / 1e9:g} {value['currency']}"
-        return " ".join([amount, *(f"{name} {value[name]}" for name in ("per", "scope", "replicas") if name in value)])
+        said = {"per": f" {_EVERY.get(str(value.get('per')))}", "scope": ", counted per {}", "replicas": ", among {} replicas"}
+        more = "".join(words.format(value[name]) for name, words in said.items() if name in value)
+        return f"{int(str(value['amount'])) / 1e9:g} {value['currency']}{more}"
     return shown(field, value)
 
 

@@ -61,7 +61,7 @@ class Opened:
         lists = [one.revoked for one in (self.status, self.revocations) if one is not None]
         object.__setattr__(self, "revoked", frozenset().union(*lists))
         object.__setattr__(self, "halted", frozenset() if self.status is None else self.status.halted)
-        dated = [self.root, self.table] if self.status is None else [self.root, self.table, self.status]
+        dated: list[_Dated] = [self.root, self.table] if self.status is None else [self.root, self.table, self.status]
         grace = self.root.grace_hours * _HOUR
         begins = max(*(one.issued for one in dated), self.state.floor_time) - CLOCK_SKEW
         ends = min(one.not_after + (grace if one is self.table else 0) for one in dated)

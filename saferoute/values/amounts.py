@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 from saferoute.errors import RequestError
@@ -18,6 +19,8 @@ _TEXT: Final = re.compile(r"([$€£]?) ?([0-9]{1,9}(?:\.[0-9]{1,9})?)(?: ([A-Z]
 _SIGNS: Final[Mapping[str, str]] = {"$": "USD", "€": "EUR", "£": "GBP"}
 _NANO: Final = 1_000_000_000
 _MOST: Final = 2**53 - 1
+_LARGEST: Final = 9  # digits before the point, less one
+_FINEST: Final = -100
 
 
 def amount(value: object, name: str) -> tuple[int, str]:
@@ -60,8 +63,10 @@ def amount_per(value: object, name: str) -> tuple[int, str, Period | None]:
 def _nano(value: Decimal, name: str) -> int:
     if not value.is_finite() or value < 0:
         raise RequestError(f"{name} must be an amount of 0 or more")
-    nano = value * _NANO
-    if nano != int(nano) or nano > _MOST:
+    # Exact, which Decimal's own arithmetic is to 28 digits only. The first two tests keep the fraction small.
+    exponent = value.as_tuple().exponent
+    coarse = value.adjusted() > _LARGEST or not isinstance(exponent, int) or exponent < _FINEST
+    if coarse or (nano := Fraction(value) * _NANO).denominator != 1 or nano > _MOST:
         raise RequestError(f"{name} must be a whole number of nano-units, and at most {_MOST // _NANO}")
     return int(nano)
 

@@ -10,6 +10,7 @@ import pytest
 from package_source import ROOT
 
 from saferoute.routing import authoring
+from saferoute.routing.assertions import ASSERTION, PLACES, WITH
 from saferoute.routing.credentials import CREDENTIAL
 from saferoute.routing.parameters import PARAMETERS
 from saferoute.routing.schema import Flag, ListOf, Record, Text
@@ -59,6 +60,9 @@ FIELDS: dict[str, set[str]] = {
     "[aliases]": set(shapes(ALIAS)),
     "[grant]": set(shapes(GRANT)),
     "budget": {*shapes(shapes(GRANT)["budget"])} - {"currency", "per"},  # the amount says both
+    "[[assertions]]": set(shapes(ASSERTION)),
+    "with": set(shapes(WITH)),
+    "places": set(shapes(PLACES)),
     "[annotations]": set(),
 }
 SHAPES = {
@@ -69,6 +73,8 @@ SHAPES = {
     "[aliases]": shapes(ALIAS),
     "[grant]": shapes(GRANT),
     "budget": shapes(shapes(GRANT)["budget"]),
+    "[[assertions]]": shapes(ASSERTION),
+    "with": shapes(WITH),
 }
 
 

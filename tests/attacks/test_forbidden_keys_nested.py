@@ -3,7 +3,7 @@
 Gateways that checked the top level only acted on such keys further down (GHSA-hx8v-g79f-8w5f, GHSA-3cv6-jpf6-8222). Here each dict with a
 schema of ours is closed, at every depth; JSON Schemas, tool arguments and what a model answered are data, which is kept and never acted on.
 
-Guards: saferoute/values/options.py::if check is None:
+Guards: saferoute/values/options.py#1::if check is None:
 Guards: saferoute/values/conversation.py::_refuse_unknown(value, role, path)
 """
 

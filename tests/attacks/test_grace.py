@@ -2,7 +2,6 @@
 
 Only the root grants grace, 72 hours at most, and only to tables: not to a root, and not to a status.
 
-Guards: saferoute/routing/opened.py::in_grace = table.not_after <= now < table.not_after + self.root.grace_hours * _HOUR
 Guards: saferoute/routing/opened.py::table.check_time(now)
 Guards: saferoute/routing/opened.py::check_root_time(self.root, now)
 """

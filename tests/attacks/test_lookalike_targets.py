@@ -4,12 +4,13 @@ An SSRF in a shared LLM gateway let a request name `api_base`, and the gateway s
 hole came back four times through other fields. So every door is tried with every spelling: options, provider options, message fields, the
 route's name, a model's name, the table's text, a server's name, and the origin that a key is stored with.
 
-Guards: saferoute/values/options.py::if check is None:
-Guards: saferoute/values/origin.py, saferoute/secrets/secret.py::if origin not in record.origins:
+Guards: saferoute/values/options.py#1::if check is None:
+Guards: saferoute/secrets/secret.py::if origin not in record.origins:
 """
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ URLS = [
     "http://127.0.0.1:PORT", "http://127.0.0.1:PORT/", "http://127.0.0.1:PORT/v1", "HTTP://127.0.0.1:PORT", "https://127.0.0.1:PORT", "//127.0.0.1:PORT", "127.0.0.1:PORT",
     "http://127.1:PORT", "http://127.0.1:PORT", "http://2130706433:PORT", "http://0x7f000001:PORT", "http://0x7f.0.0.1:PORT", "http://0177.0.0.1:PORT", "http://017700000001:PORT",
     "http://127.0.0.1.:PORT", "http://localhost:PORT", "http://localhost.:PORT", "http://LOCALHOST:PORT", "http://[::1]:PORT", "http://[::ffff:127.0.0.1]:PORT",
-    "http://[::ffff:7f00:1]:PORT", "http://[0:0:0:0:0:ffff:127.0.0.1]:PORT", "http://0.0.0.0:PORT", "http://[::]:PORT", "http://0:PORT",
+    "http://[::ffff:7f00:1]:PORT", "http://[0:0:0:0:0:ffff:127.0.0.1]:PORT", "http://[0:0:0:0:0:0:0:1]:PORT", "http://[::0001]:PORT", "http://0.0.0.0:PORT", "http://[::]:PORT", "http://0:PORT",
     "http://127.0.0.1:OWN@127.0.0.1:PORT", "http://127.0.0.1:OWN#@127.0.0.1:PORT", "http://127.0.0.1:OWN\\@127.0.0.1:PORT", "http://127.0.0.1:OWN%40127.0.0.1:PORT",
     "http://user:pw@127.0.0.1:PORT", "http://127.0.0.1:PORT?@127.0.0.1:OWN", "http://127.0.0.1:PORT;127.0.0.1:OWN", "http://127.0.0.1:PORT\t", " http://127.0.0.1:PORT",
     "http://127.0.0.1:PORT\r\nhost: 127.0.0.1:OWN", "http://127.0.0.1:PORT\x00.example.com", "http://127。0。0。1:PORT", "http://１２７.0.0.1:PORT",
@@ -97,22 +98,7 @@ def spelled(url: str, sink: Sink, provider: EmbeddedProvider) -> str:
     return url.replace("PORT", str(sink.port)).replace("OWN", str(provider.port))
 
 
-OPTIONS = [
-    "base_url",
-    "api_base",
-    "api_host",
-    "endpoint",
-    "host",
-    "url",
-    "proxy",
-    "azure_endpoint",
-    "organization",
-    "extra_headers",
-    "extra_body",
-    "server",
-    "target",
-    "route_url",
-]
+OPTIONS = ["base_url", "api_base", "proxy", "extra_headers", "extra_body", "server"]
 
 
 def doors(face: Face, url: str) -> Iterator[Any]:
@@ -210,3 +196,4 @@ def test_d1_an_origin_has_one_spelling(sink: Sink, provider: EmbeddedProvider, u
     except SaferouteError:
         return
     assert (str(parsed), parsed.port) == (said, sink.port)
+    assert not parsed.is_ip or str(ipaddress.ip_address(parsed.host)) == parsed.host

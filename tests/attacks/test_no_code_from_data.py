@@ -3,8 +3,6 @@
 Gateways evaluated expressions from configuration and from requests, and unpickled what they were sent (CVE-2024-4264, CVE-2024-5751,
 CVE-2024-6825). The package has no way to do it: no eval, exec, compile, pickle, marshal or YAML, no import by a name that is data; and a
 call, once its modules are loaded, makes no code and imports nothing.
-
-Guards: saferoute/__init__.py (the one import by name takes its names from a constant table)
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ Guards: saferoute/secrets/secret.py::if not isinstance(name, str) or len(name) >
 from __future__ import annotations
 
 import json
+import pathlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,9 +24,14 @@ from tests.support.both import KINDS, Face
 
 REFERENCES = [
     "os.environ/HOME", "os.environ['HOME']", "env:HOME", "env://HOME", "$HOME", "${HOME}", "%HOME%", "file:///etc/passwd", "file:/etc/passwd", "@/etc/passwd", "<(cat /etc/passwd)",
-    "oidc/google/https://example.com", "oidc/file//etc/passwd", "oidc/env/HOME", "op://vault/item/key", "vault:secret/data/x", "aws_secret/x", "{{secrets.key}}", "{{ env.HOME }}",
-    "!ENV HOME", "arn:aws:secretsmanager:us-east-1:1:secret:x", "secret://x", "keyring:x", "cmd:id", "`id`", "$(id)", "google_secret_manager/x", "azure_kv/x",
+    "oidc/google/https://example.com", "oidc/file//etc/passwd", "oidc/env/HOME", "op://vault/item/key", "vault:secret/data/x",  "{{secrets.key}}", "{{ env.HOME }}",
+    "!ENV HOME", "arn:aws:secretsmanager:us-east-1:1:secret:x", "secret://x", "keyring:x", "cmd:id", "`id`", "$(id)",
 ]  # fmt: skip
+
+
+# What another library resolves and we do not: a slash may stand in a name, and the name is looked up as it is.
+NAMES = ["aws_secret/x", "google_secret_manager/x", "azure_kv/x"]
+PACKAGE = str(pathlib.Path(saferoute.__file__).parent)
 
 
 class Opened:
@@ -39,7 +45,12 @@ class Opened:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.watching and event in {"open", "os.listdir", "os.scandir", "os.putenv", "subprocess.Popen"}:
             name = str(arguments[0])
-            if not name.endswith((".py", ".pyc", ".so")) and "site-packages" not in name and "__pycache__" not in name:
+            if (
+                not name.endswith((".py", ".pyc", ".so"))
+                and "site-packages" not in name
+                and "__pycache__" not in name
+                and not name.startswith(PACKAGE)
+            ):
                 self.files.append(f"{event} {name}")
 
     def __enter__(self) -> Opened:
@@ -179,4 +190,14 @@ def test_d3_a_table_holds_names_and_no_references(opened: Opened, field: str, te
 def test_d3_a_secret_is_a_plain_name(opened: Opened, text: str) -> None:
     with opened, pytest.raises(ConfigurationError):
         saferoute.Secrets.of({text: ("sk-canary-41f7b2", "https://api.example.com")})
+    assert opened.files == []
+
+
+@pytest.mark.parametrize("text", NAMES)
+def test_d3_a_name_that_another_library_would_resolve_is_a_name(opened: Opened, text: str) -> None:
+    build(ROW.format(provider='"demo"', origin='"https://api.example.com"', secret='"row"'))
+    with opened:
+        made = saferoute.Secrets.of({text: ("sk-canary-41f7b2", "https://api.example.com")})
+        build(ROW.format(provider='"demo"', origin='"https://api.example.com"', secret=json.dumps(text)))
+    assert made.labels
     assert opened.files == []

@@ -2,7 +2,8 @@
 
 That key is online, so it is the one to be stolen: with it one can stall or halt, and never add a row or redirect a call.
 
-Guards: saferoute/routing/status.py::status = parse_status(verify(Envelope.read(data), PayloadType.STATUS, root.status.keys, root.status.threshold))
+Guards: saferoute/routing/status.py::verify(envelope, PayloadType.STATUS, root.status.keys, root.status.threshold)
+Guards: saferoute/routing/status.py::verify(envelope, PayloadType.REVOCATIONS, root.table.keys, root.table.threshold)
 Guards: saferoute/routing/status.py::check_made_for(status, root)
 Guards: saferoute/routing/status.py::check_made_for(listed, root)
 Guards: saferoute/routing/opened.py::_check_status_time(self.status, now)

@@ -301,7 +301,7 @@ def test_production_opens_no_local_table_from_files(tmp_path: Path) -> None:
     (tmp_path / "root.json").write_bytes(made.root)
     (tmp_path / "routes.json").write_bytes(made.bundle)
     with pytest.raises(UntrustedTable, match="made in memory"):
-        open_table(tmp_path / "routes.json", Trust.pinned(tmp_path / "root.json", sha256=made.sha256), NOW)
+        open_table(tmp_path / "routes.json", Trust.pinned(tmp_path / "root.json", sha256=made.sha256), NOW, state=tmp_path / "state")
 
 
 GOOD = files()

@@ -5,12 +5,15 @@ shipped one with its private key. SSL_CERT_FILE in a poisoned shell profile adds
 
 Guards: saferoute/drivers/tls.py::_load_system(context, self._system)
 Guards: saferoute/drivers/tls.py::_load_text(context, ca_pem)
-Guards: saferoute/drivers/tls.py::context.minimum_version = ssl.TLSVersion.TLSv1_2
+Guards: saferoute/drivers/tls.py::context.options |= ssl.OP_NO_RENEGOTIATION
+Guards: saferoute/drivers/httpx_bridge.py::if request.net.tls is not None or request.net.proxy is not None:
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -20,8 +23,8 @@ import pytest
 
 from saferoute.drivers.tls import SYSTEM_FILES, ClientTls
 from saferoute.errors import ConfigurationError, ConnectFailed
-from saferoute.values.http import NetClass, TlsTerms
-from tests.drivers.doors import KINDS, Door, OneKey, request
+from saferoute.values.http import ConnectProxy, NetClass, TlsTerms
+from tests.drivers.doors import KINDS, Door, OneKey, clocks, request
 from tests.drivers.hostile import BODY, HostileServer
 from tests.drivers.proxies import Authority, running
 
@@ -92,13 +95,30 @@ def test_another_name_in_the_certificate(kind: str) -> None:
     assert server.requests == []
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_old_tls(kind: str, newest: ssl.TLSVersion) -> None:
     server = HostileServer(AUTHORITY.server("127.0.0.1", newest=newest))
-    with running(server), Door(kind) as door, pytest.raises(ConnectFailed, match="no TLS with") as caught:
-        door.fetch(request(server.origin, net=OURS))
+    with running(server):
+        if not _speaks(server, newest):
+            pytest.skip(f"this build of OpenSSL has no {newest.name} to be refused")
+        with Door(kind) as door, pytest.raises(ConnectFailed, match="no TLS with") as caught:
+            door.fetch(request(server.origin, net=OURS))
     assert (server.requests, caught.value.retryable) == ([], False)
+
+
+def _speaks(server: HostileServer, version: ssl.TLSVersion) -> bool:
+    """Whether a client that takes anything would come through."""
+    lax = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    lax.load_verify_locations(cadata=AUTHORITY.ca_pem)
+    lax.minimum_version = version
+    lax.set_ciphers("ALL:@SECLEVEL=0")
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), 5) as sock, lax.wrap_socket(sock, server_hostname="127.0.0.1") as made:
+            return made.version() is not None
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -150,6 +170,21 @@ def test_a_systems_roots_that_cannot_be_read(tmp_path: Path) -> None:
         ClientTls(system=[str(tmp_path / "broken.pem")]).context(TlsTerms("os"))
 
 
+def test_on_windows_the_stores_are_read_and_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Certificates for servers only; and not what `load_default_certs` adds from SSL_CERT_FILE."""
+    (tmp_path / "ca.pem").write_text(Authority().ca_pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    ders = [ssl.PEM_cert_to_DER_cert(Authority().ca_pem) for _ in range(4)]
+    stores = {
+        "CA": [(ders[0], "x509_asn", True), (b"junk", "pkcs_7_asn", True)],
+        "ROOT": [(ders[1], "x509_asn", {"1.3.6.1.5.5.7.3.1"}), (ders[2], "x509_asn", {"1.3.6.1.5.5.7.3.4"}), (ders[3], "x509_asn", set())],
+    }
+    monkeypatch.setattr(ssl, "enum_certificates", stores.__getitem__, raising=False)
+    monkeypatch.setattr("saferoute.drivers.tls.sys.platform", "win32")
+    context = ClientTls(system=[str(tmp_path / "ca.pem")]).context(TlsTerms("os"))
+    assert sorted(context.get_ca_certs(binary_form=True)) == sorted(ders[:2])
+
+
 def test_the_places_of_systems_roots_are_the_systems() -> None:
     assert all(name.startswith(("/etc/", "/usr/local/share/certs/")) for name in SYSTEM_FILES)
 
@@ -182,3 +217,33 @@ def test_the_configuration_file_of_openssl_weakens_nothing(tmp_path: Path) -> No
         check=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert made.stdout.split() == ["TLSv1_2", "2", "False", "False"]
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        NetClass(tls=TlsTerms("os")),
+        NetClass(tls=TlsTerms(pins=("x",))),
+        NetClass(tls=TlsTerms("ca_pem", AUTHORITY.ca_pem)),
+        NetClass(proxy=ConnectProxy("https://proxy.example.com", NetClass())),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_somebody_elses_transport_is_not_trusted_to_keep_to_them(kind: str, net: NetClass) -> None:
+    """A transport of httpx has its own roots and its own proxy, and no pins: what it would do cannot be seen from here."""
+    httpx = pytest.importorskip("httpx")
+    from saferoute.drivers.httpx_bridge import AsyncHttpxBridge, HttpxBridge
+
+    other = httpx.MockTransport(lambda _: pytest.fail("sent"))
+    key = OneKey("https://api.example.com")
+    asked = request("https://api.example.com", net=net, secret="main", auth="bearer")
+    with pytest.raises(ConfigurationError) as caught:
+        if kind == "blocking":
+            HttpxBridge(other, key).open(asked, clocks())
+        else:
+            asyncio.run(AsyncHttpxBridge(other, key).open(asked, clocks()))  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "the route names its own certificate authorities, pins or proxy, and a transport of httpx would not keep to them; nothing was sent. "
+        'Use saferoute\'s own transport for it ("own" or "h11")'
+    )
+    assert key.asked == 0

@@ -206,3 +206,36 @@ def test_nothing_of_a_refusal_is_an_answer(kind: str) -> None:
             with pytest.raises(ConnectFailed):
                 door.fetch(request(ORIGIN, net=proxy.net(AUTHORITY.ca_pem)))
     assert (len(proxy.asked), server.connections) == (2, 0)
+
+
+def _speak_twice(proxy: TestProxy, sock: socket.socket) -> None:
+    """An open tunnel, and a moment later, before or while TLS begins, bytes of its own."""
+    sock.sendall(OPEN)
+    sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    proxy.stopping.wait(2)
+
+
+def _hang_up(proxy: TestProxy, sock: socket.socket) -> None:
+    assert proxy.asked
+    sock.close()
+
+
+def _open_and_hang_up(proxy: TestProxy, sock: socket.socket) -> None:
+    assert proxy.asked
+    sock.sendall(OPEN)
+    sock.close()
+
+
+@pytest.mark.parametrize("layer", ["http", "https"])
+@pytest.mark.parametrize("act", [_speak_twice, _hang_up, _open_and_hang_up])
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_the_wrong_moment(kind: str, act: Callable[[TestProxy, socket.socket], None], layer: str) -> None:
+    secure = layer == "https"
+    proxy = TestProxy(1, act, tls=AUTHORITY.server("127.0.0.1") if secure else None)
+    key = OneKey(ORIGIN)
+    net = proxy.net(AUTHORITY.ca_pem, TlsTerms("ca_pem", AUTHORITY.ca_pem) if secure else None)
+    began = time.monotonic()
+    with running(proxy), Door(kind, credentials=key) as door, pytest.raises(ConnectFailed) as caught:
+        door.fetch(request(ORIGIN, net=net, secret="main", auth="bearer"))
+    assert (caught.value.sent, key.asked) == (False, 0)
+    assert time.monotonic() - began < 4  # and not when a clock runs out

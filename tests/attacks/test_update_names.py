@@ -2,7 +2,7 @@
 
 No name out of the folder is ever used: the versions are counted up from the pinned one, and each is asked for as `<version>.json`.
 
-Guards: saferoute/drivers/storage/trust_files.py::path = Path(trust.updates) / update_name(version)
+Guards: saferoute/routing/chain.py::raise Refused(f"more than {MAX_UPDATES} roots follow the pinned one: pin a newer root")
 """
 
 from __future__ import annotations

@@ -70,6 +70,12 @@ class Keyring(KeyringBackend):
 UNLOCKED = 'printf "%s\\n" pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; "$@"'
 LOCKED = 'gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1; "$@"'
 NO_KEYRING = '"$@"'
+# A bus without the folders of services that it could start by itself.
+BARE_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>
+"""
 
 
 class Machine:
@@ -90,11 +96,13 @@ class Machine:
         }
         (home / "evil_keyring.py").write_text(EVIL)
 
-    def __call__(self, script: str | None) -> dict[str, Any]:
-        """Run the trial in a session that begins with this script; None for no D-Bus at all."""
+    def __call__(self, script: str | None, *, bare: bool = False) -> dict[str, Any]:
+        """Run the trial in a session that begins with this script; None for no D-Bus at all, `bare` for one that starts no service."""
         command = [sys.executable, "-c", TRIAL]
         if script is not None:
-            command = ["dbus-run-session", "--", "bash", "-c", script, "_", *command]
+            (self.home / "bare.conf").write_text(BARE_BUS)
+            options = ["--config-file", str(self.home / "bare.conf")] if bare else []
+            command = ["dbus-run-session", *options, "--", "bash", "-c", script, "_", *command]
         done = subprocess.run(
             command, env=self.environment, cwd=self.home, capture_output=True, text=True, check=False, timeout=100, stdin=subprocess.DEVNULL
         )
@@ -138,10 +146,15 @@ def test_a_locked_keyring_is_an_error_everywhere_and_never_a_reason_for_the_vaul
 
 
 def test_no_keyring_service_on_the_bus(machine: Machine) -> None:
-    # The bus could start a keyring by itself where its service file is installed: an empty path of services leaves none.
-    machine.environment |= {"XDG_DATA_DIRS": str(machine.home / "nothing")}
+    _assert_absent(machine(NO_KEYRING, bare=True))
+
+
+def test_a_keyring_that_the_bus_starts_where_no_desktop_can_ask_for_its_password(machine: Machine) -> None:
+    """A server with a desktop's packages: the service is there, and has no keyring that anybody could open. That is locked, not absent."""
     said = machine(NO_KEYRING)
-    _assert_absent(said)
+    for what in ("add", "list", "header", "missing", "default", "holding", "auto"):
+        assert said[what][0] == "SecretStoreLocked", what
+        assert said[what][1].startswith("the keyring is locked and was not unlocked (InitError)")
 
 
 def test_no_bus_at_all(machine: Machine) -> None:
@@ -170,9 +183,8 @@ def _assert_absent(said: dict[str, Any]) -> None:
 @pytest.mark.parametrize("script", [NO_KEYRING, None])
 def test_keyrings_alt_is_not_taken_in_the_place_of_a_missing_keyring(machine: Machine, script: str | None) -> None:
     """It would keep keys in a plain file; the keyring package takes it by itself."""
-    machine.environment |= {"XDG_DATA_DIRS": str(machine.home / "nothing")}
     machine.environment["PYTHONPATH"] += f"{os.pathsep}{ALT}"
-    _assert_absent(machine(script))
+    _assert_absent(machine(script, bare=True))
     assert machine.files_with_the_key() == []
     assert not list(machine.home.rglob("*keyring*.cfg"))
 
@@ -215,8 +227,8 @@ def test_hostile_properties_in_the_environment(machine: Machine) -> None:
         "KEYRING_PROPERTY_PREFERRED_COLLECTION": "/org/freedesktop/secrets/collection/evil",
         "KEYRING_PROPERTY_APPID": "evil",
         "KEYRING_PROPERTY_SCHEME": "KeePassXC",
-        "KEYRING_PROPERTY_KEYCHAIN": "/tmp/evil.keychain",  # noqa: S108  a name
-        "KEYCHAIN_PATH": "/tmp/evil.keychain",  # noqa: S108  a name
+        "KEYRING_PROPERTY_KEYCHAIN": "/tmp/evil.keychain",
+        "KEYCHAIN_PATH": "/tmp/evil.keychain",
     }
     assert_works(machine(UNLOCKED), machine)
     machine.environment = {name: value for name, value in machine.environment.items() if not name.startswith("KEY")}

@@ -135,7 +135,8 @@ def envelopes() -> dict[str, Any]:
     ]  # fmt: skip
     types = [str(kind) for kind in PayloadType]
     encodings = [
-        {"type": kind, "payload": encode_base64(data), "pae": pae(kind, data).hex()} for kind, data in ((types[0], b""), (types[1], payload))
+        {"type": kind, "payload": encode_base64(data), "pae": pae(kind, data).hex()}
+        for kind, data in ((types[0], b""), (types[1], payload))
     ]
     return {"about": "docs/spec/release.md, 'Envelope'.", "types": types, "pae": encodings, "cases": cases}
 

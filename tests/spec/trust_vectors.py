@@ -85,7 +85,9 @@ def root_file(payload: dict[str, Any] | bytes | None = None, *signers: Any) -> s
     return document(KINDS["root"], root_payload() if payload is None else payload, *(signers or (ROOT,)))
 
 
-def with_status(name: str, step: str = "", why: str = "", *, signer: Any = STATUS, kind: str = KINDS["status"], days: int = 90, **changes: Any) -> Case:
+def with_status(
+    name: str, step: str = "", why: str = "", *, signer: Any = STATUS, kind: str = KINDS["status"], days: int = 90, **changes: Any
+) -> Case:
     """A case under a root with a status role and a release of 90 days."""
     release = canonical(release_payload(BODY, issued=NOW - DAY, not_after=NOW - DAY + days * DAY))
     status = document(kind, status_payload(release, **changes), signer)
@@ -211,7 +213,7 @@ def _statuses() -> list[Case]:
     return [
         good,
         with_status("a status that halts a row and revokes", halted=["other"], revoked=["ab" * 16, "cd" * 32]),
-        with_status("a release of 90 days and a second", "release-life", "90 days with a status role", days=91),
+        with_status("a release of 91 days", "release-life", "90 days with a status role", days=91),
         replace(good, name="no status where the root has the role", step="status-missing", why="it has to say what is current", status=None),
         replace(Case("a status where the root has no such role"), status=good.status, step="status-unexpected", why="nobody may sign it"),
         with_status("a status that the table's key signed", "status-signatures", "a key of another role", signer=TABLE),
@@ -249,7 +251,12 @@ def _memory() -> list[Case]:
         Case("newer than before", earlier={**seen, "table": {"version": 4, "digest": "0" * 64}}),
         Case("older than before", "rollback", "versions never go down", earlier={**seen, "table": {"version": 6, "digest": "0" * 64}}),
         Case("another release of one version", "rollback", "one version is one thing", earlier={**seen, "table": other}),
-        Case("another root of one version", "rollback", "one version is one thing", earlier={**seen, "root": {"version": 1, "digest": "0" * 64}}),
+        Case(
+            "another root of one version",
+            "rollback",
+            "one version is one thing",
+            earlier={**seen, "root": {"version": 1, "digest": "0" * 64}},
+        ),
         Case("an older root", "rollback", "versions never go down", earlier={**seen, "root": {"version": 2, "digest": "0" * 64}}),
         Case("300 s before the floor", earlier={**seen, "floor_time": NOW + 300}),
         Case("301 s before the floor", "floor", "the clock was set back", earlier={**seen, "floor_time": NOW + 301}),
@@ -270,11 +277,12 @@ def trust() -> dict[str, Any]:
         return name
 
     cases = []
-    for case in (*_roots(), *_chain(), *_releases(), *_statuses(), *_memory()):
+    groups = {"root": _roots(), "chain": _chain(), "release": _releases(), "status": _statuses(), "memory": _memory()}
+    for group, case in [(group, case) for group, made in groups.items() for case in made]:
         given = {
             "root": held(case.root), "pinned": case.pinned or sha256(case.root), "updates": [held(one) for one in case.updates],
             "bundle": held(case.bundle), "status": held(case.status), "revocations": held(case.revocations), "now": case.now,
             "earlier": case.earlier, "min_table_version": case.least,
         }  # fmt: skip
-        cases.append({"name": case.name, **given, "valid": not case.step, "step": case.step, "why": case.why})
+        cases.append({"name": f"{group}: {case.name}", **given, "valid": not case.step, "step": case.step, "why": case.why})
     return {"about": "docs/spec/table.md. A case names its files; `step` is the check that refuses.", "files": files, "cases": cases}

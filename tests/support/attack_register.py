@@ -26,8 +26,8 @@ __all__ = [
     "find",
     "guard_from",
     "load",
+    "names_in",
     "page",
-    "tests_in",
 ]
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -140,7 +140,7 @@ def disabled(source: str, guard: Guard) -> str:
     return made
 
 
-def tests_in(path: pathlib.Path) -> frozenset[str]:
+def names_in(path: pathlib.Path) -> frozenset[str]:
     """Names of the test functions of a file; methods as Class::name."""
     found: set[str] = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -150,6 +150,12 @@ def tests_in(path: pathlib.Path) -> frozenset[str]:
             inner = (one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef))
             found.update(f"{node.name}::{one.name}" for one in inner if one.name.startswith("test"))
     return frozenset(found)
+
+
+def said_guards(path: pathlib.Path) -> tuple[str, ...]:
+    """The guards that a test file's docstring names, in lines of the form `Guards: path::line`."""
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return tuple(line.removeprefix("Guards:").strip() for line in doc.splitlines() if line.startswith("Guards:"))
 
 
 def _cell(text: str) -> str:

@@ -95,7 +95,8 @@ def test_the_rule_sees_mentions(text: str, found: list[str]) -> None:
         ("keys add --orgin X", False),
         ("tables sign", False),
         ("table sing", False),
-        ("root init", False),
+        ("root init", True),
+        ("guard init", False),
     ],
 )
 def test_the_rule_knows_a_command(parser: argparse.ArgumentParser, words: str, fits: bool) -> None:

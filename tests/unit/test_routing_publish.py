@@ -142,9 +142,14 @@ def test_files_open_for_production(tmp_path: Path) -> None:
     assert open_table(tmp_path / "routes.json", trust, NOW, state=tmp_path / "state").table.name == "acme"
     assert load_bundle(str(tmp_path / "routes.json"), trust)[0] == root
     with pytest.raises(TableRollback):
-        open_table(tmp_path / "routes.json", Trust.pinned(tmp_path / "root.json", sha256=pin(root), min_table_version=2), NOW)
+        open_table(
+            tmp_path / "routes.json",
+            Trust.pinned(tmp_path / "root.json", sha256=pin(root), min_table_version=2),
+            NOW,
+            state=tmp_path / "state",
+        )
     with pytest.raises(UntrustedTable, match="pinned"):
-        open_table(tmp_path / "routes.json", Trust.pinned(tmp_path / "root.json", sha256="0" * 64), NOW)
+        open_table(tmp_path / "routes.json", Trust.pinned(tmp_path / "root.json", sha256="0" * 64), NOW, state=tmp_path / "state")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,190 @@
+// Root, release, table digest, status, revocations and memory, as docs/spec/table.md says, in its order.
+import { at, base64, envelopeOf, hex, list, loadKey, map, parse, readEnvelope, readFile, record, refuse, sha256, text, verify, whole, word } from "./signing.mjs";
+
+const TYPE = (name) => `application/vnd.saferoute.${name}.v1+json`;
+const DAY = 86400;
+const SKEW = 300;
+const WORD = "[a-z0-9]+(?:[._-][a-z0-9]+)*";
+const name = text(new RegExp(`^${WORD}$`), 64);
+const tableName = text(new RegExp(`^${WORD}(?:/${WORD}){0,3}$`), 128);
+const digest = text(/^[0-9a-f]{64}$/);
+const version = whole(1, Number.MAX_SAFE_INTEGER);
+const time = whole(0, 253402300799);
+const one = whole(1, 1);
+const annotations = map(text(/^[a-z0-9][a-z0-9._/-]*$/, 64), text(null, 2000), 32);
+const anything = () => {};
+
+const role = record({ keyids: list(digest, 16, 1, true), threshold: whole(1, 16) });
+const issuer = record({ keyids: list(digest, 16, 1, true), max_life: whole(1, 366 * DAY), max_depth: whole(1, 8), ceiling: anything }, { annotations });
+const ROOT = record(
+  {
+    schema: one, name: tableName, version, issued: time, not_after: time,
+    keys: map(digest, record({ algorithm: word("ed25519"), public: text(null, 44) }), 128, 1),
+    roles: record({ root: role, table: role }, { status: role, log: role }),
+  },
+  { issuers: map(name, issuer, 64), grace_hours: whole(0, 72), annotations },
+);
+const RELEASE = record(
+  {
+    schema: one, name: tableName, version, root_version: version, issued: time, not_after: time,
+    tables: list(record({ schema: whole(1, 1000000), sha256: digest, size: whole(2, 7000000) }), 8, 1),
+  },
+  { annotations },
+);
+const BUNDLE = record({ release: anything, tables: list(text(null, 10000000), 8, 1) });
+const revoked = list(text(/^[A-Za-z0-9._:-]+$/, 128), 600, 0, true);
+const STATUS = record(
+  {
+    schema: one, name: tableName, root_version: version, version, issued: time, not_after: time,
+    release: record({ version, digest }), revoked, halted: list(name, 2000, 0, true),
+  },
+  { annotations },
+);
+const REVOCATIONS = record({ schema: one, name: tableName, root_version: version, version, issued: time, revoked }, { annotations });
+// What a row means is the router's matter; here the table's outermost fields and the rows' ids, which a status can halt.
+const TABLE = record({ schema: one, routes: list(anything, 2000, 1), aliases: map(name, anything, 500) }, { credentials: anything, grant: anything, annotations });
+
+function rootOf(payload) {
+  const fields = parse(payload, { maxBytes: 64 * 1024 });
+  ROOT(fields);
+  const keys = new Map();
+  for (const [id, row] of Object.entries(fields.keys)) {
+    const key = loadKey(base64(row.public));
+    if (key.id !== id) refuse("json", "a key id is not the key's hash");
+    keys.set(id, key);
+  }
+  const seen = new Set();
+  const members = (row) =>
+    row.keyids.map((id) => {
+      if (!keys.has(id)) refuse("json", "an unknown key");
+      if (seen.has(id)) refuse("json", "a key in two roles");
+      seen.add(id);
+      return keys.get(id);
+    });
+  const roles = {};
+  for (const [called, row] of Object.entries(fields.roles)) {
+    roles[called] = { keys: members(row), threshold: row.threshold };
+    if (row.threshold > roles[called].keys.length) refuse("json", "a threshold above the number of keys");
+  }
+  for (const row of Object.values(fields.issuers ?? {})) members(row);
+  const life = fields.not_after - fields.issued;
+  if (life <= 0 || life > 3653 * DAY) refuse("json", "the root's times");
+  return { ...fields, roles, digest: hex(sha256(payload)) };
+}
+
+function readRoot(data) {
+  const [envelope, root] = at("root-form", () => {
+    const read = readEnvelope(data);
+    return [read, rootOf(read.payload)];
+  });
+  at("root-signatures", () => verify(envelope, TYPE("root"), root.roles.root.keys, root.roles.root.threshold));
+  return root;
+}
+
+function follow(pinned, updates) {
+  if (updates.length > 64) refuse("root-step", "more than 64");
+  let current = pinned;
+  for (const data of updates) {
+    const following = at("root-step", () => readRoot(data));
+    if (following.version !== current.version + 1 || following.name !== current.name) refuse("root-step", "not the next version");
+    at("root-step", () => verify(readEnvelope(data), TYPE("root"), current.roles.root.keys, current.roles.root.threshold));
+    current = following;
+  }
+  return current;
+}
+
+const inTime = (step, statement, now) => {
+  if (!(now < statement.not_after)) refuse(step, "expired");
+  if (!(now >= statement.issued - SKEW)) refuse(step, "not yet");
+};
+
+const madeFor = (step, statement, root) => {
+  if (statement.name !== root.name || statement.root_version !== root.version) refuse(step, "made for another root");
+};
+
+function signed(what, data, shape, keys, threshold, maxBytes) {
+  const envelope = typeof data === "object" && !Buffer.isBuffer(data) ? data : at(`${what}-form`, () => readEnvelope(data));
+  const payload = at(`${what}-signatures`, () => verify(envelope, TYPE(what), keys, threshold));
+  const fields = at(`${what}-form`, () => {
+    const read = parse(payload, { maxBytes });
+    shape(read);
+    return read;
+  });
+  return { ...fields, digest: hex(sha256(payload)) };
+}
+
+function tableOf(bodies, release) {
+  const named = new Map(release.tables.map((row) => [`${row.size}:${row.sha256}`, row.schema]));
+  const found = new Map();
+  for (const body of bodies) {
+    const schema = named.get(`${body.length}:${hex(sha256(body))}`);
+    if (schema === undefined) refuse("table-digest", "a body that the release does not name");
+    found.set(schema, body);
+  }
+  const known = release.tables.map((row) => row.schema).filter((schema) => schema <= 1);
+  if (!known.length || !found.has(Math.max(...known))) refuse("table-digest", "no table of a known schema");
+  return at("table-form", () => {
+    const table = parse(found.get(Math.max(...known)), { maxBytes: 7000000 });
+    TABLE(table);
+    if (new Set(table.routes.map((row) => row.id)).size !== table.routes.length) refuse("json", "an id stands twice");
+    return table;
+  });
+}
+
+function order(earlier, found) {
+  if (earlier && found && (found.version < earlier.version || (found.version === earlier.version && found.digest !== earlier.digest))) {
+    refuse("rollback", "older than, or another than, what was accepted before");
+  }
+}
+
+export function verifyTrust(files, { pinned, now, earlier, leastVersion }) {
+  if (hex(sha256(files.root)) !== pinned) refuse("root-pin", "another file than the pinned one");
+  const root = follow(readRoot(files.root), files.updates);
+  if (root.name.startsWith("local/")) refuse("root-local", "made for one process");
+  inTime("root-time", root, now);
+
+  const [envelope, bodies] = at("bundle-form", () => {
+    const bundle = readFile(files.bundle, 10000000);
+    BUNDLE(bundle);
+    return [envelopeOf(bundle.release), bundle.tables.map(base64)];
+  });
+  const release = signed("release", envelope, RELEASE, root.roles.table.keys, root.roles.table.threshold, 2048);
+  const distinct = (values) => new Set(values).size === values.length;
+  if (!distinct(release.tables.map((row) => row.schema)) || !distinct(release.tables.map((row) => row.sha256))) refuse("release-form", "a table twice");
+  if (release.not_after <= release.issued) refuse("release-form", "times");
+  madeFor("release-root", release, root);
+  if (release.not_after - release.issued > (root.roles.status ? 90 : 7) * DAY) refuse("release-life", "too long");
+  const table = tableOf(bodies, release);
+
+  let status = null;
+  if (files.status === null) {
+    if (root.roles.status) refuse("status-missing", "the root has a status role");
+  } else {
+    if (!root.roles.status) refuse("status-unexpected", "nobody may sign a status");
+    status = signed("status", files.status, STATUS, root.roles.status.keys, root.roles.status.threshold, 64 * 1024);
+    const life = status.not_after - status.issued;
+    if (life <= 0 || life > 7 * DAY) refuse("status-form", "times");
+    madeFor("status-root", status, root);
+    if (status.release.version !== release.version || status.release.digest !== release.digest) refuse("status-release", "another release");
+    const ids = new Set(table.routes.map((row) => row.id));
+    if (!status.halted.every((id) => ids.has(id))) refuse("status-halted", "no such row");
+  }
+  let listed = null;
+  if (files.revocations !== null) {
+    listed = signed("revocations", files.revocations, REVOCATIONS, root.roles.table.keys, root.roles.table.threshold, 64 * 1024);
+    madeFor("revocations-root", listed, root);
+    if (!(now >= listed.issued - SKEW)) refuse("revocations-time", "not yet");
+  }
+
+  order(earlier?.root, root);
+  order(earlier?.table, release);
+  order(earlier?.status, status);
+  order(earlier?.revocations, listed);
+  const floor = Math.max(earlier?.floor_time ?? 0, release.issued, status?.issued ?? 0, listed?.issued ?? 0);
+  const inGrace = release.not_after <= now && now < release.not_after + (root.grace_hours ?? 0) * 3600;
+  if (!inGrace) inTime("table-time", release, now);
+  if (status) inTime("status-time", status, now);
+  if (!(now >= floor - SKEW)) refuse("floor", "the clock was set back");
+  if (leastVersion !== null && release.version < leastVersion) refuse("table-version", "below min_table_version");
+  return { root, release, table, status, listed };
+}
