@@ -123,8 +123,8 @@ def _import_env(options: argparse.Namespace) -> int:
     stored = keys.import_env(*options.variables, origins=options.origin, store=_store(options))
     for key in stored:
         _tell(key, "stored in")
-    names = " ".join(word.rpartition("=")[2] for word in options.variables)
-    say(f"now unset {names}, and take {'it' if len(stored) == 1 else 'them'} out of where they are set (.env, profile, service, CI)")
+    names = list(dict.fromkeys(word.rpartition("=")[2] for word in options.variables))
+    say(f"now unset {' '.join(names)}, and take {'it' if len(names) == 1 else 'them'} out of where you set it (.env, profile, service, CI)")
     return 0
 
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.routing.egress import compile_net
 from saferoute.signing.refusal import Refused
@@ -51,6 +51,8 @@ _ELSEWHERE: Mapping[str, re.Pattern[str]] = MappingProxyType(
         )
     }
 )
+
+_PLAIN: Final = Profile()
 
 
 def is_passable(name: str) -> bool:
@@ -115,7 +117,7 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         if not is_passable(name):
             why = "it is, or looks like, an address, a credential, a file or a bound"
             raise Refused(f"{path}.extra_params: callers must not choose {name!r}: {why}")
-    profile = replace(Profile(), **_profile(row.get("profile", {})))
+    profile = Profile(**_profile(row["profile"])) if "profile" in row else _PLAIN
     target = Target(
         id=row["id"],
         provider_name=row["provider"],

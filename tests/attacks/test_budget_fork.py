@@ -8,6 +8,7 @@ Guards: saferoute/drivers/storage/accounts_memory.py::self._refuse_in_a_child()
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ def in_child(work: Callable[[], object]) -> str:
         warnings.simplefilter("ignore")  # newer Pythons warn of forking with threads, which is the point
         child = os.fork()
     if child == 0:
+        signal.alarm(10)  # a child that waits for a lock that nobody will give back ends, and says nothing
         try:
             said = repr(work())
         except BaseException as error:  # noqa: BLE001  whatever it is, the parent must hear of it

@@ -2,7 +2,7 @@
 
 Every one of them must stop calls, not make the budgets new; and its password shows nowhere.
 
-Guards: saferoute/drivers/storage/accounts_redis.py::if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end
+Guards: saferoute/drivers/storage/accounts_redis.py::if said is not None and said[0] == "lost":
 Guards: saferoute/drivers/storage/accounts_redis.py::if memory.get("maxmemory") != 0 and policy != "noeviction":
 """
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from saferoute.drivers import aws_secrets_manager, store_exchange
+from saferoute.drivers import store_exchange
 from saferoute.drivers.secret_sources import open_sources
 from saferoute.errors import ConfigurationError, OriginMismatch, SecretError, SecretNotFound, SecretStoreLocked
 from saferoute.secrets.remote_places import BaoLogin
@@ -25,7 +25,7 @@ from saferoute.secrets.secret import Secret, SecretRecord
 from saferoute.secrets.signer import Signer
 from saferoute.secrets.sources import Secrets
 from saferoute.values.http import HttpRequest, NetClass, TlsTerms
-from saferoute.wire.sigv4 import AwsKeys
+from saferoute.wire.sigv4 import AwsKeys, Scope
 from tests.support.secret_stores import ORIGIN, assert_not_shown, canary
 from tests.support.store_server import Said, StoreServer
 
@@ -266,12 +266,12 @@ def test_nobody_listens() -> None:
 def test_what_is_presented_goes_to_one_origin() -> None:
     presented = store_exchange._Presented(Secret("k"), "https://a.example")
     assert presented.header("login", "bearer", "https://a.example") == (b"authorization", b"Bearer k")
-    with pytest.raises(SecretError, match="what logs in at https://a.example was asked to go to https://b.example"):
+    with pytest.raises(SecretError, match=r"what logs in at https://a\.example was asked to go to https://b\.example"):
         presented.header("login", "bearer", "https://b.example")
     with pytest.raises(SecretError, match="was asked to sign"):
         presented.signer("login", "https://a.example")
     place = f"https://secretsmanager.{REGION}.amazonaws.com"
-    signer = Signer(AwsKeys("A", "b"), place, aws_secrets_manager.Scope("secretsmanager", REGION))
+    signer = Signer(AwsKeys("A", "b"), place, Scope("secretsmanager", REGION))
     signs = store_exchange._Presented(signer, place)
     assert signs.signer("login", place) is signer
     with pytest.raises(SecretError, match=f"what signs for {place} was asked to sign for https://b.example"):

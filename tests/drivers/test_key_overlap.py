@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from saferoute.errors import SecretError
 from saferoute.secrets.lookup import MemorySource
@@ -35,6 +36,10 @@ class Keys(Stored):
         super().__init__(kind, MemorySource([record]), **more)
         self.wall = Wall()
         self.front._wall = self.wall
+
+    @override
+    def __enter__(self) -> Keys:
+        return self
 
     def noted(self, origin: str) -> tuple[int, tuple[str, ...]]:
         exchange = self.wait(self.front.open(request(origin, "main", net=LOOPBACK), clocks()))

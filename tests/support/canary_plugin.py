@@ -11,6 +11,7 @@ A test that shows a key on purpose is named in `ON_PURPOSE`, with the reason.
 
 from __future__ import annotations
 
+import pathlib
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +32,8 @@ class Watch:
         self.secrets: dict[str, None] = {}
         self.errors: list[BaseException] = []
         self.found: list[str] = []
-        self.tests = self.searched = 0
+        self.tests = self.searched = self.taken = 0
+        self.path: pathlib.Path | None = None
         self._patched: set[str] = set()
 
     def patch(self) -> None:
@@ -59,6 +61,7 @@ class Watch:
     def _take_secret(self, secret: Any) -> None:
         text = secret._bytes.decode("utf-8", "replace")
         if len(text) >= SHORTEST and len(set(text)) > 6:
+            self.taken += text not in self.secrets
             self.secrets[text] = None
 
     def _take_error(self, error: BaseException) -> None:
@@ -93,6 +96,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     watch = item.config.stash[WATCH]
     watch.patch()
     watch.errors.clear()
+    if item.path != watch.path:  # what one file's fixtures made is looked for to its end, and not in other files' texts
+        watch.path = item.path
+        watch.secrets.clear()
     watch.tests += 1
 
 
@@ -115,5 +121,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Say what was searched."""
     watch = config.stash[WATCH]
     terminalreporter.write_line(
-        f"canary: {watch.tests} tests, {len(watch.secrets)} secrets, {watch.searched} texts searched, {len(watch.found)} tests leave one behind"
+        f"canary: {watch.tests} tests, {watch.taken} secrets, {watch.searched} texts searched, {len(watch.found)} tests leave one behind"
     )

@@ -9,6 +9,7 @@ import pytest
 from saferoute.routing.authoring import build
 from saferoute.routing.lint import Finding, lint
 from saferoute.signing.refusal import Refused
+from saferoute.signing.strict_json import canonical
 
 BASE = """
 [routes.eu]
@@ -142,7 +143,7 @@ def test_data_above_internal_at_a_place_without_a_region(label: str, marked: boo
 )
 def test_odd_deadlines(clocks: str, texts: list[str]) -> None:
     row = BASE.replace('region = "eu"\n', f'region = "eu"\ndeadlines = {{ {clocks} }}\n', 1) + FAST + GRANT
-    assert [one for one in found(row)] == [("warning", "odd-deadline", "routes.eu.deadlines", text) for text in texts]
+    assert found(row) == [("warning", "odd-deadline", "routes.eu.deadlines", text) for text in texts]
     alias = BASE + f'[aliases.fast]\ntargets = ["eu", "us"]\ndeadlines = {{ {clocks} }}\n' + GRANT
     assert found(alias) == [("warning", "odd-deadline", "aliases.fast.deadlines", text) for text in texts]
 
@@ -186,16 +187,15 @@ def test_a_credential_is_no_shared_key() -> None:
 
 def test_plain_text_and_proxies_are_said() -> None:
     payload = json.loads(build(BASE + FAST + GRANT))
-    if "unsafe_plaintext" not in json.dumps(payload):  # only with rows that can have them
-        payload["routes"][0] |= {"unsafe_plaintext": True, "origin": "http://10.0.0.1", "net": "private", "networks": ["10.0.0.0/8"]}
-        payload["routes"][0] |= {"data": "internal"}
-        payload["routes"][1]["connect_proxy"] = "https://proxy.example.com"
-    body = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    findings = [(one.severity, one.rule, one.place, one.text) for one in lint(body)]
-    plain = "prompts, answers and the key are sent in the clear: whoever is on that network reads them. Use https"
-    assert ("warning", "unsafe-plaintext", "routes.eu", plain) in findings
-    proxy = "calls go through a proxy, which sees the host's name and how much is sent"
-    assert ("note", "connect-proxy", "routes.us", proxy) in findings
+    plain = {"unsafe_plaintext": True, "origin": "http://10.0.0.1", "net": "private", "networks": ["10.0.0.0/8"], "data": "internal"}
+    payload["routes"][0] |= plain
+    payload["routes"][1]["connect_proxy"] = {"origin": "https://proxy.example.com", "net": "public"}
+    findings = [(one.severity, one.rule, one.place, one.text) for one in lint(canonical(payload))]
+    said = "prompts, answers and the key are sent in the clear: whoever is on that network reads them. Use https"
+    assert ("warning", "unsafe-plaintext", "routes.eu", said) in findings
+    said = "calls go through a proxy, which sees the host's name and how much is sent"
+    assert ("note", "connect-proxy", "routes.us", said) in findings
+    assert {one[1] for one in findings} == {"unsafe-plaintext", "connect-proxy", "mixed-labels"}
 
 
 @pytest.mark.parametrize("bound", ['max_cost = "$1"', 'budget = "$1/day"'])

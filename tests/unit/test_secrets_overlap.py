@@ -266,7 +266,7 @@ def test_two_keys_of_the_greatest_length_fit(tmp_path: Path) -> None:
 def ring(monkeypatch: pytest.MonkeyPatch) -> FakeBackend:
     backend = FakeBackend()
     monkeypatch.setattr(keys, "open_keyring", lambda: keyring(backend))
-    monkeypatch.setattr(keys.time, "time", lambda: 1_000.25)
+    monkeypatch.setattr("saferoute.keys.time.time", lambda: 1_000.25)
     return backend
 
 
