@@ -6,6 +6,12 @@ from pathlib import Path
 BEGIN = "<!-- probes: begin (written by `make probes`; do not edit) -->"
 END = "<!-- probes: end -->"
 SAFE = "safe"
+TOLD = """\
+Measured on {date} with Python {python} by `make probes`: sinks on loopback, a key that stands nowhere else, every library with
+its defaults, blocking; LiteLLM as a library, not its proxy. A base URL that the caller gives is a feature of the others; the first
+row shows that a key which nobody gave for it goes along. saferoute has no such parameter, so every door that could serve as one
+was tried. Against 429, saferoute {counts}. `safe` in the last
+row: every stream that was cut raised an error. [How it is measured, and what it does not show](benchmarks/probes/README.md)."""
 
 
 def table(results):
@@ -23,13 +29,7 @@ def _row(cells):
 
 def _told(results):
     peers = results["peers"]
-    counts = peers["saferoute"]["cells"]["attempts"]["detail"]
-    yield f"Measured on {results['date']} with Python {results['python']} by `make probes`: sinks on loopback, a key that stands nowhere"
-    yield "else, every library with its defaults, blocking; LiteLLM as a library, not its proxy. A base URL that the caller gives is a feature"
-    yield "of the others; the first row shows that a key which nobody gave for it goes along. saferoute has no such parameter, so every"
-    yield f"door that could serve as one was tried. Against 429, saferoute {counts}. `safe`"
-    yield "in the last row: every stream that was cut raised an error. [How it is measured, and what it does not"
-    yield "show](benchmarks/probes/README.md)."
+    yield TOLD.format(counts=peers["saferoute"]["cells"]["attempts"]["detail"], **results)
     blank = [
         (name, peer["cells"][probe]["detail"])
         for probe in results["probes"]

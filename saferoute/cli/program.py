@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "keys": "store provider keys: add, list, remove, rotate",
     "root": "the trust root: whose signatures count, and how keys are added and replaced",
     "table": "routing tables: build, lint, test, sign, verify, show, diff ...",
+    "cap": "capability tokens: mint, show, attenuate, delegate, verify",
     "check": "say what a client's security rests on, and whether calls could be made now",
     "chat": "ask a model; the answer streams to stdout",
     "models": "list what can be called",
@@ -73,6 +74,8 @@ def _configure(name: str, parser: argparse.ArgumentParser) -> None:
             from saferoute.cli.root import configure
         case "table":
             from saferoute.cli.table import configure
+        case "cap":
+            from saferoute.cli.cap import configure
         case "check":
             from saferoute.cli.check import configure
         case "chat":

@@ -60,13 +60,13 @@ def _configure_writing(commands: argparse._SubParsersAction[argparse.ArgumentPar
 def _configure_signing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     signed = _command(commands, "sign", "run the assertions, and sign a table as the next version", sign_table)
     _source(signed, "routes.toml, or what table build wrote")
-    add_root_options(signed, "source")
+    add_root_options(signed, "beside the source")
     signed.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: routes.json beside the source")
     signed.add_argument("--continue", dest="continued", action="store_true", help="add a signature to the table that waits for more")
     _configure_version(signed)
     back = _command(commands, "revert", "sign the content of an old table under a higher version", revert_table)
     back.add_argument("old", type=Path, metavar="OLD", help="the signed table to go back to")
-    add_root_options(back, "output")
+    add_root_options(back, "beside the output")
     back.add_argument("-o", "--output", type=Path, default=_BUNDLE, metavar="FILE", help="default: routes.json")
     _configure_version(back)
 
@@ -108,7 +108,7 @@ def _configure_statements(commands: argparse._SubParsersAction[argparse.Argument
 
 
 def _configure_statement(parser: argparse.ArgumentParser, key: str) -> None:
-    add_root_options(parser, "table")
+    add_root_options(parser, "beside the table")
     parser.add_argument("--as-version", type=int, metavar="N", help="default: one more than in the file; needed where there is none")
     parser.add_argument("--continue", dest="continued", action="store_true", help="add a signature to what waits for more")
     parser.add_argument("--restart", action="store_true", help="drop what waits for signatures")
@@ -117,7 +117,7 @@ def _configure_statement(parser: argparse.ArgumentParser, key: str) -> None:
 
 def _configure_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     shown = _command(commands, "show", "say what clients of this user accepted before", show_remembered)
-    add_root_options(shown, "working directory")
+    add_root_options(shown, "in the working directory")
     add_state_options(shown)
     _json(shown)
     forgotten = _command(commands, "reset", "verify the table that is deployed, and record it as what was accepted", reset_remembered)
@@ -144,7 +144,7 @@ def _bundle(parser: argparse.ArgumentParser) -> None:
 
 def _signed(parser: argparse.ArgumentParser) -> None:
     _bundle(parser)
-    add_root_options(parser, "table")
+    add_root_options(parser, "beside the table")
     parser.add_argument("--sha256", metavar="HEX", help="the digest that the pinned root must have: the one in your program")
 
 

@@ -13,6 +13,7 @@ from saferoute.routing.chain import MAX_UPDATES, follow, update_name
 from saferoute.routing.publish import pin, read_root
 from saferoute.routing.release import Bundle, Release, parse_release
 from saferoute.routing.shapes import MAX_BUNDLE_BYTES, MAX_ROOT_BYTES, MAX_STATUS_BYTES, MAX_TABLE_BYTES
+from saferoute.routing.status import parse_revocations, parse_status
 from saferoute.routing.table import compile_table
 from saferoute.routing.trust import TrustFiles
 from saferoute.signing.envelope import Envelope, PayloadType, verify
@@ -39,6 +40,7 @@ __all__ = [
     "is_bundle",
     "read_source",
     "read_statement",
+    "revoked_beside",
     "text_of",
     "trust_files",
 ]
@@ -98,9 +100,9 @@ class Source:
     release: Release | None
 
 
-def add_root_options(parser: argparse.ArgumentParser, beside: str) -> None:
+def add_root_options(parser: argparse.ArgumentParser, where: str) -> None:
     """Add the options that name the trust root."""
-    parser.add_argument("--root", type=Path, metavar="FILE", help=f"the pinned root (default: {ROOT} beside the {beside})")
+    parser.add_argument("--root", type=Path, metavar="FILE", help=f"the pinned root (default: {ROOT} {where})")
     parser.add_argument("--updates", type=Path, metavar="DIR", help=f"the roots that follow it (default: {UPDATES} beside the root)")
 
 
@@ -210,6 +212,18 @@ def read_statement(path: Path, kind: PayloadType, roles: Sequence[Role | None]) 
         except Refused as refusal:
             why = str(refusal)
     raise ConfigurationError(f"{path} is refused: {why}; look where it comes from, and take it away to begin anew")
+
+
+def revoked_beside(chain: Chain) -> frozenset[str]:
+    """What the status and the list of revocations beside the root say is revoked.
+
+    Raises:
+        ConfigurationError: one of them is not signed by whom a root here names.
+    """
+    status = read_statement(chain.path.with_name(STATUS), PayloadType.STATUS, [root.status for root in chain.roots])
+    listed = read_statement(chain.path.with_name(REVOCATIONS), PayloadType.REVOCATIONS, [root.table for root in chain.roots])
+    named = [] if status is None else [parse_status(status).revoked]
+    return frozenset().union(*named, *([] if listed is None else [parse_revocations(listed).revoked]))
 
 
 def _optional(path: Path) -> bytes | None:

@@ -110,7 +110,9 @@ def _continue(options: argparse.Namespace, chain: Chain, output: Path, key: Path
 def _check_assertions(source: Path) -> None:
     failed = failures(run_tests(text_of(source)))
     if failed:
-        raise ConfigurationError("\n".join([f"{len(failed)} assertions of {source} do not hold, so nothing was signed:", *failed]))
+        for line in failed:
+            say(line)
+        raise ConfigurationError(f"{len(failed)} of the assertions of {source} do not hold, so nothing was signed")
 
 
 def _check_was_signed(path: Path, data: bytes, chain: Chain) -> None:
@@ -122,7 +124,8 @@ def _check_was_signed(path: Path, data: bytes, chain: Chain) -> None:
     if root is None:
         raise ConfigurationError(f"{path} was signed under root version {named}, which is not among the roots here")
     try:
-        verify_release(Bundle.read(data).release, root)
+        bundle = Bundle.read(data)
+        bundle.body(verify_release(bundle.release, root))
     except Refused as refusal:
         raise ConfigurationError(f"{path} is refused: {refusal}") from None
 

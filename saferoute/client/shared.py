@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from saferoute.capabilities.chain import VerifiedChains
+from saferoute.drivers.accounts import open_accounts
 from saferoute.drivers.entropy import unique_id
 from saferoute.providers.registry import codec_for
 from saferoute.secrets.credentials import Credentials
@@ -43,7 +44,7 @@ class Shared:
     """
 
     __slots__ = (
-        "_accounts", "_codecs", "_instance", "_outputs", "_reopen", "_store", "audience", "chains", "credentials", "opened", "places",
+        "_codecs", "_instance", "_outputs", "_reopen", "_store", "audience", "chains", "credentials", "opened", "places",
         "sources", "telemetry", "trust",
     )  # fmt: skip
 
@@ -67,8 +68,8 @@ class Shared:
         self.audience = audience or ("local" if trust == "local" else opened.table.name)
         self.chains = VerifiedChains()
         self.places = places or {}
-        self._accounts = accounts
-        self._store: AccountStore | None = None
+        # Made with the client, and not at the first call: a child that is forked off between must not begin with nothing spent.
+        self._store = open_accounts(accounts)
         self._instance = (os.getpid(), unique_id())
         self._codecs: dict[Dialect, Codec] = {}
         self._outputs: dict[type[Any], Output] = {}
@@ -88,13 +89,8 @@ class Shared:
         return self.opened
 
     def store(self) -> AccountStore:
-        """Where budgets are counted; opened when the first call needs it."""
-        store = self._store
-        if store is None:
-            from saferoute.drivers.accounts import Accounts, open_accounts  # noqa: PLC0415  only where something is counted
-
-            store = self._store = open_accounts(self._accounts or Accounts.memory())
-        return store
+        """Where budgets are counted."""
+        return self._store
 
     def instance(self) -> str:
         """This process's random id: another one after a fork."""
@@ -126,6 +122,4 @@ class Shared:
 
     def close(self) -> None:
         """Let go of the accounts."""
-        store, self._store = self._store, None
-        if store is not None:
-            store.close()
+        self._store.close()

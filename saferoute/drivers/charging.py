@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from saferoute.capabilities.deny import Deny
-from saferoute.errors import CapabilityInvalid
+from saferoute.errors import CapabilityInvalid, SaferouteError
 
 if TYPE_CHECKING:
-    from saferoute.call.effects import Reserve
+    from saferoute.call.effects import Reserve, Settle
 
-__all__ = ["hold"]
+__all__ = ["hold", "let_go"]
+
+_log = logging.getLogger("saferoute")
 
 
 def hold(effect: Reserve) -> str:
@@ -30,3 +33,13 @@ def hold(effect: Reserve) -> str:
             code=Deny.REPLAYED.value,
         )
     return effect.store.reserve(effect.debits) if effect.debits else ""
+
+
+def let_go(effect: Settle) -> None:
+    """Settle what was held back. If the store is gone by now it stays held back, and the call's own result is not lost over it."""
+    if not effect.reservation:
+        return
+    try:
+        effect.store.settle(effect.reservation, effect.amounts)
+    except SaferouteError as error:
+        _log.warning("saferoute: what a call cost could not be settled, so its worst case stays held back: %s", error)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
 from typing_extensions import override
 
 from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Finish, Opened, Read, Reserve, Reserved, Send, Settle, Sleep, Tick
-from saferoute.drivers.charging import hold
+from saferoute.drivers.charging import hold, let_go
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
@@ -108,9 +108,9 @@ class ConcurrentRun(Generic[R]):
                 return Reserved(self._clock(), held)
             case Settle():
                 if effect.store.waits:
-                    await asyncio.to_thread(effect.store.settle, effect.reservation, effect.amounts)
+                    await asyncio.to_thread(let_go, effect)
                 else:
-                    effect.store.settle(effect.reservation, effect.amounts)
+                    let_go(effect)
             case Send() | Read() | Emit():  # the loop's own
                 pass
             case _:

@@ -28,7 +28,7 @@ from saferoute.routing.release import Release
 from saferoute.routing.rows import compile_row, family_name
 from saferoute.routing.schema import check
 from saferoute.routing.shapes import ALIAS, GRANT, ROW, SCHEMA
-from saferoute.routing.spellings import duration, money, price
+from saferoute.routing.spellings import duration, money, price, written_proxy
 from saferoute.routing.table import compile_table
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
@@ -49,7 +49,6 @@ _DEFAULTABLE = ("connect_proxy", "data", "deadlines", "default_max_output", "hea
 _NESTED = ("deadlines", "headers", "profile", "quirks")  # what `extends` merges field by field
 _MAX_EXTENDS = 8
 _MAX_TOML_BYTES = 2_000_000
-_COMPANY_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 _PRICE_FIELDS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
@@ -257,22 +256,8 @@ def _spelled(row: dict[str, Any], path: str) -> dict[str, Any]:
     if isinstance(row.get("net"), list):
         row |= {"net": "private", "networks": row["net"]}
     if "connect_proxy" in row:
-        row["connect_proxy"] = _proxy(row["connect_proxy"], f"{path}.connect_proxy")
+        row["connect_proxy"] = written_proxy(row["connect_proxy"], f"{path}.connect_proxy")
     return row
-
-
-def _proxy(raw: object, path: str) -> dict[str, Any]:
-    """A proxy; one that is written as its origin alone is a company's: on this machine, or anywhere in the private IPv4 ranges."""
-    if isinstance(raw, str):
-        host = raw.removeprefix("https://").removeprefix("http://").partition(":")[0]
-        if host in ("127.0.0.1", "localhost"):
-            return {"origin": raw, "net": "loopback"}
-        return {"origin": raw, "net": "private", "networks": list(_COMPANY_NETWORKS)}
-    if not isinstance(raw, dict):
-        raise Refused(f'{path} must be an origin such as "http://proxy.corp:3128", or {{ origin = "...", net = ["10.20.0.0/16"] }}')
-    if isinstance(raw.get("net"), list):
-        return {**raw, "net": "private", "networks": raw["net"]}
-    return dict(raw)
 
 
 def _deadlines(raw: object, path: str) -> dict[str, int]:

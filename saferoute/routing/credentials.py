@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from saferoute.routing.egress import EGRESS, NETWORKS, compile_net
 from saferoute.routing.places import check_place
 from saferoute.routing.schema import ANNOTATIONS, ListOf, Record, Text, check
+from saferoute.routing.spellings import written_proxy
 from saferoute.signing.refusal import Refused
 from saferoute.values.credential import CredentialKind, CredentialSpec
 from saferoute.values.http import NetClass
@@ -136,7 +138,13 @@ _EVERY: Final[Mapping[str, Shape]] = {
     "net": Text(choices=("public", "loopback", "private", "metadata")),
     "origins": ListOf(_origin, _MOST_ORIGINS, 1, distinct=True),
 }
-_SOME: Final[Mapping[str, Shape]] = {"networks": ListOf(Text(longest=60), 32, 1, distinct=True), "annotations": ANNOTATIONS}
+_BEYOND: Final = frozenset({"networks", "tls", "connect_proxy"})
+_SOME: Final[Mapping[str, Shape]] = {
+    "networks": NETWORKS,
+    "tls": EGRESS["tls"],
+    "connect_proxy": EGRESS["connect_proxy"],
+    "annotations": ANNOTATIONS,
+}
 
 CREDENTIAL: Final = Record(
     _EVERY,
@@ -172,7 +180,7 @@ def compile_credential(name: str, raw: Mapping[str, Any], path: str) -> Credenti
     """
     kind = KINDS[raw["kind"]]
     check(raw, _shape_of(kind), path)
-    _check_endpoint(raw, kind, path)
+    net = _endpoint(raw, kind, path)
     origins = tuple(sorted(raw["origins"]))
     for place in origins:
         _check_receiver(place, path)
@@ -183,11 +191,13 @@ def compile_credential(name: str, raw: Mapping[str, Any], path: str) -> Credenti
         raise Refused(f"{path}.{_SECOND_STEP}: a service account to act as needs the origin that allows it, and only then")
     if second is not None:
         check_place(second, raw["net"], raw.get("networks"), f"{path}.{_SECOND_STEP}")
+        if raw.get("tls", "certifi") not in ("certifi", "os") and "pins" in raw["tls"]:
+            raise Refused(f"{path}.tls: pins are those of one server, and {raw['kind']} asks two: {raw['origin']} and {second}")
     return CredentialSpec(
         name=name,
         kind=raw["kind"],
         origin=raw["origin"],
-        net=NetClass(raw["net"], tuple(raw.get("networks", ()))),
+        net=net,
         secret=raw.get("secret"),
         origins=origins,
         parameters=MappingProxyType({key: raw[key] for key in sorted({*kind.required, *kind.optional}) if key in raw}),
@@ -195,16 +205,17 @@ def compile_credential(name: str, raw: Mapping[str, Any], path: str) -> Credenti
     )
 
 
-def _check_endpoint(raw: Mapping[str, Any], kind: Kind, path: str) -> None:
-    origin, net = raw["origin"], raw["net"]
+def _endpoint(raw: Mapping[str, Any], kind: Kind, path: str) -> NetClass:
+    """How the endpoint is reached: by the rules of a row, or as a cloud's own machines are answered."""
     if kind.places:
-        if net != "metadata" or origin not in kind.places or "networks" in raw:
+        if raw["net"] != "metadata" or raw["origin"] not in kind.places or _BEYOND & raw.keys():
             places = " or ".join(kind.places)
-            raise Refused(f'{path}.origin: {raw["kind"]} is made at {places}, with net = "metadata" and no networks, and nowhere else')
-    elif net == "metadata":
+            why = f'{raw["kind"]} is made at {places}, with net = "metadata" and no networks, tls or proxy, and nowhere else'
+            raise Refused(f"{path}.origin: {why}")
+        return NetClass("metadata")
+    if raw["net"] == "metadata":
         raise Refused(f'{path}.net: "metadata" is for the kinds that a cloud makes for its own machines; {raw["kind"]} is none')
-    else:
-        check_place(origin, net, raw.get("networks"), path)
+    return compile_net(raw, path)
 
 
 def _check_receiver(origin: str, path: str) -> None:
@@ -267,6 +278,8 @@ def written_credential(name: str, raw: Mapping[str, Any], rows: Sequence[Mapping
         raise Refused(f"{path}.region stands for an origin; write one of the two")
     if isinstance(made.get("net"), list):
         made |= {"net": "private", "networks": made["net"]}
+    if "connect_proxy" in made:
+        made["connect_proxy"] = written_proxy(made["connect_proxy"], f"{path}.connect_proxy")
     made.setdefault("net", "metadata" if kind.places else "public")
     if "service_account" in made and "service_account" in kind.optional:
         made.setdefault(_SECOND_STEP, "https://iamcredentials.googleapis.com")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 from saferoute.signing.refusal import Refused
 
-__all__ = ["duration", "money", "price"]
+__all__ = ["duration", "money", "price", "written_proxy"]
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?(ms|s|m|h)")
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP"}
 _MONEY = re.compile(r"([$€£]?) ?([0-9]{1,9}(?:\.[0-9]{1,9})?)(?: ([A-Z]{3}))?")
 _NANO = 1_000_000_000
+_COMPANY_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 _PER = {"M": 1_000_000, "K": 1_000, "token": 1}
 
 
@@ -57,3 +59,21 @@ def price(text: object, path: str) -> tuple[int, str]:
     if nano % _PER[per]:
         raise Refused(f"{path} is {text!r}; a price must be a whole number of nano-units for one token")
     return nano // _PER[per], currency
+
+
+def written_proxy(raw: object, path: str) -> dict[str, Any]:
+    """Read a proxy; one that is written as its origin alone is a company's: on this machine, or anywhere in the private IPv4 ranges.
+
+    Raises:
+        Refused: for what is neither a text nor a table.
+    """
+    if isinstance(raw, str):
+        host = raw.removeprefix("https://").removeprefix("http://").partition(":")[0]
+        if host in ("127.0.0.1", "localhost"):
+            return {"origin": raw, "net": "loopback"}
+        return {"origin": raw, "net": "private", "networks": list(_COMPANY_NETWORKS)}
+    if not isinstance(raw, dict):
+        raise Refused(f'{path} must be an origin such as "http://proxy.corp:3128", or {{ origin = "...", net = ["10.20.0.0/16"] }}')
+    if isinstance(raw.get("net"), list):
+        return {**raw, "net": "private", "networks": raw["net"]}
+    return dict(raw)

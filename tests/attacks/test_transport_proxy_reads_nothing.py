@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,23 @@ def test_a_public_proxy_is_spoken_to_over_tls_only(kind: str) -> None:
     through = NetClass(proxy=ConnectProxy("http://proxy.example.com:3128", NetClass()))
     with Door(kind, resolver=lambda host, port: ["8.8.8.8"]) as door, pytest.raises(AddressRefused, match="plain http"):
         door.fetch(request(ORIGIN, net=through))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_environment_chooses_no_proxy_and_gives_no_password(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Beside a proxy of the signed table: other proxies in the variables, a password in NETRC for each of the hosts, and the key log."""
+    server = HostileServer(AUTHORITY.server(NAME))
+    proxy, other = TestProxy(server.port), TestProxy(server.port)
+    (tmp_path / "netrc").write_text("".join(f"machine {host} login me password {CANARY}\n" for host in (NAME, "127.0.0.1", "default")))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, other.origin)
+        monkeypatch.setenv(name.lower(), other.origin)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
+    with running(server, proxy, other), Door(kind) as door:
+        assert door.fetch(request(ORIGIN, net=proxy.net(AUTHORITY.ca_pem)))[1] == BODY
+    assert (len(proxy.asked), other.asked) == (1, [])
+    assert b"authorization" not in (proxy.asked[0] + server.requests[0]).lower()
+    assert not (tmp_path / "keys.log").exists()

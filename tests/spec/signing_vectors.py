@@ -84,6 +84,10 @@ def keys() -> dict[str, Any]:
     return {"about": "docs/spec/release.md, 'Keys'. A key id is the SHA-256 of the 32 bytes, in lower-case hex.", "cases": cases}
 
 
+def _key_id(row: Any) -> str:
+    return str(row["keyid"])
+
+
 def _bad_base64(good: dict[str, Any], change: Any) -> str:
     return canonical({**good, "payload": change(good["payload"])}).decode()
 
@@ -95,14 +99,14 @@ def _verification(name: str, text: str, why: str = "", *, keys: tuple[Any, ...] 
 
 def envelopes() -> dict[str, Any]:
     payload = canonical({"hello": "world"})
-    good = envelope(TYPE, payload, A)
+    good: Any = envelope(TYPE, payload, A)
     text = canonical(good).decode()
     both = document(TYPE, payload, A, B)
     raw = base64.b64decode(good["signatures"][0]["sig"])
     malleable = raw[:32] + (int.from_bytes(raw[32:], "little") + L).to_bytes(32, "little")
     one = good["signatures"][0]
 
-    def signed(*rows: dict[str, str]) -> str:
+    def signed(*rows: Any) -> str:
         return canonical({**good, "signatures": list(rows)}).decode()
 
     cases = [
@@ -116,7 +120,7 @@ def envelopes() -> dict[str, Any]:
         _verification("another type", document(str(PayloadType.ROOT), payload, A), "the type is another"),
         _verification("altered payload", _bad_base64(good, lambda _: encode_base64(b'{"hello":"there"}')), "a signature is wrong"),
         _verification("a wrong signature of a key that is asked for, beside enough good ones", canonical(
-            {**good, "signatures": sorted([one, {"keyid": key_id(B), "sig": one["sig"]}], key=lambda row: row["keyid"])}
+            {**good, "signatures": sorted([one, {"keyid": key_id(B), "sig": one["sig"]}], key=_key_id)}
         ).decode(), "a signature is wrong", keys=(A, B)),
         _verification("S + L", signed({**one, "sig": encode_base64(malleable)}), "a signature is wrong"),
         _verification("a key id twice", signed(one, one), "a key id stands twice"),

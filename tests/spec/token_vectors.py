@@ -28,7 +28,7 @@ CEILING = {
     "operations": ["chat", "embed"], "data": "confidential", "max_output": 4000, "max_cost": {"amount": 5_000_000_000, "currency": "USD"},
     "budget": {"amount": 90_000_000_000, "currency": "USD", "per": "day", "scope": "cluster"},
 }  # fmt: skip
-ISSUERS = {
+ISSUERS: dict[str, dict[str, Any]] = {
     "ci": {"keys": [ISSUER], "max_life": 30 * DAY, "max_depth": 4, "ceiling": CEILING},
     "free": {"keys": [ISSUER, STRANGER], "max_life": 2 * DAY, "max_depth": 8, "ceiling": {}},
 }
@@ -39,7 +39,7 @@ def issuers() -> dict[str, Any]:
         name: {"keys": [one.public_key.raw.hex() for one in row["keys"]], "keyids": [key_id(one) for one in row["keys"]]}
         | {field: row[field] for field in ("max_life", "max_depth", "ceiling")}
         for name, row in ISSUERS.items()
-    }  # type: ignore[attr-defined]
+    }
 
 
 def first(**changes: Any) -> dict[str, Any]:
@@ -271,7 +271,7 @@ def token() -> dict[str, Any]:
 
 
 # A value of the asked hash with its kind, so that another language can write it: {"s": text}, {"i": digits}, {"d": hex of 8 bytes} ...
-def tagged(value: object) -> Any:
+def tagged(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -284,11 +284,11 @@ def tagged(value: object) -> Any:
         return {"b": value.hex()}
     if isinstance(value, tuple | list):
         return {"l": [tagged(item) for item in value]}
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         blank = type(value)(**{name: getattr(value, name) for name in _required(value)})
         said = [one.name for one in fields(value) if one.name in _required(value) or getattr(value, one.name) != getattr(blank, one.name)]
         return {"o": type(value).__name__, "f": [[name, tagged(getattr(value, name))] for name in said]}
-    return {"m": [[name, tagged(item)] for name, item in sorted(value.items())]}  # type: ignore[attr-defined]
+    return {"m": [[name, tagged(item)] for name, item in sorted(value.items())]}
 
 
 def _required(value: Any) -> list[str]:

@@ -77,7 +77,7 @@ def bundle(
     release: dict[str, Any] | bytes | None = None, *signers: Any, bodies: tuple[bytes, ...] = (BODY,), kind: str = KINDS["release"]
 ) -> str:
     raw = release_payload(*bodies) if release is None else release
-    tables = [encode_base64(body) for body in bodies]
+    tables: list[Any] = [encode_base64(body) for body in bodies]
     return canonical({"release": envelope(kind, raw, *(signers or (TABLE,))), "tables": tables}).decode()
 
 

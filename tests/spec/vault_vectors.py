@@ -75,7 +75,7 @@ def vault() -> dict[str, Any]:
     local = record(root, b"local-key", serial=2, name="local/llama", origins=[LOCAL, OPENAI], revision=7)
     rotated = record(root, b"sk-new\nsk-old", serial=3, name="rotated", revision=2, until=1_800_000_000)
     good = sealed(root, local, one, rotated)
-    opened = [
+    opened: list[dict[str, Any]] = [
         {"name": "local/llama", "secret": "local-key", "previous": None, "origins": [LOCAL, OPENAI], "revision": 7, "until": None},
         {"name": "openai", "secret": "sk-first", "previous": None, "origins": [OPENAI], "revision": 1, "until": None},
         {"name": "rotated", "secret": "sk-new", "previous": "sk-old", "origins": [OPENAI], "revision": 2, "until": 1_800_000_000},

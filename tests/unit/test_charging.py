@@ -15,6 +15,7 @@ from saferoute.errors import (
     BudgetExceeded,
     CapabilityForbidden,
     CapabilityInvalid,
+    ConfigurationError,
     ConnectFailed,
     OutputInvalid,
     SaferouteError,
@@ -224,7 +225,19 @@ def test_a_nonce_is_used_once_and_a_retry_does_not_need_another(kind: str, waits
 def test_a_nonce_alone_reserves_nothing(kind: str) -> None:
     book = Book()
     chat(kind, World(Answer([body()])), call(row(), charge=Charge(book, (), {}, ("nonce", 5.0))))  # type: ignore[arg-type]
-    assert (book.seen, book.reserved, book.settled) == ({"nonce"}, [], [("", ())])
+    assert (book.seen, book.reserved, book.settled) == ({"nonce"}, [], [])
+
+
+@BOTH
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_store_that_is_gone_does_not_cost_the_reply(kind: str, waits: bool, caplog: pytest.LogCaptureFixture) -> None:
+    class Gone(Book):
+        def settle(self, reservation: str, amounts: Sequence[int]) -> None:
+            raise ConfigurationError("the file is gone")
+
+    reply = chat(kind, World(Answer([body()])), call(row(), charge=charge(Gone(waits=waits))))  # type: ignore[arg-type]
+    assert reply.text == "hello"
+    assert caplog.messages == ["saferoute: what a call cost could not be settled, so its worst case stays held back: the file is gone"]
 
 
 @BOTH

@@ -12,9 +12,11 @@ import trustme
 from saferoute.cli.table_words import as_json, in_words
 from saferoute.errors import ConfigurationError, UntrustedTable
 from saferoute.routing.authoring import build, build_payload
+from saferoute.routing.credentials import compile_credential
 from saferoute.routing.release import Release
 from saferoute.routing.rows import compile_row
 from saferoute.routing.table import RoutingTable, compile_table
+from saferoute.signing.refusal import Refused
 from saferoute.values.http import ConnectProxy, NetClass, TlsTerms
 from tests.support.trust_cases import row
 
@@ -278,3 +280,49 @@ def test_in_words() -> None:
             "connect_proxy": {"origin": "https://proxy.corp", "net": "private", "networks": ["10.20.0.0/16"]},
         },
     }
+
+
+def credential(**fields: Any) -> dict[str, Any]:
+    plain = {
+        "kind": "azure_client_secret",
+        "origin": "https://login.microsoftonline.com",
+        "net": "public",
+        "origins": ["https://x.openai.azure.com"],
+        "secret": "s",
+        "tenant": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "client_id": "app-1",
+        "scope": "https://cognitiveservices.azure.com/.default",
+    }
+    return plain | fields
+
+
+def test_what_makes_a_credential_is_reached_like_a_row() -> None:
+    proxy = {"origin": "http://proxy.corp:3128", "net": "private", "networks": ["10.0.0.0/8"]}
+    net = compile_credential("c", credential(tls="os", connect_proxy=proxy), "p").net
+    assert net == NetClass("public", tls=TlsTerms("os"), proxy=ConnectProxy("http://proxy.corp:3128", NetClass("private", ("10.0.0.0/8",))))
+    assert compile_credential("c", credential(), "p").net == NetClass("public")
+
+
+@pytest.mark.parametrize("beyond", [{"tls": "os"}, {"connect_proxy": {"origin": "http://127.0.0.1:9", "net": "loopback"}}])
+def test_a_clouds_own_machines_are_answered_without_tls_or_proxy(beyond: dict[str, Any]) -> None:
+    plain = {"kind": "azure_managed", "origin": "http://169.254.169.254", "net": "metadata", "origins": ["https://x.openai.azure.com"]}
+    managed = {**plain, "resource": "https://cognitiveservices.azure.com"}
+    assert compile_credential("c", managed, "p").net == NetClass("metadata")
+    with pytest.raises(Refused, match="no networks, tls or proxy, and nowhere else"):
+        compile_credential("c", managed | beyond, "p")
+
+
+def test_pins_are_those_of_one_server() -> None:
+    federated = {
+        "kind": "google_workload",
+        "origin": "https://sts.googleapis.com",
+        "net": "public",
+        "origins": ["https://aiplatform.googleapis.com"],
+        "secret": "s",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        "service_account": "a@b.iam.gserviceaccount.com",
+        "impersonation_origin": "https://iamcredentials.googleapis.com",
+    }
+    assert compile_credential("c", federated | {"tls": "os"}, "p").net.tls == TlsTerms("os")
+    with pytest.raises(Refused, match="pins are those of one server, and google_workload asks two"):
+        compile_credential("c", federated | {"tls": {"pins": [PIN]}}, "p")

@@ -124,7 +124,7 @@ class Stage:
     def open(self, name: str, sha256: str) -> Client:
         """Open a published table with the production constructor; it is closed with the stage."""
         trust = Trust.pinned(self.folder / f"{name}-root.json", sha256=sha256)
-        client = Client(self.folder / f"{name}-routes.json", trust=trust, secrets=self.vault, data="internal")
+        client = Client(self.folder / f"{name}-routes.json", trust=trust, secrets=self.vault, data="internal", state=self.folder / "state")
         self._until_end.callback(client.close)
         return client
 

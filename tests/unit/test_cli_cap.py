@@ -1,0 +1,172 @@
+"""`saferoute cap`: mint, show, attenuate, delegate, verify."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from saferoute.cli.role_keys import public_pem
+from saferoute.client.capability import Capability
+from saferoute.signing.keys import PrivateKey
+from tests.support.commands import Commands
+
+if TYPE_CHECKING:
+    import pathlib
+
+PLAIN = "--unsafe-plaintext-keys"
+ISSUERS = """
+[issuers.agents]
+keys = ["agents.pub.pem"]
+max_life = "2h"
+
+[issuers.agents.ceiling]
+operations = ["chat"]
+budget = "$5/day"
+"""
+MINT = ["--issuer", "agents", "--key", "agents.key.pem", "--audience", "web", "--model", "big", "--provider", "openai"]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Commands:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    commands = Commands(monkeypatch, tmp_path)
+    assert commands("root", "make-key", "agents.key.pem", PLAIN).code == 0
+    (folder / "issuers.toml").write_text(ISSUERS, encoding="utf-8")
+    assert commands("root", "init", PLAIN, "--issuers", "issuers.toml").code == 0
+    return commands
+
+
+@pytest.fixture
+def here(run: Commands) -> pathlib.Path:
+    return run.home / "shop"
+
+
+def mint(run: Commands, *words: str) -> str:
+    done = run("cap", "mint", *MINT, "--expires-in", "1h", "-o", "a.cap", *words)
+    assert done.code == 0, done.err
+    return done.out
+
+
+def test_mint_writes_the_private_form_for_its_owner_only(run: Commands, here: pathlib.Path) -> None:
+    out = mint(run, "--budget", "$1/day", "--no-tools", "--no-stream", "--data", "internal", "--max-depth", "3")
+    made = Capability.from_holder((here / "a.cap").read_text("ascii").strip())
+    assert out == f"a.cap: the capability {made.digest[:12]}; whoever reads this file holds it\n"
+    if sys.platform != "win32":
+        assert stat.S_IMODE((here / "a.cap").stat().st_mode) == 0o600
+    described = made.describe()
+    for said in ("tools: none", "each day", "data labelled up to: internal", "answers may not be streamed", "models: big"):
+        assert said in described
+    again = run("cap", "mint", *MINT, "--expires-in", "1h", "-o", "a.cap")
+    assert (again.code, "nothing was written" in again.err) == (1, True)
+
+
+def test_no_command_shows_a_private_form(run: Commands, here: pathlib.Path) -> None:
+    mint(run)
+    assert run("cap", "attenuate", "a.cap", "-o", "b.cap", "--max-cost", "$0.01").code == 0
+    (here / "bob.pub.pem").write_bytes(public_pem(PrivateKey.generate().public_key))
+    done = [
+        run("cap", "show", "b.cap"),
+        run("cap", "show", "b.cap", "--json"),
+        run("cap", "verify", "b.cap"),
+        run("cap", "delegate", "b.cap", "--to", "bob.pub.pem"),
+    ]
+    seeds = [(here / name).read_text("ascii").strip().rpartition(".")[2] for name in ("a.cap", "b.cap")]
+    for one in done:
+        assert one.code == 0, one.err
+        assert "srcap1h." not in one.out + one.err
+        assert not any(seed in one.out + one.err for seed in seeds)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--expires-in", "3h"], "its issuer's tokens for 1 to 7200"),
+        (["--expires-in", "1h", "--issuer", "nobody"], "is not named by the trust root"),
+        (["--expires-in", "1h", "--key", "saferoute-keys/table.key.pem"], "refused"),
+        (["--expires-in", "soon"], "write a duration"),
+        (["--expires-in", "1h", "--no-tools", "--tool", "x"], "contradict"),
+        (["--expires-in", "1h", "--budget", "much"], "budget"),
+        (["--expires-in", "1h", "--key", "agents.pub.pem"], "PKCS#8"),
+        (["--expires-in", "1h", "--root", "nowhere.json"], "cannot be read"),
+    ],
+)
+def test_what_verifiers_would_refuse_is_not_written(run: Commands, here: pathlib.Path, words: list[str], why: str) -> None:
+    if sys.platform != "win32":
+        (here / "agents.pub.pem").chmod(0o600)
+    before = sorted(here.iterdir())
+    done = run("cap", "mint", *MINT, "-o", "a.cap", *words)
+    assert (done.code, done.out, why in done.err) == (1, "", True), done.err
+    assert sorted(here.iterdir()) == before
+
+
+def test_without_a_root_it_is_not_checked_and_says_so(run: Commands, here: pathlib.Path) -> None:
+    (here / "root.json").rename(here / "elsewhere.json")
+    done = run("cap", "mint", *MINT, "--expires-in", "9h", "-o", "a.cap")
+    assert done.code == 0
+    assert "it was not checked" in done.err
+    assert "7200" in run("cap", "verify", "a.cap", "--root", "elsewhere.json").err
+
+
+def test_attenuate_only_narrows(run: Commands, here: pathlib.Path) -> None:
+    mint(run, "--tool", "a", "--tool", "b")
+    assert run("cap", "attenuate", "a.cap", "-o", "b.cap", "--tool", "b", "--tool", "c", "--expires-in", "2h").code == 0
+    allows = json.loads(run("cap", "verify", "b.cap", "--json").out)["allows"]
+    assert "tools: b" in allows
+    assert [one for one in allows if one.startswith("ends")] == [
+        one for one in json.loads(run("cap", "show", "a.cap", "--json").out)["allows"] if one.startswith("ends")
+    ]
+    assert "already" in run("cap", "attenuate", "a.cap", "-o", "b.cap").err
+
+
+def test_a_delegated_chain_is_its_receivers(run: Commands, here: pathlib.Path) -> None:
+    mint(run)
+    bob = PrivateKey.generate()
+    (here / "bob.pub.pem").write_bytes(public_pem(bob.public_key))
+    done = run("cap", "delegate", "a.cap", "--to", "bob.pub.pem", "--max-output-tokens", "5")
+    received = Capability.receive(done.out.strip(), bob)
+    assert "output of one call: at most 5 tokens" in received.describe()
+    assert run("cap", "delegate", "a.cap", "--to", "bob.pub.pem", "-o", "c.txt").code == 0
+    shown = run("cap", "show", "c.txt")
+    assert "useless without that" in shown.out
+    assert run("cap", "verify", "c.txt").code == 0
+    refused = run("cap", "attenuate", "c.txt", "-o", "d.cap")
+    assert refused.code == 1
+    assert not (here / "d.cap").exists()
+
+
+def test_verify_knows_what_was_revoked(run: Commands, here: pathlib.Path) -> None:
+    mint(run)
+    assert run("cap", "attenuate", "a.cap", "-o", "b.cap").code == 0
+    assert run("cap", "verify", "b.cap").out.startswith("ok: capability ")
+    token = json.loads(run("cap", "show", "a.cap", "--json").out)["id"]
+    assert run("table", "revoke", token, "--as-version", "1").code == 0
+    done = run("cap", "verify", "b.cap")
+    assert (done.code, "was revoked" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["show", "nowhere.cap"], "cannot be read"),
+        (["show", "root.json"], "refused"),
+        (["verify", "a.cap", "--sha256", "0" * 64], "this is another root"),
+        (["verify", "a.cap", "--sha256", "x"], "64 lower-case"),
+        (["attenuate", "nowhere.cap", "-o", "x.cap"], "there is no file nowhere.cap"),
+        (["delegate", "a.cap", "--to", "a.cap"], "no PEM file"),
+    ],
+)
+def test_what_is_refused(run: Commands, words: list[str], why: str) -> None:
+    mint(run)
+    done = run("cap", *words)
+    assert (done.code, done.out, why in done.err) == (1, "", True), done.err
+
+
+def test_an_option_that_is_missing_is_usage(run: Commands) -> None:
+    assert run("cap", "mint", "--issuer", "agents", "-o", "a.cap").code == 2
+    assert run("cap", "attenuate", "a.cap").code == 2
