@@ -262,7 +262,7 @@ _ALLOWANCE: Final = frozenset({"amount", "currency", "per"})
 _PER: Final = _word(get_args(Period))
 _TIME: Final = _whole(0, _LAST_SECOND)
 _TOKENS: Final = _whole(1, _MOST_TOKENS)
-_PLAIN: Final = 'names of lower-case letters and digits, joined by single ".", "-", "_" or "/",'
+_PLAIN: Final = 'names of lower-case letters and digits, joined by single ".", "-", "_" or "/"'
 _PLAIN_NAMES: Final = _names(_NAME, _LONGEST_NAME, _PLAIN)
 
 # A claim's name -> the field that holds it, and its reader.

@@ -13,9 +13,10 @@ from saferoute.capabilities.chain import check_now, verify_chain
 from saferoute.capabilities.narrowing import merged
 from saferoute.capabilities.token import MAX_TOKEN_BYTES, read_chain, read_holder
 from saferoute.capabilities.words import permission_words
+from saferoute.cli.file_names import ROOT
 from saferoute.cli.key_files import NewFile, create_all, read_key, refuse_existing
 from saferoute.cli.role_keys import read_public
-from saferoute.cli.table_files import ROOT, add_root_options, chain_of, revoked_beside
+from saferoute.cli.table_files import add_root_options, chain_of, revoked_beside
 from saferoute.cli.terminal import say, show
 from saferoute.client.capability import Capability, Issuer
 from saferoute.drivers.storage.private_file import read_private

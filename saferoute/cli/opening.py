@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 from saferoute import Client, Secrets, Trust, loopback
+from saferoute.cli.file_names import REVOCATIONS, STATUS, UPDATES
 from saferoute.cli.program import UsageError
-from saferoute.cli.table_files import REVOCATIONS, STATUS, UPDATES
 from saferoute.drivers.secret_sources import open_keyring
 from saferoute.errors import ConfigurationError, LocalTrustWarning
 from saferoute.routing.catalogue import load_catalogue

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saferoute.cli.file_names import ROOT, UPDATES
 from saferoute.cli.key_files import ROOT_KEY
 from saferoute.cli.root_make import ROLES, add_key, cosign, init_root, make_key_pair, rotate
 from saferoute.cli.root_words import show_root
 from saferoute.cli.signing import add_signing_options
-from saferoute.cli.table_files import ROOT, UPDATES
 
 if TYPE_CHECKING:
     import argparse

@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from saferoute.cli.file_names import ROOT, UPDATES
 from saferoute.cli.issuers import read_issuers
 from saferoute.cli.key_files import KEY_FOLDER, ROOT_KEY, NewFile, create_all, new_passphrase, read_key, refuse_existing
 from saferoute.cli.project import DAY, name_from
 from saferoute.cli.role_keys import Made, key_files, make_key, read_public
 from saferoute.cli.root_words import difference
 from saferoute.cli.signing import import_signature, load_signers, pending_of, read_pending, refuse_pending, settle
-from saferoute.cli.table_files import ROOT, UPDATES, chain_of
+from saferoute.cli.table_files import chain_of
 from saferoute.cli.terminal import say
 from saferoute.drivers.storage.trust_files import read_bounded
 from saferoute.errors import ConfigurationError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from saferoute.cli.file_names import REVOCATIONS, ROOT, STATUS, UPDATES
 from saferoute.drivers.storage.trust_files import read_bounded
 from saferoute.errors import ConfigurationError, UntrustedTable
 from saferoute.routing.authoring import build
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from saferoute.routing.table import RoutingTable
 
 __all__ = [
-    "REVOCATIONS",
-    "ROOT",
-    "STATUS",
-    "UPDATES",
     "Chain",
     "Source",
     "add_root_options",
@@ -44,11 +41,6 @@ __all__ = [
     "text_of",
     "trust_files",
 ]
-
-ROOT: Final = "root.json"
-UPDATES: Final = "roots"
-STATUS: Final = "status.json"
-REVOCATIONS: Final = "revocations.json"
 
 
 @dataclass(frozen=True, slots=True)

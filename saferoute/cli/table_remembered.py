@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saferoute.cli.table_files import REVOCATIONS, ROOT, STATUS, chain_of
+from saferoute.cli.file_names import REVOCATIONS, ROOT, STATUS
+from saferoute.cli.table_files import chain_of
 from saferoute.cli.terminal import say, show
 from saferoute.drivers.storage.private_file import read_private
 from saferoute.drivers.storage.table_state import default_state_folder

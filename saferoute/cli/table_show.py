@@ -6,7 +6,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from saferoute.cli.table_files import ROOT, body_of, chain_of, draft, is_bundle, trust_files
+from saferoute.cli.file_names import ROOT
+from saferoute.cli.table_files import body_of, chain_of, draft, is_bundle, trust_files
 from saferoute.cli.table_words import as_json, in_words
 from saferoute.cli.terminal import say, show
 from saferoute.drivers.storage.trust_files import read_bounded

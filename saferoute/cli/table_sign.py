@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from saferoute.cli.file_names import ROOT
 from saferoute.cli.key_files import TABLE_KEY
 from saferoute.cli.project import DAY
 from saferoute.cli.signing import import_signature, load_signers, read_pending, refuse_pending, settle
-from saferoute.cli.table_files import ROOT, Chain, body_of, chain_of, is_bundle, text_of
+from saferoute.cli.table_files import Chain, body_of, chain_of, is_bundle, text_of
 from saferoute.cli.table_review import failures, run_tests
 from saferoute.cli.terminal import say
 from saferoute.drivers.storage.trust_files import read_bounded

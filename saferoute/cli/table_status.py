@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from saferoute.cli.file_names import REVOCATIONS, ROOT, STATUS
 from saferoute.cli.key_files import STATUS_KEY, TABLE_KEY
 from saferoute.cli.signing import import_signature, load_signers, read_pending, refuse_pending, settle
-from saferoute.cli.table_files import REVOCATIONS, ROOT, STATUS, chain_of, read_statement
+from saferoute.cli.table_files import chain_of, read_statement
 from saferoute.drivers.storage.trust_files import read_bounded
 from saferoute.errors import ConfigurationError
 from saferoute.routing.offline import add_signature, to_sign

@@ -59,7 +59,10 @@ class AwsSecretsManager:
         """
         answer = self._asked(reference)
         if isinstance(answer, SaferouteError):
-            raise answer
+            try:
+                raise answer
+            finally:
+                del answer  # no cycle through this frame
         if answer.status != _OK:
             kind = _kind(answer)
             if kind == _ABSENT:

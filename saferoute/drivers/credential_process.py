@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from saferoute.errors import SecretError
 
@@ -71,7 +71,7 @@ def _output(words: Sequence[str], environment: Mapping[str, str], timeout: float
     except (OSError, ValueError) as error:
         return f"does not start ({type(error).__name__})"
     read: list[bytes] = []
-    reader = threading.Thread(target=_read, args=(process, read), name="saferoute-credential", daemon=True)
+    reader = threading.Thread(target=_read, args=(process.stdout, read), name="saferoute-credential", daemon=True)
     reader.start()
     try:
         reader.join(max(0.0, ends - time.monotonic()))
@@ -91,10 +91,9 @@ def _output(words: Sequence[str], environment: Mapping[str, str], timeout: float
         _end(process)
 
 
-def _read(process: subprocess.Popen[bytes], read: list[bytes]) -> None:
-    if process.stdout is not None:
-        with contextlib.suppress(OSError, ValueError), process.stdout as output:
-            read.append(output.read(_MAX_BYTES + 1))
+def _read(output: IO[bytes] | None, read: list[bytes]) -> None:
+    with contextlib.suppress(OSError, ValueError), cast("IO[bytes]", output) as pipe:  # it is there: it was asked for
+        read.append(pipe.read(_MAX_BYTES + 1))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

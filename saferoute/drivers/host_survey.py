@@ -10,7 +10,6 @@ import site
 import stat
 import sys
 from dataclasses import dataclass
-from importlib import util
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
@@ -82,10 +81,8 @@ def _is_foreign(point: EntryPoint) -> bool:
 
 
 def _is_installed(name: str) -> bool:
-    try:
-        return util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+    """Whether Python would find such a module; it is not imported, nor is anything asked that could run code of it."""
+    return any((Path(folder) / f"{name}.py").is_file() or (Path(folder) / name / "__init__.py").is_file() for folder in sys.path)
 
 
 def _startup_files() -> list[str]:

@@ -62,7 +62,10 @@ class OpenBao:
         with self._lock:
             answer = self._asked(method, path, body)
         if isinstance(answer, SaferouteError):
-            raise answer
+            try:
+                raise answer
+            finally:
+                del answer  # no cycle through this frame, which leads to the token
         if answer.status == _FORBIDDEN:
             raise SecretStoreLocked(f"{self.label} refuses {path}: the login is not valid there, or its policy does not allow it")
         if answer.status == _SEALED:

@@ -61,7 +61,8 @@ class ProviderError(SaferouteError):
         self.retry_after = retry_after
         if retryable is not None:
             self.retryable = retryable
-        self._provider_message = provider_message
+        # Whoever looks into the object finds no key that a provider echoed either.
+        self._provider_message = _without_keys(provider_message)
         super().__init__(self._summary())
 
     def _summary(self) -> str:
@@ -78,14 +79,19 @@ class ProviderError(SaferouteError):
         """Tell a person what is known, with the provider's own words, key-shaped runs taken out."""
         text = super().diagnostics()
         if self._provider_message:
-            said = KEY_SHAPED.sub("[removed]", self._provider_message[:4000])[:2000]
-            text += f"\n  the provider said: {said}"
+            text += f"\n  the provider said: {self._provider_message}"
         return text
 
     @override
     def _pickled(self) -> dict[str, Any]:
         names = ("status", "provider_name", "request_id", "code", "param", "retry_after", "retryable")
         return {name: getattr(self, name) for name in names} | {"_provider_message": None}
+
+
+def _without_keys(said: str | None) -> str | None:
+    if not said:
+        return said
+    return KEY_SHAPED.sub("[removed]", said[:4000])[:2000]
 
 
 class AuthenticationRejected(ProviderError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from typing_extensions import override
 
 from saferoute.errors import ConfigurationError, SaferouteError, SecretError
+from saferoute.secrets.minting import bare
 from saferoute.secrets.secret import SecretRecord, Uncopied, bound_origins, check_name
 from saferoute.secrets.stored_document import record_in
 
@@ -128,7 +129,10 @@ class ForeignSource(Uncopied):
             if isinstance(found, SecretRecord):
                 self._found[name] = found
         if isinstance(found, SaferouteError):
-            raise found
+            try:
+                raise found
+            finally:
+                del found  # no cycle through this frame, which leads to what is remembered
         if isinstance(found, str):
             raise SecretError(f"what {self.label} has for {name!r} cannot be used: {found}")
         return found
@@ -139,8 +143,10 @@ class ForeignSource(Uncopied):
         try:
             value = self._store.fetch(reference)
         except SecretError as error:
+            bare(error)  # the store may keep it, and with it this frame
             return type(error)(error.message)
         except Exception as error:  # noqa: BLE001  foreign code raises what it likes
+            bare(error)
             return SecretError(f"{self.label} failed for {name!r} ({type(error).__name__}); whether it has the key is not known")
         if value is None:
             return None

@@ -3,6 +3,7 @@
     python tests/architecture/disable_guards.py                      # all rows, two at a time
     python tests/architecture/disable_guards.py --only table-rollback
     python tests/architecture/disable_guards.py --sample 20 --seed 7
+    python tests/architecture/disable_guards.py --missing            # rows for attack tests that have none yet
     python tests/architecture/disable_guards.py --page               # write docs/reference/attacks.md
 
 Nothing here touches the tree: every worker has a copy. A run is a fork of a process that has pytest and the dependencies in memory
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.support.attack_register import PAGE, Attack, Guard, disabled, load, page  # noqa: E402
+from tests.support.attack_register import ATTACKS, PAGE, Attack, Guard, disabled, load, page, row_for  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -206,8 +207,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--page", action="store_true", help="only write the page of the documentation")
+    parser.add_argument("--missing", action="store_true", help="only print rows for attack tests that are not in the register yet")
     given = parser.parse_args()
     rows = load()
+    if given.missing:
+        named = {test.partition("::")[0] for row in rows for test in row.tests}
+        print("\n".join(row_for(path) for path in sorted(ATTACKS.glob("test_*.py")) if f"tests/attacks/{path.name}" not in named))
+        return 0
     if given.page:
         PAGE.write_text(page(rows), encoding="utf-8")
         return 0

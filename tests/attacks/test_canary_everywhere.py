@@ -3,7 +3,7 @@
 One key goes through both drivers, local and production clients, both readers of answers, chat, streams, operations, errors of every kind,
 redirects, timeouts, a refused key and its rotation. All that can be seen afterwards is searched, in five spellings of the key.
 
-Guards: saferoute/errors/provider.py::said = KEY_SHAPED.sub("[removed]", self._provider_message[:4000])[:2000] => said = self._provider_message[:2000]
+Guards: saferoute/errors/provider.py::return KEY_SHAPED.sub("[removed]", said[:4000])[:2000] => return said[:2000]
 """
 
 from __future__ import annotations

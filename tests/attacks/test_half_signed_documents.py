@@ -1,6 +1,6 @@
 """A table or a root that too few have signed is put where clients look for it, and passes for one that everybody signed.
 
-Guards: saferoute/cli/signing.py::if all(count >= role.threshold for count, role in zip(counts, roles, strict=True)):
+Guards: saferoute/cli/signing.py::if all(count >= role.threshold for count, role in zip(counts, roles, strict=True)): => if True:
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Somebody who can propose changes to a repository, to whoever signs the table.
 Guards: saferoute/routing/difference.py::yield Change(f"keys.{name}", "", f"{also} {', '.join(more)}", list(was), list(becomes), dangerous=True)
-Guards: saferoute/routing/difference.py::return Difference(tuple(sorted(found, key=lambda change: not change.dangerous)), keys, readers)
+Guards: saferoute/routing/difference.py::return Difference(tuple(sorted(found, key=lambda change: not change.dangerous)), keys, readers) => return Difference(tuple(sorted(found, key=lambda change: change.place)), keys, readers)
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def test_d7_the_one_import_by_name_takes_no_name_from_outside() -> None:
     (function,) = [node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and called(node) == "import_module"]
     assert calls
-    for name in ("os", "saferoute.drivers.environment", "../x", "values.__init__", "__builtins__", "subprocess"):
+    for name in ("os", "saferoute.drivers.environment", "../x", "values.__init__", "subprocess", "_HOMES.get"):
         with pytest.raises(AttributeError):
             getattr(saferoute, name)
 
@@ -156,7 +156,7 @@ TAGGED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("tagged", TAGGED, ids=lambda tagged: next(iter(tagged)))
+@pytest.mark.parametrize("tagged", TAGGED, ids=range(len(TAGGED)))
 def test_d14_what_looks_like_a_tagged_object_stays_data(face: tuple[Face, EmbeddedProvider], tagged: dict[str, Any]) -> None:
     """A tracing library revived such replies as objects, secrets included (CVE-2025-68664)."""
     client, provider = face

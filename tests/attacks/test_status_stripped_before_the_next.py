@@ -1,7 +1,7 @@
 """Somebody takes a revoked token out of the status file that lies beside the table, so that the next status is signed without it.
 
 Somebody who can write to the deployed folder and holds no key, to whoever signs statuses from there.
-Guards: saferoute/cli/table_files.py::return verify(Envelope.read(data), kind, role.keys, role.threshold)
+Guards: saferoute/cli/table_files.py::return verify(Envelope.read(data), kind, role.keys, role.threshold) => return Envelope.read(data).payload
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A field that the reviewer's tool has no words for changes what a call may do, and the review says that nothing changes.
 
-Guards: saferoute/routing/difference_fields.py::return field not in _HARMLESS if rule is None else rule(before, after)
-Guards: saferoute/routing/difference_grant.py::return rule is None or rule(before, after)
+Guards: saferoute/routing/difference_fields.py::return field not in _HARMLESS if rule is None else rule(before, after) => return rule is not None and rule(before, after)
+Guards: saferoute/routing/difference_grant.py::return rule is None or rule(before, after) => return rule is not None and rule(before, after)
 """
 
 from __future__ import annotations

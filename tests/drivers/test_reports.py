@@ -197,9 +197,11 @@ def test_an_unreadable_pth_file_and_an_odd_module_are_passed_over(tmp_path: Path
     (tmp_path / "folder.pth").mkdir()
     monkeypatch.setattr("site.getsitepackages", lambda: [str(tmp_path)])
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setitem(__import__("sys").modules, "usercustomize", None)
+    (tmp_path / "usercustomize").mkdir()
     assert survey(()).startup_files == ()
     assert "usercustomize" not in survey(()).startup_modules
+    (tmp_path / "usercustomize" / "__init__.py").write_text("")
+    assert "usercustomize" in survey(()).startup_modules
 
 
 @pytest.mark.parametrize(("mode", "words"), [(0o644, ""), (0o664, "others than its owner"), (0o646, "others than its owner")])

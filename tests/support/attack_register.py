@@ -8,6 +8,7 @@ it an `if` becomes `if False:` and any other statement `pass`.
 from __future__ import annotations
 
 import ast
+import json
 import pathlib
 import re
 import tomllib
@@ -28,6 +29,7 @@ __all__ = [
     "load",
     "names_in",
     "page",
+    "row_for",
 ]
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -156,6 +158,18 @@ def said_guards(path: pathlib.Path) -> tuple[str, ...]:
     """The guards that a test file's docstring names, in lines of the form `Guards: path::line`."""
     doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return tuple(line.removeprefix("Guards:").strip() for line in doc.splitlines() if line.startswith("Guards:"))
+
+
+def row_for(path: pathlib.Path, owner: str = "table") -> str:
+    """A row for an attack test that is not in the register yet, made from its docstring; rule and story are to be written by hand."""
+    first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or path.stem).partition("\n\n")[0].replace("\n", " ")
+    title = first.removeprefix("Attack: ").rstrip(".")
+    name = path.stem.removeprefix("test_")
+    lines = ["[[attack]]", f'id = "{name.replace("_", "-")}"', f"title = {json.dumps(title[0].upper() + title[1:], ensure_ascii=False)}"]
+    lines += ['rule = "trust 1"', f'owner = "{owner}"', "tests = ["]
+    lines += [f'    "{path.relative_to(ROOT).as_posix()}::{test}",' for test in sorted(names_in(path))]
+    lines += ["]", "guards = [", *(f"    {json.dumps(guard, ensure_ascii=False)}," for guard in said_guards(path)), "]"]
+    return "\n".join(lines) + "\n"
 
 
 def _cell(text: str) -> str:

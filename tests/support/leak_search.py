@@ -20,7 +20,6 @@ _PACKAGE = str(pathlib.Path(__file__).resolve().parent.parent.parent / "saferout
 _OUTSIDE = _PACKAGE + "testing" + os.sep
 _MOST_OBJECTS = 20_000
 # A provider's own words, which may echo a key: `diagnostics()` takes that out when it is asked, and a pickle never has them.
-_RAW = frozenset({"_provider_message"})
 
 
 def forms_of(secret: str) -> tuple[str, ...]:
@@ -79,7 +78,7 @@ def shown_by_error(error: BaseException) -> Iterator[tuple[str, str]]:
         yield f"str of {kind}", str(linked)
         yield f"repr of {kind}", repr(linked)
         yield f"args of {kind}", repr(linked.args)
-        yield f"vars of {kind}", repr({name: value for name, value in vars(linked).items() if name not in _RAW})
+        yield f"vars of {kind}", repr(vars(linked))
         if hasattr(linked, "diagnostics"):
             yield f"diagnostics of {kind}", linked.diagnostics()
         try:

@@ -148,7 +148,7 @@ def test_none_says_nothing() -> None:
         ({"scope": "world"}, RequestError, "scope must be one of process, host, cluster"),
         ({"stream": 0}, RequestError, "stream must be true or false"),
         ({"requests": "abc"}, RequestError, "requests must be a list of requests' hashes of 64 hexadecimal digits of at most 64 characters, without wildcards"),
-        ({"purpose": "Support"}, RequestError, 'purpose must be a list of names of lower-case letters and digits, joined by single ".", "-", "_" or "/", of at most 128 characters, without wildcards'),
+        ({"purpose": "Support"}, RequestError, 'purpose must be a list of names of lower-case letters and digits, joined by single ".", "-", "_" or "/" of at most 128 characters, without wildcards'),
     ],
     ids=repr,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from saferoute.errors import CapabilityError
 from tests.support.token_cases import ASKED, HOLDERS, LIFE, NOW, STRANGER, call, chain, issuers, root, verified, verify_call
 
 LISTED = "of at most 128 characters, without wildcards"
-PLAIN = 'names of lower-case letters and digits, joined by single ".", "-", "_" or "/",'
+PLAIN = 'names of lower-case letters and digits, joined by single ".", "-", "_" or "/"'
 EUR = {"max_cost": {"amount": 1, "currency": "EUR"}}
 
 
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "length of the proof": (lambda: read_call("srcap1.AA~AA"), "the proof has not the length that it says"),
     "payload": (_chain(root(), b"[]"), "the payload of block 2: it does not begin with a JSON object (a byte order mark, white space, UTF-16, or no JSON at all)"),
     "names": (_chain(root(), {"aud": ["A"]}), f"aud of block 2 must be a list of {PLAIN} {LISTED}"),
-    "names twice": (_chain(root(), {"aud": ["a", "a"]}), f"aud of block 2 must be a list of {PLAIN} each once"),
+    "names twice": (_chain(root(), {"aud": ["a", "a"]}), f"aud of block 2 must be a list of {PLAIN}, each once"),
     "no names": (_chain(root(), {"aud": []}), f"aud of block 2 must be a list of 1 to 64 {PLAIN}"),
     "operations": (_chain(root(), {"ops": ["Chat"]}), "ops of block 2 must be a list of operations of at most 32 characters, without wildcards"),
     "models": (_chain(root(), {"models": ["*"]}), "models of block 2 must be a list of models' names of at most 200 characters, without wildcards"),

@@ -16,6 +16,7 @@ from saferoute.signing.refusal import Refused
 
 if TYPE_CHECKING:
     from saferoute.routing.table import RoutingTable
+    from saferoute.values.target import Target
 
 TOML = """
 [routes.eu]
@@ -136,7 +137,12 @@ def test_a_bound_is_filled_in_only_where_a_client_fills_it_in() -> None:
     unbounded = compile_table(build(text), Release("draft", 1, 1, 0, 1, ()))
     assert failure(unbounded, data="public", allowed=True) == ""
     seen: list[MadeUpCall] = []
-    run_assertions(unbounded, read_assertions([{"route": "fast", "allowed": True}]), lambda call, targets: (seen.append(call), targets)[1])
+
+    def decide(call: MadeUpCall, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        seen.append(call)
+        return targets
+
+    run_assertions(unbounded, read_assertions([{"route": "fast", "allowed": True}]), decide)
     assert seen == [MadeUpCall("fast")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 from saferoute import keys
 from saferoute.drivers.storage.vault_file import VaultStore
 from saferoute.errors import ConfigurationError, OriginMismatch, SecretError
+from saferoute.secrets import vault
 from saferoute.secrets.credentials import Credentials
 from saferoute.secrets.kept import WatchedRecord
 from saferoute.secrets.lookup import MemorySource, Sources, StoredKey
 from saferoute.secrets.overlap import Overlap, OverlapEnd, overlap_of
 from saferoute.secrets.secret import Previous, Secret, SecretRecord, key_to_store
-from saferoute.secrets.vault_format import decode
+from saferoute.secrets.vault_format import TAG, decode
 from tests.support.secret_stores import ORIGIN, OTHER, FakeBackend, keyring, record, weak_vault
 
 UNTIL = 2_000_000_000
@@ -282,3 +284,44 @@ def test_an_overlap_that_makes_no_sense(ring: FakeBackend, overlap: Any) -> None
     with pytest.raises(ConfigurationError, match="an overlap is a timedelta or a number of seconds, above 0 and at most 90 days"):
         keys.rotate("openai", "k-2", overlap=overlap, store="keyring")
     assert key_to_store(keyring(ring).find("openai").secret) == b"k-1"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("plain", [b"one-key", b"one-key\ntwo\nthree", b"one-key\n", b"\none-key", b"one key\nother"])
+def test_a_vault_record_that_does_not_hold_two_keys_is_refused(plain: bytes, tmp_path: Path) -> None:
+    """Only whoever has the passphrase can write such a record; what it holds is still not taken for a key."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    store = weak_vault(tmp_path / "v.json")
+    store.add(record())
+    store.rotate(record(), until=UNTIL)
+    sealed = decode((tmp_path / "v.json").read_bytes(), unsafe_weak_kdf=True)
+    [one] = sealed.records
+    key = store._unlocked(sealed)
+    aead, _ = vault._record_keys(key, one.salt, one.bound())
+    forged = replace(one, data=AESGCM(aead).encrypt(one.nonce, plain, TAG + one.bound()))
+    with pytest.raises(SecretError, match="the record 'openai' does not fit its name, origins and revision"):
+        vault.open_record(replace(sealed, records=(forged,)), key, "openai")
+
+
+def test_a_record_whose_overlap_was_made_longer_is_refused(tmp_path: Path) -> None:
+    store = weak_vault(tmp_path / "v.json")
+    store.add(record())
+    store.rotate(record(), until=UNTIL)
+    sealed = decode((tmp_path / "v.json").read_bytes(), unsafe_weak_kdf=True)
+    key = store._unlocked(sealed)
+    for until in (UNTIL + 1, None):
+        edited = replace(sealed, records=(replace(sealed.records[0], until=until),))
+        with pytest.raises(SecretError, match="its authentication code does not fit"):
+            vault.verify(edited, key)
+        with pytest.raises(SecretError, match="does not fit its name, origins and revision"):
+            vault.open_record(edited, key, "openai")
+
+
+def test_the_keyrings_list_tells_what_is_held_with_one_question() -> None:
+    backend = FakeBackend()
+    store = keyring(backend)
+    for name in ("openai", "anthropic"):
+        store.add(record(name))
+    backend.calls.clear()
+    assert store.holding([f"n{number}" for number in range(22)] + ["openai", "anthropic"]) == ("openai", "anthropic")
+    assert backend.calls == [("get", "INDEX")]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from saferoute.drivers.secret_sources import open_sources
 from saferoute.errors import ConfigurationError, SecretError, SecretStoreLocked
+from saferoute.secrets.lookup import Sources, StoreAbsent
 from saferoute.secrets.other_stores import ForeignSource, ForeignStore
 from saferoute.secrets.secret import Secret, SecretRecord
 from saferoute.secrets.sources import Secrets
@@ -172,6 +174,7 @@ def test_a_store_that_fails_is_an_error_and_not_an_absent_key(found: Any, kind: 
     assert type(caught.value) is kind
     assert caught.value.message.startswith(message)
     assert caught.value is not found
+    assert not isinstance(found, Exception) or found.__traceback__ is None  # whoever keeps it does not keep the frames
     store.held["one"] = "right"
     assert sources.find("main") == SecretRecord("main", Secret("right"), (ORIGIN,))
 
@@ -215,3 +218,36 @@ def test_which_names_are_held() -> None:
     )
     assert sources.holding(["c", "b", "a"]) == ("b", "a")
     assert second.asked == ["two"]  # what an earlier place has is not asked for again
+
+
+class Absent(Own):
+    """A store that this machine does not have."""
+
+    def find(self, name: str) -> SecretRecord | None:
+        raise StoreAbsent("not here")
+
+    holding = find
+
+    def names(self) -> tuple[str, ...]:
+        return ()
+
+    def forget(self, name: str) -> None: ...
+
+
+class Listing(Absent):
+    """A store that tells what it holds without reading it out."""
+
+    def __init__(self, *listed: str) -> None:
+        super().__init__()
+        self.listed = listed
+
+    def holding(self, names: Sequence[str]) -> tuple[str, ...]:  # type: ignore[override]
+        self.asked.append(",".join(names))
+        return self.listed
+
+
+def test_a_store_that_can_list_is_asked_once_and_an_absent_one_counts_as_empty() -> None:
+    listing, own = Listing("b", "not asked for"), Own(one="k")
+    sources = Sources([Absent(), listing, source(own, a="one", b="one")])
+    assert sources.holding(iter(["a", "b", "c"])) == ("a", "b")
+    assert (listing.asked, own.asked) == (["a,b,c"], ["one"])
