@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types arch style wheel bench format lock clean
+.PHONY: help demo test lint types arch contracts style wheel bench probes format lock clean
 
 help:                   ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -57,8 +57,10 @@ types: $(STAMPS)/lint   ## mypy --strict, and the public typing test under a sec
 	$(PY) -m mypy
 	@if ls tests/typing/*.py >/dev/null 2>&1; then $(PY) -m mypy tests/typing && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(PY) -m pyright --pythonpath $(PY); fi
 
-arch: $(STAMPS)/lint    ## import contracts and the architecture tests
+contracts: $(STAMPS)/lint ## import contracts: which layer may import which
 	$(VENV)/bin/lint-imports --no-logo --no-cache
+
+arch: contracts         ## import contracts and the architecture tests (which `make test` runs too)
 	$(PY) -m pytest -q -p no:randomly tests/architecture
 
 style: $(STAMPS)/lint   ## the measurable rows of the style bar, gated
@@ -69,6 +71,9 @@ wheel: $(STAMPS)/project ## build the wheel twice, look inside, install it bare,
 
 bench: $(STAMPS)/test   ## function-call and import gates (exact for a version set)
 	$(PY) benchmarks/gates.py
+
+probes: $(STAMPS)/project ## the same attacks on saferoute and its peers; writes the README's table (needs an index)
+	$(PY) benchmarks/probes/run.py --scratch $(VENV)/.probes
 
 format: $(STAMPS)/lint  ## let ruff lay out the code
 	$(PY) -m ruff format .

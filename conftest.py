@@ -16,7 +16,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from sybil import Sybil
 from sybil.document import PythonDocStringDocument
 from sybil.integration.pytest import SybilItem
@@ -30,6 +30,7 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
+_BULKY = frozenset({"conformance", "test_attack_register.py"})
 _homes: list[str] = []
 
 
@@ -84,8 +85,13 @@ pytest_collect_file = (_docstrings + _pages).pytest()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what reads megabytes, or the whole corpus: `make test` runs those by themselves, without coverage."""
-    if "megabytes" in item.name or "ten_million" in item.name or "conformance" in item.path.parts:
+    """Mark what reads megabytes, the whole corpus, or examples made by chance: `make test` runs those by themselves, without coverage.
+
+    Coverage would take most of their time, and what counts as covered must not depend on chance.
+    """
+    by_chance = isinstance(item, pytest.Function) and is_hypothesis_test(item.function)
+    bulky = any(word in item.name for word in ("megabytes", "ten_million", "gzip_bomb")) or not _BULKY.isdisjoint(item.path.parts)
+    if by_chance or bulky:
         item.add_marker(pytest.mark.large)
 
 

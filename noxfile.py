@@ -126,7 +126,34 @@ def mutation(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def guards(session: nox.Session) -> None:
+    """Disable every guarded line of tests/attacks/register.toml in a copy of the tree, one after the other: its test must fail.
+
+    nox -s guards -- --sample 20 --seed 1         some of them; --only ID for one
+    """
+    _install(session, "test")
+    session.run("python", "tests/architecture/disable_guards.py", *session.posargs)
+
+
+@nox.session(python="3.11")
+def mutated(session: nox.Session) -> None:
+    """A million mutations of valid tokens and signed tables: none is accepted, and none raises anything but our own errors."""
+    _install(session, "test")
+    session.run("python", "tests/fuzz/token_fuzz.py", *(session.posargs or ["--cases", "900000"]))
+    session.run("python", "tests/fuzz/table_fuzz.py", *(session.posargs or ["--cases", "100000"]))
+
+
+@nox.session(python="3.11")
+def canary(session: nox.Session) -> None:
+    """The whole suite with everything that it logs, prints and raises searched for its own secrets, and sockets and processes watched."""
+    _install(session, "test")
+    plugins = ("-p", "tests.support.canary_plugin", "-p", "tests.support.watch_plugin")
+    session.run("python", "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--log-level=DEBUG", *plugins, *session.posargs)
+
+
+@nox.session(python="3.11")
 def bench(session: nox.Session) -> None:
-    """Function-call and import gates."""
+    """Function-call and import gates, and what trust costs in time (on an idle machine)."""
     _install(session, "test")
     session.run("python", "benchmarks/gates.py", *session.posargs)
+    session.run("python", "benchmarks/trust_costs.py")

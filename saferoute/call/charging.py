@@ -2,7 +2,9 @@
 
 - Known is only what the provider reported. What was sent and has no usage costs its worst case: cut off, timed out, given up, broken.
 - Nothing is charged for what never left, and for what the provider refused before it did any work: a whole answer of 4xx, 503 or 529.
-- A call is one request to a provider: retries and fallbacks count.
+  Not among them are a filter's or an over-long input's refusal and 408: the input was read, and Azure for one bills that.
+- A call is one request to a provider: retries, fallbacks, batches and pages count. What was answered before another request of the same
+  attempt was refused stays charged.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from saferoute.call.effects import Abandoned, reserve, settle
 from saferoute.capabilities.accounts import accounts_of, check_scope, merged, settled_amounts, worst_case_debits
-from saferoute.errors import ProtocolError, ProviderError, SaferouteError, TransportError
+from saferoute.errors import ContentFiltered, ContextWindowExceeded, ProtocolError, ProviderError, SaferouteError, TransportError
+from saferoute.values.account import Debit
 from saferoute.values.permission import Cost
 
 if TYPE_CHECKING:
@@ -23,16 +26,17 @@ if TYPE_CHECKING:
     from saferoute.call.effects import Flow
     from saferoute.call.tries import Progress
     from saferoute.capabilities.authorise import Asked
-    from saferoute.values.account import Account, AccountStore, Debit
+    from saferoute.values.account import Account, AccountStore
     from saferoute.values.permission import Permission
     from saferoute.values.target import Prices, Target
 
-__all__ = ["Charge", "charge_for", "charged", "cost_in"]
+__all__ = ["Charge", "charge_for", "charged", "cost_in", "counted", "in_all"]
 
 R = TypeVar("R")
 
 _NANO: Final = 1_000_000_000
-_REFUSED: Final = frozenset({*range(400, 500), 503, 529})
+_REFUSED: Final = frozenset({*range(400, 500), 503, 529} - {408})
+_BILLED: Final = (Abandoned, ProtocolError, ContentFiltered, ContextWindowExceeded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +120,56 @@ def charged(charge: Charge, target: Target, progress: Progress, attempt: Flow[R]
     """
     debits = charge.debits(target)
     held = yield from reserve(charge.store, debits, None if progress.failures else charge.once)
-    progress.now, progress.billed = held.now, None
+    progress.now, progress.billed, progress.paid = held.now, None, ()
     try:
         result = yield from attempt
     except (SaferouteError, Abandoned) as error:
-        amounts = settled_amounts(debits, progress.billed, sent=not _is_free(error, progress))
-        progress.now = yield from settle(charge.store, held.reservation, amounts)
+        cost, sent = progress.billed, True
+        if _is_free(error, progress):
+            cost, sent = in_all(progress.paid), bool(progress.paid)
+        progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, cost, sent=sent))
         raise
     progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, progress.billed, sent=True))
     return result
 
 
+def counted(charge: Charge, progress: Progress, exchange: Flow[R]) -> Flow[R]:
+    """Make one more request of an attempt: a call of its own. The money for all of them is held back already.
+
+    Args:
+        charge: what the attempt is charged to.
+        progress: where the call stands.
+        exchange: the request, not begun.
+
+    Raises:
+        BudgetExceeded: no call is left; this request was not sent.
+        SaferouteError: whatever the exchange raises.
+    """
+    debits = tuple(Debit(account, 1) for account in charge.accounts if account.unit == "calls")
+    if not debits:
+        return (yield from exchange)
+    progress.begin()  # if there is no call left, then nothing of this request has left
+    held = yield from reserve(charge.store, debits, None)
+    progress.now = held.now
+    try:
+        found = yield from exchange
+    except (SaferouteError, Abandoned) as error:
+        amounts = settled_amounts(debits, None, sent=not _is_free(error, progress))
+        progress.now = yield from settle(charge.store, held.reservation, amounts)
+        raise
+    progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, None, sent=True))
+    return found
+
+
+def in_all(costs: tuple[Cost | None, ...]) -> Cost | None:
+    """The sum of costs at one row; None if one of them is not known, or there are none."""
+    known = [cost for cost in costs if cost is not None]
+    return Cost(sum(cost.amount for cost in known), known[0].currency) if known and len(known) == len(costs) else None
+
+
 def _is_free(error: SaferouteError | Abandoned, progress: Progress) -> bool:
-    """Whether it is certain that the provider did nothing that it could bill."""
-    if progress.billed is not None or isinstance(error, Abandoned | ProtocolError):
+    """Whether it is certain that, for the request under way, the provider did nothing that it could bill."""
+    if progress.billed is not None or isinstance(error, _BILLED):
         return False
     if isinstance(error, TransportError):
         return not error.sent

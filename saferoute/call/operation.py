@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from saferoute.call.charging import cost_in
+from saferoute.call.charging import cost_in, counted, in_all
 from saferoute.call.effects import finish, read, send
 from saferoute.call.flow import plain_name
 from saferoute.call.tries import Progress, id_of, tries
@@ -215,18 +215,25 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
     call = narrowed.call
     call.recheck(target)
     codec = call.codec(target.dialect)
-    if progress.target is not target:
+    resumed, first = progress.target is target, True
+    if not resumed:
         progress.plan(target, plan_for(call.operation, call.request, target, codec))
     times = target.deadlines
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline)
     while progress.step is not None:
-        found = yield from _exchange(progress.step, codec.reader(target), target, clocks, progress)
+        exchange = _exchange(progress.step, codec.reader(target), target, clocks, progress)
+        found = yield from (exchange if first or call.charge is None else counted(call.charge, progress, exchange))
+        first = False
+        if call.charge is not None:
+            progress.paid += (cost_in(cost_of(_usage_in(found), target.prices), target.prices),)
         progress.go_on(found)
     answered = progress.answered
     assert answered is not None  # noqa: S101  a plan without a next request has its result
     usage, cost = _whole((*progress.spent, (target, answered.usage)))
     if call.charge is not None:
-        progress.billed = cost_in(cost_of(answered.usage, target.prices), target.prices)
+        # What was answered in an attempt before this one was charged to that one.
+        whole = cost_in(cost_of(answered.usage, target.prices), target.prices)
+        progress.billed = in_all(progress.paid) if resumed else whole
     return call.build(
         **answered.fields,
         route=call.route,

@@ -77,9 +77,10 @@ class Progress:
         visible: the consumer has seen something, so that no other target may take over.
         head: the head of the answer that is being read.
         billed: what the attempt is known to have cost; None as long as the provider has not reported it.
+        paid: what every request of the attempt cost that was answered before the one under way; None for a cost that is not known.
     """
 
-    __slots__ = ("attempts", "began", "billed", "failures", "head", "now", "visible")
+    __slots__ = ("attempts", "began", "billed", "failures", "head", "now", "paid", "visible")
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -89,6 +90,7 @@ class Progress:
         self.visible = False
         self.head: Head | None = None
         self.billed: Cost | None = None
+        self.paid: tuple[Cost | None, ...] = ()
 
     def begin(self) -> None:
         """A request begins."""

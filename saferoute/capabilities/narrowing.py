@@ -107,10 +107,16 @@ def _budgets(claims: Sequence[Claims], digests: Sequence[str]) -> Iterable[Budge
 
 
 def _scope(claims: Sequence[Claims], ceiling: Scope | None) -> Scope | None:
-    """The widest that anybody wants. Only the issuer can say "process": from a later block it would narrow nothing, and is passed over."""
+    """The widest that anybody wants.
+
+    Only the issuer can say "process", in the token: from a later block it would narrow nothing, and is passed over; and that a ceiling is
+    counted in each process says nothing of what the token itself counts, which without a word of the issuer's is counted by the host.
+    """
     said = [one.scope for one in claims if one.scope is not None]
     if claims[0].scope is None:
         said = [scope for scope in said if scope != "process"]
+        if ceiling == "process" and any(one.budget is not None or one.calls is not None for one in claims):
+            said.append("host")
     return max((scope for scope in (ceiling, *said) if scope is not None), key=scope_rank, default=None)
 
 

@@ -6,6 +6,7 @@ enough, it is verified as clients verify it, and only then put in place.
 
 from __future__ import annotations
 
+import argparse
 import binascii
 import contextlib
 from base64 import b64decode
@@ -21,12 +22,11 @@ from saferoute.signing.keys import SIGNATURE_BYTES
 from saferoute.signing.refusal import Refused
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from saferoute.routing.root import Role
-    from saferoute.signing.keys import PrivateKey
+    from saferoute.signing.keys import Signer
 
 __all__ = ["add_signing_options", "import_signature", "load_signers", "pending_of", "read_pending", "refuse_pending", "settle"]
 
@@ -48,9 +48,19 @@ def add_signing_options(parser: argparse.ArgumentParser, key: str) -> None:
         action="append",
         type=Path,
         metavar="FILE",
-        help=f"a private key; may be repeated (default: {key}; none with --export or --import)",
+        help=f"a private key; may be repeated (default: {key}; none with --export, --import or --signer)",
     )
     group.add_argument("--passphrase-file", metavar="FILE", help="take the keys' passphrase from a file that only you can read")
+    group.add_argument(
+        "--signer",
+        action="append",
+        type=_signer,
+        default=[],
+        metavar="openbao:KEY@ORIGIN",
+        help="a key that stays in OpenBao's transit engine; may be repeated, also beside --key",
+    )
+    group.add_argument("--signer-token", default="bao-token", metavar="NAME", help="the stored key that logs in there (default: bao-token)")
+    group.add_argument("--signer-network", action="append", default=[], metavar="CIDR", help="the private network that it is in")
     group.add_argument("--export", type=Path, metavar="FILE", help="write the exact bytes to sign, for a key that is elsewhere")
     group.add_argument(
         "--import",
@@ -62,15 +72,30 @@ def add_signing_options(parser: argparse.ArgumentParser, key: str) -> None:
     )
 
 
-def load_signers(options: argparse.Namespace, default: Path) -> list[PrivateKey]:
-    """The private keys that the options name.
+def _signer(text: str) -> tuple[str, str]:
+    """Read openbao:KEY@ORIGIN as (key, origin)."""
+    kind, _, rest = text.partition(":")
+    key, _, origin = rest.partition("@")
+    if kind != "openbao" or not key or not origin:
+        raise argparse.ArgumentTypeError(f"{text!r} is not openbao:KEY@ORIGIN, such as openbao:routing@https://bao.example.com:8200")
+    return key, origin
+
+
+def load_signers(options: argparse.Namespace, default: Path) -> list[Signer]:
+    """The signers that the options name: private keys in files, and keys that stay where they are.
 
     Raises:
-        ConfigurationError: a file holds none.
+        ConfigurationError: a file holds no key, or a server has none.
+        SecretError: a server cannot be asked.
     """
-    away = options.export is not None or options.imported is not None
+    away = options.export is not None or options.imported is not None or options.signer
     paths = options.key if options.key is not None else [] if away else [default]
-    return [read_key(path, options.passphrase_file) for path in paths]
+    signers: list[Signer] = [read_key(path, options.passphrase_file) for path in paths]
+    for key, origin in options.signer:
+        from saferoute.drivers.openbao_transit import open_transit_signer
+
+        signers.append(open_transit_signer(origin, key, token=options.signer_token, networks=options.signer_network))
+    return signers
 
 
 def pending_of(final: Path) -> Path:

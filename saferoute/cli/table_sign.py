@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from saferoute.signing.keys import PrivateKey
+    from saferoute.signing.keys import Signer
 
 __all__ = ["revert_table", "sign_table"]
 
@@ -76,7 +76,7 @@ class _Work:
 
     bodies: Sequence[bytes]
     version: int
-    signers: Sequence[PrivateKey]
+    signers: Sequence[Signer]
 
 
 def _sign(options: argparse.Namespace, chain: Chain, output: Path, work: _Work) -> int:

@@ -188,9 +188,12 @@ class Core:
             CapabilityForbidden: this is a part of one.
         """
         if not self.scope.is_whole or self.scope.held:
-            msg = (
-                f"{what} is for the client itself, and this one is narrowed (by a capability, or by using): ask the client it was made from"
-            )
+            msg = f"{what} is for the client itself, and this one is narrowed by using(): ask the client that it was made from"
+            if self.scope.is_whole:
+                msg = (
+                    f"{what} is for a client that holds no capability, and this one was made with capability=...: make it without, and "
+                    "make the calls with client.using(capability)"
+                )
             raise CapabilityForbidden(msg, code="scoped")
 
     def models(self) -> tuple[RouteInfo, ...]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from saferoute.capabilities.chain import VerifiedChains
 from saferoute.drivers.accounts import open_accounts
 from saferoute.drivers.entropy import unique_id
+from saferoute.errors import TableRollback
 from saferoute.providers.registry import codec_for
+from saferoute.routing.rollback import advance
 from saferoute.secrets.credentials import Credentials
 from saferoute.values.output import output_from
 
@@ -44,7 +48,7 @@ class Shared:
     """
 
     __slots__ = (
-        "_codecs", "_instance", "_outputs", "_reopen", "_store", "audience", "chains", "credentials", "opened", "places",
+        "_codecs", "_exchange", "_instance", "_outputs", "_reopen", "_store", "audience", "chains", "credentials", "opened", "places",
         "sources", "telemetry", "trust",
     )  # fmt: skip
 
@@ -74,19 +78,34 @@ class Shared:
         self._codecs: dict[Dialect, Codec] = {}
         self._outputs: dict[type[Any], Output] = {}
         self._reopen = reopen
+        self._exchange = threading.Lock()  # held while a table is exchanged, and not while files are read
 
     def reload(self) -> Opened:
         """Read and verify the files again, and put the table in place if all of it holds; else nothing changes.
 
+        What this process works with counts as accepted, whether a state is kept in a file or not: it is never exchanged for what is older.
+
         Raises:
-            RoutingError: something does not verify.
+            RoutingError: something does not verify, or is older than what is in place.
             ConfigurationError: a file cannot be read, or there are none.
         """
-        if self._reopen is not None:
-            opened = self._reopen()
+        if self._reopen is None:
+            return self.opened
+        before = self.opened
+        opened = self._reopen()
+        with self._exchange:
+            current = self.opened
+            try:
+                state = advance(current.state, opened.state)
+            except TableRollback:
+                if current is not before:  # another thread read the files later than this one, and was faster
+                    return current
+                raise
+            if state != opened.state:
+                opened = replace(opened, state=state)
             self.credentials.renew(opened.table.credentials)
             self.opened = opened  # one assignment: a call sees the old table or the new one
-        return self.opened
+        return opened
 
     def store(self) -> AccountStore:
         """Where budgets are counted."""

@@ -123,6 +123,8 @@ function merge(root, blocks, claims, issuer) {
   const ranks = all("data").map((label) => LABELS.indexOf(label));
   let scopes = claims.map((said) => said.scope).filter((scope) => scope !== undefined);
   if (claims[0].scope === undefined) scopes = scopes.filter((scope) => scope !== "process");
+  const counts = claims.some((said) => said.budget !== undefined || said.calls !== undefined);
+  if (claims[0].scope === undefined && ceiling.budget?.scope === "process" && counts) scopes.push("host");
   if (ceiling.budget?.scope) scopes.push(ceiling.budget.scope);
   const budgets = [];
   if (ceiling.budget) budgets.push({ key: `issuer:${root}:${issuer.name}`, limit: ceiling.budget.amount, unit: ceiling.budget.currency, per: ceiling.budget.per, expires_at: null });

@@ -19,7 +19,6 @@ _PACKAGE = str(pathlib.Path(__file__).resolve().parent.parent.parent / "saferout
 # The embedded provider stands for the outside, which of course sees the keys.
 _OUTSIDE = _PACKAGE + "testing" + os.sep
 _MOST_OBJECTS = 20_000
-# A provider's own words, which may echo a key: `diagnostics()` takes that out when it is asked, and a pickle never has them.
 
 
 def forms_of(secret: str) -> tuple[str, ...]:

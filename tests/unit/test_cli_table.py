@@ -366,3 +366,21 @@ def test_what_is_no_table_is_said(run: Commands, here: pathlib.Path, name: str) 
     done = run("table", "show", name)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("error: ")
+
+
+def test_a_key_that_stays_in_openbao_signs(run: Commands, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    members = two_signers(here)
+    asked: list[object] = []
+
+    def opened(origin: str, key: str, **more: object) -> PrivateKey:
+        asked.append((origin, key, more))
+        return members[1]
+
+    monkeypatch.setattr("saferoute.drivers.openbao_transit.open_transit_signer", opened)
+    where = ["--signer", "openbao:routing@https://bao.example.com:8200", "--signer-network", "10.0.0.0/8"]
+    done = run("table", "sign", "--key", "a.pem", *where)
+    assert done.out.startswith("routes.json: table shop version 2, ")
+    assert asked == [("https://bao.example.com:8200", "routing", {"token": "bao-token", "networks": ["10.0.0.0/8"]})]
+    assert "has 1 of 2 signatures" in run("table", "sign", *where).err  # no key file is looked for
+    for wrong in ("openbao:routing", "kms:routing@https://x.example", "openbao:@https://x.example"):
+        assert run("table", "sign", "--signer", wrong).code == 2
