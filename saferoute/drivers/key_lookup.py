@@ -72,7 +72,9 @@ class KeysFirst:
         if self._credentials.cached(name, request.auth, request.origin) is None:
             if os.getpid() != self._pid:
                 self._renew()
-            if self._minter is not None and name in self._credentials.made:
+            if name in self._credentials.made:
+                if self._minter is None:  # a reload brought the first one
+                    self._minter = _blocking_minter(self._transport, self._credentials)
                 return self._open_made(self._minter, request, name, clocks)
             self._credentials.look_up(name, request.auth, request.origin)
         epoch = self._credentials.epoch
@@ -194,7 +196,9 @@ class AsyncKeysFirst:
     async def _open_with_new_key(self, request: HttpRequest, name: str, clocks: Clocks) -> AsyncExchange:
         if os.getpid() != self._pid:
             self._renew()
-        if self._minter is not None and name in self._credentials.made:
+        if name in self._credentials.made:
+            if self._minter is None:  # a reload brought the first one
+                self._minter = _async_minter(self._transport, self._credentials)
             return await self._open_made(self._minter, request, name, clocks)
         import asyncio  # noqa: PLC0415  the blocking client does not load it
 

@@ -211,6 +211,9 @@ class Credentials(Uncopied):
                 if made.get(name) != spec:
                     self._kept.pop(name, None)
             self.made = made
+        with self._lock:
+            for name in made:  # a name that is made from now on is not presented as it was stored
+                self._drop(name)
 
     def check_made(self, name: str, origin: str) -> CredentialSpec:
         """The row of a made credential, if it may go to this origin.

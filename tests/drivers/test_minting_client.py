@@ -164,3 +164,50 @@ def test_two_steps_present_what_the_first_one_gave(kind: str) -> None:
         server.shutdown()
         server.server_close()
     assert seen == [("PUT", "/latest/api/token", None), ("GET", folder, "session-1"), ("GET", folder + "runner", "session-1")]
+
+
+STORED = """
+[routes.row]
+provider = "demo"
+dialect = "openai_chat"
+origin = "{api}"
+path = "/v1"
+net = "loopback"
+model = "m"
+auth = "bearer"
+secret = "cloud"
+data = "internal"
+
+[grant]
+data = "internal"
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reload_brings_and_takes_made_credentials(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("eyJ.of.workload\n")
+    (tmp_path / "key").write_text("sk-stored-0123456789\n")
+    root_key, table_key = PrivateKey.generate(), PrivateKey.generate()
+    now = int(time.time())
+    root = new_root("team", root_signers=[root_key], table_keys=[table_key.public_key], now=now, not_after=now + 86_400)
+    (tmp_path / "root.json").write_bytes(root)
+    trust = saferoute.Trust.pinned(tmp_path / "root.json", sha256=pin(root))
+
+    def sign(version: int, toml: str) -> None:
+        bundle = sign_release(root, [build(toml)], version=version, now=now, signers=[table_key])
+        (tmp_path / "routes.json").write_bytes(bundle)
+
+    with EmbeddedProvider() as provider, TokenServer() as sts:
+        places = {"token": (tmp_path / "token", sts.origin), "cloud": (tmp_path / "key", provider.origin)}
+        secrets = saferoute.Secrets.from_file(places)
+        sign(1, STORED.format(api=provider.origin))
+        with Face(kind, partial(saferoute_client, tmp_path / "routes.json", trust, secrets)) as face:
+            face.chat("row", "hi")
+            sign(2, TOML.format(api=provider.origin, sts=sts.origin))
+            face.wait(face.client.reload())
+            face.chat("row", "hi")
+            sign(3, STORED.format(api=provider.origin))
+            face.wait(face.client.reload())
+            face.chat("row", "hi")
+        carried = [[request.carries_key(key) for key in ("sk-stored-0123456789", TOKEN)] for request in provider.requests]
+    assert carried == [[True, False], [False, True], [True, False]]

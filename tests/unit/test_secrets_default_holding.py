@@ -48,4 +48,4 @@ def test_a_locked_keyring_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secret_sources, "open_keyring", lambda: keyring(backend))
     for spec in (None, "keyring"):
         with pytest.raises(SecretStoreLocked):
-            open_sources(spec, {}).holding(["openai"])  # type: ignore[arg-type]
+            open_sources(spec, {}).holding(["openai"])
