@@ -27,15 +27,21 @@ IGNORED: Final = (
 )  # fmt: skip
 """Variables that other libraries let change where calls or keys go; nothing of ours reads them."""
 
-OWNING: Final = ("LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT")
-"""Variables with which somebody else's code runs in this process; nothing here can defend against them."""
+OWNING: Final = (
+    "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH", "GCONV_PATH",
+    "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE",
+    "PYTHONPYCACHEPREFIX", "PYTHONBREAKPOINT", "PYTHONWARNINGS",
+)  # fmt: skip
+"""Variables with which somebody else's code runs in this process; nothing here can defend against them.
+
+Loaders, OpenSSL (a provider or an engine is a shared library) and Python itself read them.
+"""
 
 STARTUP: Final = ("sitecustomize", "usercustomize")
 """Modules that Python imports by itself at every start."""
 
 _GROUPS: Final = ("pydantic", "keyring.backends", "opentelemetry_context", "opentelemetry_propagator", "opentelemetry_tracer_provider")
 _OWN: Final = ("keyring.backends.", "opentelemetry.")
-_MOST_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,11 @@ def _startup_files() -> list[str]:
     for folder in sorted(folders):
         for path in sorted(Path(folder).glob("*.pth")):
             try:
-                text = path.read_bytes()[:_MOST_BYTES].decode("utf-8", "replace")
+                with path.open(encoding="utf-8-sig", errors="replace") as lines:  # as `site` does: whole, and past a byte order mark
+                    runs = any(line.startswith(("import ", "import\t")) for line in lines)
             except OSError:
                 continue
-            if any(line.startswith(("import ", "import\t")) for line in text.splitlines()):
+            if runs:
                 found.append(str(path))
     return found
 
@@ -104,14 +111,22 @@ def loose_modes(path: str) -> str:
     """What is loose about a file's mode, its folder included, in words; "" for nothing, or where modes mean nothing."""
     if os.name != "posix":
         return ""
+    ours = (os.geteuid(), 0)
     try:
-        status, folder = Path(path).stat(), Path(path).resolve().parent.stat()
+        status = Path(path).stat()
+        # A link's own folder too: who may write there puts another link in its place.
+        folders = [folder.stat() for folder in (Path(path).resolve().parent, Path(path).absolute().parent)]
     except OSError as error:
         return f"{path} cannot be looked at: {error.strerror or type(error).__name__}"
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"{path} can be written by others than its owner (chmod go-w)"
-    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
-        return f"the folder of {path} can be written by everybody (chmod o-w)"
-    if status.st_uid not in (os.geteuid(), 0):
+    for folder in folders:
+        if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+            return f"the folder of {path} can be written by everybody (chmod o-w)"
+        if folder.st_mode & stat.S_IWGRP and not folder.st_mode & stat.S_ISVTX:
+            return f"the folder of {path} can be written by a group (chmod g-w)"
+        if folder.st_uid not in ours:
+            return f"the folder of {path} belongs to another user"
+    if status.st_uid not in ours:
         return f"{path} belongs to another user"
     return ""
