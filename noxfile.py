@@ -78,13 +78,16 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def live(session: nox.Session) -> None:
-    """Servers that others wrote: a real model (llama-server, through all of its doors), llmock and aimock. Starts and stops them."""
+    """Servers that others wrote: a real model (llama-server, through all of its doors), llmock, aimock, Redis, OpenBao, moto. Starts and stops them.
+
+    The trials of real keyrings run as well where SAFEROUTE_KEYRING_TRIALS is set (they need D-Bus and a keyring daemon).
+    """
     script = pathlib.Path(SHARED) / "servers" / "svc.sh"
     if not script.exists():
         session.skip(f"no {script}: set SAFEROUTE_SHARED to the folder that holds servers/svc.sh")
     _install(session, "test")
     home = os.environ.get("SVC_HOME", session.create_tmp())
-    ports = {"llama": "18362", "llmock": "18301", "aimock": "18302"}
+    ports = {"llama": "18362", "llmock": "18301", "aimock": "18302", "redis": "18340", "openbao": "18330", "moto": "18350"}
     environment = {"SVC_HOME": home} | {f"SAFEROUTE_{name.upper()}_PORT": port for name, port in ports.items()}
     embedding = {"SVC_HOME": home, "LLAMA_ARGS": "--embedding --pooling mean"}
     tests = ("python", "-m", "pytest", "-v", "-p", "no:randomly", "--timeout=600", "-o", "norecursedirs=.*")
@@ -92,6 +95,7 @@ def live(session: nox.Session) -> None:
         for name in ports:
             session.run("bash", str(script), name, "start", external=True, env=environment)
         session.run(*tests, "tests/live", *session.posargs, env=environment)
+        session.run(*tests, "tests/drivers", "tests/attacks", "-k", "accounts or budget", env=environment)
         session.run("bash", str(script), "llama", "stop", external=True, env=environment)
         session.run("bash", str(script), "llama", "start", external=True, env=embedding)
         session.run(*tests, "tests/live/test_llama_operations.py", env={**environment, "SAFEROUTE_LLAMA_EMBEDS": "1"})

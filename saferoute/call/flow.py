@@ -126,6 +126,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     progress.now, progress.head = opened.now, opened.head
     decoder.head(opened.head)
     notices = call.notices + fitted + encoded.notices
+    if opened.head.notes:
+        notices += tuple(Notice("noted", "secret", note) for note in opened.head.notes)
     held: list[StreamEvent[object]] = [Noticed(notice) for notice in notices]
     while fold.completed is None:
         chunk = yield from read()

@@ -135,7 +135,7 @@ class _Progress(Progress):
         target: the row that the plan is for.
         step: the plan's next request; None when it has its result.
         answered: the plan's result, once it has one.
-        lost: notices of what other targets answered in vain.
+        lost: notices of what other targets answered in vain, and of what the transport did.
         spent: what that used, for each request.
         targets: the rows that may answer; those that follow this one drop out as the bound is used up.
     """
@@ -253,6 +253,8 @@ def _exchange(step: Step[Any], chat: Reader, target: Target, clocks: Clocks, pro
     progress.begin()
     opened = yield from send(step.request, clocks)
     progress.now, progress.head = opened.now, opened.head
+    if opened.head.notes:
+        progress.lost += tuple(Notice("noted", "secret", note) for note in opened.head.notes)
     answer: _Whole | _Bytes = (_Bytes if _is_content(step, opened.head) else _Whole)(step, chat, target, opened.head)
     while not answer.completed:
         chunk = yield from read()

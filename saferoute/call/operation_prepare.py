@@ -207,7 +207,10 @@ def _affordable(route: str, request: OperationRequest, targets: tuple[Target, ..
     why = "is not known (no price in US dollars, or what is billed is no text)"
     if sums:
         why = f"is {min(sums) / _NANO:.6f}"
-    raise BudgetExceeded(f"max_cost={max_cost} does not cover this call on {route!r}: its worst case {why}", code="max_cost")
+    raise BudgetExceeded(
+        f"max_cost={max_cost} does not cover this call on {route!r}: its worst case {why}; send less, or pass a higher max_cost",
+        code="max_cost",
+    )
 
 
 def _worst_case(target: Target, size: int) -> int | None:
@@ -218,7 +221,9 @@ def _worst_case(target: Target, size: int) -> int | None:
 
 
 def _dearest(prices: Prices, size: int) -> int | None:
-    return None if prices.input is None else size * max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
+    if prices.input is None:
+        return None
+    return size * max(prices.input, prices.cache_read or 0, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
 
 
 def _bound_of(

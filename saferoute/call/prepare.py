@@ -40,6 +40,9 @@ __all__ = ["Snapshot", "prepare"]
 _DEFAULT_ATTEMPTS: Final = 3
 _UNBOUNDED: Final = 100
 _NANO: Final = 1_000_000_000
+_ADDED: Final = 512
+"""Tokens that a provider puts before a request with tools, or with a schema, to explain them to the model; Anthropic bills up to 346."""
+
 _CHOICES: Final = frozenset({"auto", "none", "required"})
 _REQUEST_FIELDS: Final = frozenset(ChatRequest.__dataclass_fields__)
 
@@ -247,8 +250,9 @@ def _affordable(asked: Asked, targets: tuple[Target, ...], max_cost: Decimal) ->
 def _input_size(snapshot: Snapshot, request: ChatRequest, targets: tuple[Target, ...]) -> tuple[int, bool]:
     """An upper bound of the input in bytes, and whether something in it has no bound.
 
-    The bound is the body as it would be sent: no token is shorter than a byte, and nothing of the request can be left out. Pictures,
-    sound and documents are billed by what is in them, not by their bytes, and what is given by reference is not even here.
+    The bound is the body as it would be sent: no token is shorter than a byte, and nothing of the request can be left out; and what
+    providers add. Pictures, sound and documents are billed by what is in them, not by their bytes, and what is given by reference is
+    not even here.
     """
     size = 0
     for target in targets:
@@ -257,6 +261,8 @@ def _input_size(snapshot: Snapshot, request: ChatRequest, targets: tuple[Target,
             size = max(size, len(snapshot.codec(target.dialect).encode(fitted, target).request.body))
         except (UnsupportedParameter, ValueError):  # that target will refuse the call itself
             continue
+    if request.tools or request.output is not None:
+        size += _ADDED
     parts = [part for message in request.messages for part in message.content]
     inner = [part for part in parts if isinstance(part, ToolResult) for part in part.content]
     return size, any(isinstance(part, Image | File | Audio) for part in [*parts, *inner])

@@ -177,7 +177,7 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
     most = output_bound(None, target, max_output)
     if prices is None or prices.input is None or most is None or by_reference or (prices.output is None and most):
         return None
-    dearest = max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
+    dearest = max(prices.input, prices.cache_read or 0, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
     return input_bytes * dearest + most * answers * (prices.output or 0)
 
 

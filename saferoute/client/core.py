@@ -11,7 +11,7 @@ from saferoute.call.operation_prepare import prepare_operation
 from saferoute.call.prepare import Snapshot, prepare
 from saferoute.capabilities.authorise import reaches
 from saferoute.client.observing import Observer, OperationObserver
-from saferoute.client.scope import held, own_budget
+from saferoute.client.scope import OwnBudget, held, own_budget
 from saferoute.drivers.entropy import fraction, unique_id
 from saferoute.errors import CapabilityForbidden, NoRoute
 from saferoute.routing.catalogue import load_catalogue
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from saferoute.providers.operations.contract import Operation, OperationRequest
     from saferoute.routing.table import RoutingTable
     from saferoute.secrets.credentials import Credentials
+    from saferoute.values.account import AccountStore
     from saferoute.values.conversation import Messages
     from saferoute.values.options import Money
     from saferoute.values.output import JsonSchema, Output
@@ -63,11 +64,12 @@ class RouteInfo:
 class Core:
     """One client's view of what it shares with others: its scope. The facades add a driver and nothing else."""
 
-    __slots__ = ("_snapshot", "scope", "shared")
+    __slots__ = ("_accounts", "_snapshot", "scope", "shared")
 
-    def __init__(self, shared: Shared, scope: Scope) -> None:
+    def __init__(self, shared: Shared, scope: Scope, accounts: Callable[[], AccountStore] | None = None) -> None:
         self.shared = shared
         self.scope = scope
+        self._accounts = shared.store if accounts is None else accounts
         self._snapshot = self._taken()
 
     def _taken(self) -> Snapshot:
@@ -85,7 +87,7 @@ class Core:
             scope.held,
             scope.narrowed,
         )
-        return Snapshot(opened, authority, shared.store, scope.data, scope.purpose, time.time, shared.codec, fraction, unique_id)
+        return Snapshot(opened, authority, self._accounts, scope.data, scope.purpose, time.time, shared.codec, fraction, unique_id)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -117,7 +119,9 @@ class Core:
             CapabilityError: the capability does not verify, or is not valid now.
             RequestError: for what is no amount.
         """
-        core = Core(self.shared, self.scope.within(capability, data, purpose, own_budget(budget, unique_id())))
+        own = own_budget(budget, unique_id())
+        accounts = self._accounts if own is None else OwnBudget(self._accounts, own)
+        core = Core(self.shared, self.scope.within(capability, data, purpose, own), accounts)
         if capability is not None:
             core.powers()  # a capability that is refused is told here, and not at the first call
         return core

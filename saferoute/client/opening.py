@@ -194,7 +194,7 @@ def _providers_with_keys(catalogue: Catalogue, sources: Sources, *, optional: bo
         if one:  # nobody wants to be asked for the key of every provider
             first = sources.first_of(provider.secret for provider in catalogue.common)
             return [by_secret[first]] if first is not None else []
-        return [name for secret, name in by_secret.items() if sources.find(secret) is not None]
+        return [by_secret[name] for name in sources.holding(by_secret)]
     except SecretStoreLocked:
         if not optional:
             raise

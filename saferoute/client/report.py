@@ -53,12 +53,17 @@ def readiness(core: Core, routes: Sequence[str] | None, reach: Callable[[Target]
 
     Args:
         core: the client's.
-        routes: the names that must work; None for every row.
+        routes: the names that must work; None for every row that the status does not halt: what somebody halted on purpose is no reason
+            to take the other rows' callers down too.
         reach: connects to a row's origin and says what is wrong, or ""; None connects to nobody.
     """
     found = list(_valid(core))
     rows: dict[str, Target] = {}
-    for name in core.table.routes if routes is None else routes:
+    halted = core.shared.opened.halted
+    names = [name for name in core.table.routes if name not in halted] if routes is None else routes
+    if routes is None and not names:
+        found.append(Finding("problem", "routes", "the status halts every row: no call goes anywhere"))
+    for name in names:
         try:
             rows |= {row.id: row for row in _rows(core, name)}
         except SaferouteError as error:

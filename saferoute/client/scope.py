@@ -4,19 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
+from weakref import finalize
 
+from saferoute.capabilities.accounts import accounts_of
 from saferoute.errors import ConfigurationError
 from saferoute.values.options import money
 from saferoute.values.permission import Budget, HeldChain, Permission
 from saferoute.values.request import DataLabel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from saferoute.client.capability import Capability
+    from saferoute.values.account import AccountStore
     from saferoute.values.options import Money
 
-__all__ = ["Scope", "held", "own_budget"]
+__all__ = ["OwnBudget", "Scope", "held", "own_budget"]
 
 _NANO = 1_000_000_000
+
+
+class OwnBudget:
+    """Gives the store to a part of a client that has a budget of its own, and has the budget forgotten with the part's last call.
+
+    A service that makes such a part for every request would else fill the store with accounts that nobody can charge any more.
+    """
+
+    __slots__ = ("__weakref__", "_above")
+
+    def __init__(self, above: Callable[[], AccountStore], budget: Permission) -> None:
+        self._above = above  # what is made of this part charges its budget too, and so keeps it
+        drop = getattr(above(), "drop", None)
+        if drop is not None:
+            for account in accounts_of(budget, 0.0):
+                finalize(self, drop, account.key).atexit = False
+
+    def __call__(self) -> AccountStore:
+        """The store."""
+        return self._above()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
 
 from typing_extensions import override
@@ -104,11 +105,11 @@ class ConcurrentRun(Generic[R]):
             case Sleep():
                 await self._sleep(effect.seconds)
             case Reserve():
-                held = await asyncio.to_thread(hold, effect) if effect.store.waits else hold(effect)
+                held = await _hold_in_thread(effect) if effect.store.waits else hold(effect)
                 return Reserved(self._clock(), held)
             case Settle():
                 if effect.store.waits:
-                    await asyncio.to_thread(let_go, effect)
+                    await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(let_go, effect)))  # also if the caller leaves now
                 else:
                     let_go(effect)
             case Send() | Read() | Emit():  # the loop's own
@@ -146,6 +147,22 @@ class ConcurrentRun(Generic[R]):
             if self._exchange is not None:
                 await self._exchange.close()
                 self._exchange = None
+
+
+async def _hold_in_thread(effect: Reserve) -> str:
+    """Hold back in a thread. Whoever is cancelled while it works has sent nothing, so what it holds by then is given back."""
+    holding = asyncio.ensure_future(asyncio.to_thread(hold, effect))
+    try:
+        return await asyncio.shield(holding)
+    except asyncio.CancelledError:
+        holding.add_done_callback(partial(_give_back, effect))
+        raise
+
+
+def _give_back(effect: Reserve, holding: asyncio.Future[str]) -> None:
+    if not holding.cancelled() and holding.exception() is None:
+        nothing = (0,) * len(effect.debits)
+        _given = asyncio.get_running_loop().run_in_executor(None, let_go, Settle(effect.store, holding.result(), nothing))
 
 
 async def run_async(

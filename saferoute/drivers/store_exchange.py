@@ -16,11 +16,11 @@ from saferoute.drivers.transport import BlockingTransport
 from saferoute.errors import SaferouteError, SecretError
 from saferoute.secrets.minting import read_json, reveal
 from saferoute.secrets.secret import Hidden, Uncopied
-from saferoute.secrets.signer import Signer
-from saferoute.values.http import Clocks, HttpRequest
+from saferoute.secrets.signer import Signer, StoreRequest
+from saferoute.values.http import Clocks
 
 if TYPE_CHECKING:
-    from saferoute.values.http import AuthScheme, NetClass
+    from saferoute.values.http import AuthScheme, HttpRequest, NetClass
 
 __all__ = ["StoreAnswer", "StoreExchange"]
 
@@ -102,7 +102,7 @@ class StoreExchange:
         scheme: AuthScheme = "none" if credential is None else "sigv4" if isinstance(credential, Signer) else "bearer"
         content = b"" if body is None else reveal(body)
         secret = None if credential is None else "login"
-        request = HttpRequest(method, self.origin, path, headers, content, secret, scheme, self._net)
+        request = StoreRequest(method, self.origin, path, headers, content, secret, scheme, self._net)
         clocks = Clocks(_CONNECT_SECONDS, _SECONDS, _SECONDS, _SECONDS, time.monotonic() + _SECONDS)
         transport = BlockingTransport(_Presented(credential, self.origin), tls=self._tls)
         try:

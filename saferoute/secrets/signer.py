@@ -6,23 +6,21 @@ of an AWS key has a colon, so there is one way to read it.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from saferoute.errors import ConfigurationError, OriginMismatch, RequestError, SecretError
 from saferoute.secrets.secret import Secret, Uncopied, check_bound, make_secret
+from saferoute.values.http import HttpRequest
 from saferoute.values.origin import parse_origin
 from saferoute.wire.sigv4 import OWN_NAMES, AwsKeys, Scope, derived_key, scope_of_host, sign
 
 if TYPE_CHECKING:
     from saferoute.secrets.secret import SecretRecord
-    from saferoute.values.http import HttpRequest
 
-__all__ = ["Signer", "check_signable", "joined_key", "make_signer", "scope_of_origin"]
+__all__ = ["Signer", "StoreRequest", "check_signable", "joined_key", "make_signer", "scope_of_origin"]
 
-_STORE_HOST = re.compile(r"secretsmanager\.([a-z]{2}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2})\.amazonaws\.com(?:\.cn)?")
 _FORM = "ACCESS_KEY_ID:SECRET_ACCESS_KEY, or ACCESS_KEY_ID:SECRET_ACCESS_KEY:SESSION_TOKEN for temporary keys"
 
 
@@ -42,14 +40,10 @@ def scope_of_origin(origin: str) -> Scope:
     return scope
 
 
-def _scope(origin: str) -> Scope:
-    """The scope of an origin that requests are signed for: a route's, or that of AWS' own store of secrets.
+class StoreRequest(HttpRequest):
+    """A request to a store of secrets: what signs it says what for, so that its address need not be one that routes are signed for."""
 
-    Raises:
-        ConfigurationError: as `scope_of_origin`.
-    """
-    store = _STORE_HOST.fullmatch(parse_origin(origin).host)
-    return scope_of_origin(origin) if store is None else Scope("secretsmanager", store[1])
+    __slots__ = ()
 
 
 def check_signable(request: HttpRequest) -> None:
@@ -59,8 +53,8 @@ def check_signable(request: HttpRequest) -> None:
         ConfigurationError: its origin is no AWS address.
         RequestError: it brings a header that the signature makes.
     """
-    if request.net.kind != "loopback":  # there, what signs says what for: a stand-in for AWS has no host name of theirs
-        _scope(request.origin)
+    if not isinstance(request, StoreRequest):
+        scope_of_origin(request.origin)
     for name, _ in request.headers:
         if name in OWN_NAMES:
             msg = f"the header {name!r} belongs to the signature and cannot be set; nothing was sent"

@@ -64,7 +64,7 @@ def test_a_row_has_tests_or_waits_for_a_part_that_is_not_built(row: Attack) -> N
     for test in row.tests:
         path, colons, name = test.partition("::")
         assert (ROOT / path).is_file(), test
-        assert not colons or name in names_in(ROOT / path), test
+        assert not colons or name.partition("[")[0] in names_in(ROOT / path), test
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.guards], ids=lambda row: row.id)

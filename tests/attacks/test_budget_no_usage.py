@@ -61,10 +61,10 @@ def test_a_stream_that_is_left_early_costs_its_worst_case(make: Make, deployed: 
     assert spent(face) in WORST
 
 
-@pytest.mark.parametrize("step", [Answer("some words", fault=CutStream(2)), CutStream(2, how="clean"), Reset(), Hang(), ErrorAnswer(500)], ids=repr)
-def test_what_broke_after_it_was_sent_costs_its_worst_case(
-    step: Any, make: Make, deployed: Deployment, provider: EmbeddedProvider
-) -> None:
+@pytest.mark.parametrize(
+    "step", [Answer("some words", fault=CutStream(2)), CutStream(2, how="clean"), Reset(), Hang(), ErrorAnswer(500)], ids=repr
+)
+def test_what_broke_after_it_was_sent_costs_its_worst_case(step: Any, make: Make, deployed: Deployment, provider: EmbeddedProvider) -> None:
     provider.script([step])
     face = make(capability=deployed.mint(budget="$1"))
     with pytest.raises(SaferouteError):

@@ -123,7 +123,7 @@ def test_a_tool_choice_outside(face: Face, deployed: Deployment) -> None:
 
 
 def test_a_tool_that_the_provider_runs(face: Face, deployed: Deployment) -> None:
-    options = {"demo": {"web_search_options": {}}}
+    options: dict[str, dict[str, Any]] = {"demo": {"web_search_options": {}}}
     assert refused(face, "cheap", "hi", capability=deployed.mint(tools=["weather"]), provider_options=options) == "tools"
     assert refused(face, "cheap", "hi", capability=deployed.mint(tools=[]), provider_options=options) == "tools"
 

@@ -56,9 +56,7 @@ CAVEATS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("caveat", CAVEATS)
-def test_no_fallback_leaves_what_the_capability_allows(
-    caveat: str, make: Make, deployed: Deployment, provider: EmbeddedProvider
-) -> None:
+def test_no_fallback_leaves_what_the_capability_allows(caveat: str, make: Make, deployed: Deployment, provider: EmbeddedProvider) -> None:
     face = make()
     fails(face, capability=deployed.mint(), max_output_tokens=100)
     assert asked(provider) == {"small", "large"}  # without the caveat it falls back

@@ -19,7 +19,7 @@ import pytest
 
 from saferoute.drivers import store_exchange
 from saferoute.drivers.secret_sources import open_sources
-from saferoute.errors import ConfigurationError, OriginMismatch, SecretError, SecretNotFound, SecretStoreLocked
+from saferoute.errors import ConfigurationError, OriginMismatch, RequestError, SecretError, SecretNotFound, SecretStoreLocked
 from saferoute.secrets.remote_places import BaoLogin
 from saferoute.secrets.secret import Secret, SecretRecord
 from saferoute.secrets.signer import Signer
@@ -381,13 +381,14 @@ def test_descriptions_show_nothing_of_what_logs_in() -> None:
 
 def test_only_what_signs_for_the_store_signs_for_its_address() -> None:
     """A row of a table with the store's address and auth = "sigv4" gets no signer: no route is a way to the store."""
-    from saferoute.secrets.signer import check_signable, make_signer
+    from saferoute.secrets.signer import StoreRequest, check_signable, make_signer
 
     place = "https://secretsmanager.eu-central-1.amazonaws.com"
-    request = HttpRequest("POST", place, "/", (), b"", "aws", "sigv4")
-    check_signable(request)
+    check_signable(StoreRequest("POST", place, "/", (), b"", "aws", "sigv4"))
+    with pytest.raises(RequestError, match="belongs to the signature"):
+        check_signable(StoreRequest("POST", place, "/", (("x-amz-date", "x"),), b"", "aws", "sigv4"))
+    for net in (NetClass(), NetClass("loopback")):
+        with pytest.raises(ConfigurationError, match="is not an AWS address that requests are signed for"):
+            check_signable(HttpRequest("POST", place, "/", (), b"", "aws", "sigv4", net))
     with pytest.raises(ConfigurationError, match="is not an AWS address that requests are signed for"):
         make_signer(SecretRecord("aws", Secret("A:b"), (place,)), place)
-    for host in ("https://secretsmanager.eu-central-1.amazonaws.com.evil.example", "https://xsecretsmanager.eu-central-1.amazonaws.com"):
-        with pytest.raises(ConfigurationError, match="is not an AWS address"):
-            check_signable(HttpRequest("POST", host, "/", (), b"", "aws", "sigv4"))

@@ -24,7 +24,12 @@ class Face:
         self._loop = asyncio.new_event_loop() if kind == "asyncio" else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.client: Any = make(Client if kind == "blocking" else AsyncClient)
+            try:
+                self.client: Any = make(Client if kind == "blocking" else AsyncClient)
+            except BaseException:  # whoever tests that no client is made must not be left with a loop
+                if self._loop is not None:
+                    self._loop.close()
+                raise
 
     def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         assert self._loop is not None

@@ -105,9 +105,7 @@ class Deployment:
 
     def rotate(self, *issuers: table_issuers.Issuer) -> None:
         """Put the next root into the folder of updates: the same keys, other issuers. The table is signed again under it."""
-        self.root = next_root(
-            self.root, signers=[self._root_key], now=time.time(), not_after=time.time() + 86_400, issuers=list(issuers)
-        )
+        self.root = next_root(self.root, signers=[self._root_key], now=time.time(), not_after=time.time() + 86_400, issuers=list(issuers))
         number = len(list((self.folder / "roots").iterdir())) + 2
         (self.folder / "roots" / f"{number}.json").write_bytes(self.root)
         self.sign()
@@ -124,7 +122,7 @@ class Deployment:
 
     def client(self, kind: str, **options: Any) -> Face:
         """Open it; `data` is "public" if nothing else is said."""
-        beside = {"status" if self._has_status else "revocations": self.folder / "revoked.json"}
+        beside: dict[str, Any] = {"status" if self._has_status else "revocations": self.folder / "revoked.json"}
         trust = saferoute.Trust.pinned(self.folder / "root.json", sha256=pin(self.pinned), updates=self.folder / "roots", **beside)
         plain = {"trust": trust, "secrets": saferoute.Secrets.of({}), "data": "public", "state": self.folder / "state"}
         return Face(kind, lambda client: client(self.folder / "routes.json", **{**plain, **options}))

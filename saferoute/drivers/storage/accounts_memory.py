@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from heapq import heappop, heappush
+from collections import deque
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryAccounts"]
 
 _MOST: Final = 100_000
+_SLACK: Final = 1_024
 _NEW: Final = Balance(0, 0, 0)
 
 
@@ -31,6 +33,7 @@ class MemoryAccounts:
     __slots__ = (
         "_balances",
         "_clock",
+        "_dropped",
         "_due",
         "_ends",
         "_forgotten",
@@ -61,6 +64,7 @@ class MemoryAccounts:
         self._holds: dict[str, tuple[tuple[str, int], ...]] = {}
         self._due: list[tuple[int, str, str]] = []  # (end, key of an account, "") and (end, "", id of a reservation)
         self._forgotten = -1
+        self._dropped: deque[str] = deque()
         self._nonces: set[str] = set()
         self._nonces_due: list[tuple[float, str]] = []
         self._nonces_forgotten = float("-inf")
@@ -117,6 +121,9 @@ class MemoryAccounts:
         if debits:
             self._holds[reservation] = tuple((debit.account.key, debit.amount) for debit in debits)
             heappush(self._due, (max(debit.account.expires_at for debit in debits), "", reservation))
+        if len(self._due) > 2 * (len(self._ends) + len(self._holds)) + _SLACK:  # what was settled is not waited for to be over
+            self._due = [entry for entry in self._due if (entry[2] in self._holds if entry[2] else self._ends.get(entry[1]) == entry[0])]
+            heapify(self._due)
 
     def settle(self, reservation: str, amounts: Sequence[int]) -> None:
         """As AccountStore.settle; in a process that was forked off, every reservation is unknown.
@@ -171,12 +178,20 @@ class MemoryAccounts:
     def close(self) -> None:
         """Nothing is open."""
 
+    def drop(self, key: str) -> None:
+        """Forget an account that nobody can charge any more. Safe in a finalizer: no lock is taken, and it is done when one is held."""
+        self._dropped.append(key)
+
     def _forget(self, now: float) -> None:
+        while self._dropped:
+            gone = self._dropped.popleft()
+            self._balances.pop(gone, None)
+            self._ends.pop(gone, None)
         while self._due and self._due[0][0] + KEPT <= now:
             end, key, reservation = heappop(self._due)
             if reservation:
                 self._holds.pop(reservation, None)
-            elif self._ends[key] == end:
+            elif self._ends.get(key) == end:
                 del self._ends[key]
                 self._balances.pop(key, None)
                 self._forgotten = end

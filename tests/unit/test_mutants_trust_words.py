@@ -1,0 +1,366 @@
+"""The exact words for what is refused of releases, roots, statuses, states and what signs them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from saferoute.errors import ConfigurationError, TableExpired, TableRollback, UntrustedTable
+from saferoute.routing.catalogue import load_catalogue
+from saferoute.routing.chain import follow
+from saferoute.routing.credentials import compile_credential
+from saferoute.routing.issuers import Issuer
+from saferoute.routing.local import local_bundle
+from saferoute.routing.offline import add_signature, read_document, to_sign
+from saferoute.routing.opened import check_root_time
+from saferoute.routing.publish import bodies_of, release_of, sign_release
+from saferoute.routing.publish_root import new_root
+from saferoute.routing.publish_status import sign_revocations, sign_status
+from saferoute.routing.release import parse_release
+from saferoute.routing.rollback import Seen, State, advance, check_floor
+from saferoute.routing.root import parse_root, read_root
+from saferoute.routing.spellings import written_proxy
+from saferoute.routing.status import parse_status, verify_status
+from saferoute.routing.table import RoutingTable
+from saferoute.routing.trust import Trust
+from saferoute.signing.envelope import PayloadType
+from saferoute.signing.refusal import Refused
+from saferoute.signing.strict_json import canonical
+from saferoute.values.server import Server
+from tests.support.trust_cases import (
+    DAY,
+    NOW,
+    ROOT_KEY,
+    ROOT_KEY_2,
+    STATUS_KEY,
+    STRANGER,
+    TABLE_KEY,
+    document,
+    files,
+    key_id,
+    key_row,
+    release_payload,
+    role_row,
+    root_payload,
+    signed,
+    status_payload,
+    status_root,
+    table,
+)  # fmt: skip
+
+MINI = "[providers.openai]\n"
+ROOT = parse_root(canonical(root_payload()))
+LOCAL = replace(ROOT, name="local/x")
+SEEN = Seen(1, "a" * 64)
+
+
+def opened(payload: dict[str, Any]) -> RoutingTable:
+    return files(payload).open()
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def credential(kind: str, **fields: Any) -> object:
+    return compile_credential("c", {"kind": kind, "origins": ["https://r.example"], **fields}, "x")
+
+
+CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
+    "a release and two tables of it": (
+        lambda: files(release=release_payload(b"ab", b"ab")).open(), UntrustedTable,
+        "the routing table is refused: release.tables: a schema or a table stands twice",
+    ),
+    "a release that ends before it begins": (
+        lambda: files(release=release_payload(b"ab", not_after=NOW)).open(), UntrustedTable,
+        "the routing table is refused: release.not_after is not after release.issued",
+    ),
+    "a release that lives too long": (
+        lambda: files(release=release_payload(canonical(table()), not_after=NOW + 8 * DAY)).open(), UntrustedTable,
+        "the routing table is refused: it would live 8 days; at most 7 are allowed; up to 90 need a status role in the root",
+    ),
+    "a release of newer schemas": (
+        lambda: files(release=release_payload(canonical(table()), tables=[{"schema": n, "sha256": sha(canonical(table())), "size": len(canonical(table()))} for n in (3,)])).open(), UntrustedTable,
+        ("the routing table is refused: the release has tables of schema 3 and later, and this saferoute knows schema 1; "
+         "upgrade it"),
+    ),
+    "a release without its table": (
+        lambda: files(release=release_payload(b"ab", canonical(table()), tables=[{"schema": 1, "sha256": "0" * 64, "size": 2}, {"schema": 2, "sha256": sha(canonical(table())), "size": len(canonical(table()))}])).open(), UntrustedTable,
+        "the routing table is refused: the release names a table of schema 1, and the bundle does not hold it",
+    ),
+    "another table": (
+        lambda: files(release=release_payload(b"ab")).open(), UntrustedTable,
+        ("the routing table is refused: the table's bytes are not those that the release names: they were changed, or "
+         "belong to another release"),
+    ),
+    "a release for another": (
+        lambda: files(release=release_payload(canonical(table()), name="acme2")).open(), UntrustedTable,
+        "the routing table is refused: it is for 'acme2', and the trust root is that of 'acme'",
+    ),
+    "a release under another root": (
+        lambda: files(release=release_payload(canonical(table()), root_version=2)).open(), UntrustedTable,
+        "the routing table is refused: it was signed under root version 2, and the root is version 1: sign it again",
+    ),
+    "a root that ends before it begins": (
+        lambda: parse_root(canonical(root_payload(not_after=NOW - DAY))), Refused,
+        "root.not_after is not after root.issued",
+    ),
+    "a root that lives too long": (
+        lambda: parse_root(canonical(root_payload(not_after=NOW + 11 * 366 * DAY))), Refused,
+        "root.not_after: it would live 4027 days; at most 3653 are allowed",
+    ),
+    "a large root": (lambda: read_root(b"x" * 65537), Refused, "it has 65537 bytes; a root has at most 65536"),
+    "another root": (
+        lambda: read_root(files().root, "0" * 64), Refused,
+        ("its SHA-256 is 02462fb7b97946f4640a9ec2e50546fc855a2fae7c6625e33cbb9536261db88a, and "
+         "0000000000000000000000000000000000000000000000000000000000000000 is pinned: this is another root, or the file was "
+         "changed"),
+    ),
+    "a root with a key of another name": (
+        lambda: parse_root(canonical(root_payload(keys={"0" * 64: key_row(ROOT_KEY)}))), Refused,
+        ("root.keys.0000000000000000000000000000000000000000000000000000000000000000: the id of this key is "
+         "c0742a797bd5374378f26a371f35e61b32c0d0cc8fc9b76f5c3ee1949a61555a"),
+    ),
+    "a root with a key that is none": (
+        lambda: parse_root(canonical(root_payload(keys={"0" * 64: {"algorithm": "ed25519", "public": "AAAA"}}))), Refused,
+        ("root.keys.0000000000000000000000000000000000000000000000000000000000000000: an Ed25519 public key has 32 bytes; "
+         "this one has 3"),
+    ),
+    "a root without a role's key": (
+        lambda: parse_root(canonical(root_payload(keys={key_id(ROOT_KEY): key_row(ROOT_KEY)}))), Refused,
+        "root.roles.table.keyids: there is no key 71857d1d2d3d3e24aa926a4c677ba6ef9ffd01c7cadd1031195ba56cfeb9eb75",
+    ),
+    "a root role's missing key": (
+        lambda: parse_root(canonical(root_payload(roles={"root": {"keyids": ["0" * 64], "threshold": 1}, "table": role_row(TABLE_KEY)}))), Refused,
+        "root.roles.root.keyids: there is no key 0000000000000000000000000000000000000000000000000000000000000000",
+    ),
+    "an issuer's missing key": (
+        lambda: parse_root(canonical(root_payload(issuers={"ci": {"keyids": ["0" * 64], "max_life": 1, "max_depth": 1, "ceiling": {}}}))), Refused,
+        "root.issuers.ci.keyids: there is no key 0000000000000000000000000000000000000000000000000000000000000000",
+    ),
+    "a threshold above the keys": (
+        lambda: parse_root(canonical(root_payload(roles={"root": role_row(ROOT_KEY, threshold=2), "table": role_row(TABLE_KEY)}))), Refused,
+        "root.roles.root.threshold is 2, and the role has 1 keys",
+    ),
+    "a key in two roles": (
+        lambda: parse_root(canonical(root_payload(roles={"root": role_row(ROOT_KEY), "table": role_row(ROOT_KEY)}))), Refused,
+        "root: the key c0742a797bd5 is in both roles: root and table; give each role keys of its own",
+    ),
+    "a status without a role": (
+        lambda: verify_status(b"", ROOT, parse_release(canonical(release_payload(b"ab")))), Refused,
+        "the trust root has no status role, so nobody can sign a status: leave it out",
+    ),
+    "a status that ends before it begins": (
+        lambda: parse_status(canonical(status_payload(b"", not_after=NOW))), Refused,
+        "status.not_after is not after status.issued",
+    ),
+    "a status that lives too long": (
+        lambda: parse_status(canonical(status_payload(b"", not_after=NOW + 7 * DAY + 1))), Refused,
+        "status.not_after: it would live 604801 seconds; at most 604800 (7 days) are allowed",
+    ),
+    "no role for a status": (
+        lambda: sign_status(files().root, b"", version=1, now=NOW, signers=[]), ConfigurationError,
+        ("this status cannot be signed: the trust root has no status role: make the next root with status_keys, or sign a "
+         "revocation list"),
+    ),
+    "a signer of no role": (
+        lambda: sign_revocations(files().root, version=1, revoked=[], now=NOW, signers=[STRANGER]), ConfigurationError,
+        "this revocation list cannot be signed: the key fb199ef92470 is not in the table role",
+    ),
+    "two issuers of one name": (
+        lambda: new_root("acme", root_signers=[ROOT_KEY], table_keys=[TABLE_KEY.public_key], now=NOW, not_after=NOW + 9, issuers=[Issuer("a", []), Issuer("a", [])]), ConfigurationError,
+        "this makes no trust root: two issuers have one name",
+    ),
+    "a table without a schema": (
+        lambda: sign_release(files().root, [b"{}"], version=1, now=NOW, signers=[]), ConfigurationError,
+        "this cannot be signed: a table has no schema number",
+    ),
+    "two tables of one schema": (
+        lambda: sign_release(files().root, [b'{"schema":1}'] * 2, version=1, now=NOW, signers=[]), ConfigurationError,
+        "this cannot be signed: two tables have the schema 1",
+    ),
+    "no local table": (
+        lambda: local_bundle([], [], NOW), ConfigurationError,
+        "a local table needs a provider whose key is found, or a server on this machine (servers=[...])",
+    ),
+    "two local ones of one name": (
+        lambda: local_bundle([], [Server("x", 1), Server("x", 2)], NOW), ConfigurationError,
+        "two servers or providers are called 'x'",
+    ),
+    "a local provider with parameters": (
+        lambda: local_bundle(["azure_openai"], [], NOW), ConfigurationError,
+        ("azure_openai needs its resource, which a local table cannot have: write [providers.azure_openai] in routes.toml "
+         "(saferoute init makes one)"),
+    ),
+    "a digest that is none": (
+        lambda: Trust.pinned("root.json", sha256="x"), ConfigurationError,
+        "Trust.pinned: sha256 must be the root file's SHA-256: 64 lower-case hexadecimal digits",
+    ),
+    "a version that is none": (
+        lambda: Trust.pinned("root.json", sha256="0" * 64, min_table_version=0), ConfigurationError,
+        "Trust.pinned: min_table_version must be an integer of at least 1",
+    ),
+    "an older table": (lambda: files().open(least=2), TableRollback, "the routing table 'acme' is version 1; at least 2 is required"),
+    "a local root in production": (
+        lambda: files(root=root_payload(name="local/x")).open(), UntrustedTable,
+        "the trust root 'local/x' was made in memory for one process and is not taken here: make one with `saferoute init`",
+    ),
+    "a status that is missing": (
+        lambda: files(root=status_root()).open(), UntrustedTable,
+        ("the trust root has a status role, so a signed status has to say that this table is current, and none is given: "
+         'Trust.pinned(..., status="status.json")'),
+    ),
+    "a status in a bundle": (
+        lambda: read_document(document("application/x", b"{}", ROOT_KEY), PayloadType.ROOT), Refused,
+        "it is a 'application/x', not a 'application/vnd.saferoute.root.v1+json'",
+    ),
+    "a root in a bundle": (
+        lambda: read_document(canonical({"release": signed(PayloadType.ROOT, b"{}", ROOT_KEY), "tables": ["AAAA"]})), Refused,
+        "a release, and nothing else, stands in a bundle with its tables",
+    ),
+    "something else to sign": (
+        lambda: to_sign(document("application/x", b"{}", ROOT_KEY)), ConfigurationError,
+        "this cannot be signed: a 'application/x' is not signed here",
+    ),
+    "a key of no role": (
+        lambda: add_signature(files().bundle, files().root, STRANGER.public_key, b""), ConfigurationError,
+        "the signature cannot be added: the key fb199ef92470 is in no role that signs it",
+    ),
+    "another signature": (
+        lambda: add_signature(files().bundle, files().root, TABLE_KEY.public_key, bytes(64)), ConfigurationError,
+        ("the signature cannot be added: the signature is not one of the key 71857d1d2d3d over this document: sign exactly "
+         "the bytes that were exported, with plain Ed25519 (not the pre-hashed variant)"),
+    ),
+    "a status for a root without the role": (
+        lambda: add_signature(document(PayloadType.STATUS, status_payload(b""), STATUS_KEY), files().root, STATUS_KEY.public_key, b""), ConfigurationError,
+        "the signature cannot be added: the trust root has no status role",
+    ),
+    "a root after another": (
+        lambda: add_signature(document(PayloadType.ROOT, root_payload(version=3), ROOT_KEY), files().root, ROOT_KEY.public_key, b""), ConfigurationError,
+        "the signature cannot be added: root version 3 of 'acme' does not follow version 1 of 'acme'",
+    ),
+    "no bundle": (
+        lambda: release_of(b"{}"), ConfigurationError,
+        "this is no bundle: an envelope has exactly the fields payload, payloadType and signatures",
+    ),
+    "no bundle either": (
+        lambda: bodies_of(b"{}"), ConfigurationError,
+        "this is no bundle: an envelope has exactly the fields payload, payloadType and signatures",
+    ),
+    "an older root before": (
+        lambda: advance(State(Seen(2, "a" * 64), Seen(1, "b" * 64), 0), State(Seen(1, "a" * 64), Seen(1, "b" * 64), 0)), TableRollback,
+        ("the trust root is version 1, and version 2 was accepted here before: deploy the newer one; to go back on purpose, "
+         "sign the old content under a higher version (saferoute table revert)"),
+    ),
+    "an older table before": (
+        lambda: advance(State(Seen(1, "a" * 64), Seen(2, "b" * 64), 0), State(Seen(1, "a" * 64), Seen(1, "b" * 64), 0)), TableRollback,
+        ("the routing table is version 1, and version 2 was accepted here before: deploy the newer one; to go back on "
+         "purpose, sign the old content under a higher version (saferoute table revert)"),
+    ),
+    "two tables of one version": (
+        lambda: advance(State(Seen(1, "a" * 64), Seen(1, "b" * 64), 0), State(Seen(1, "a" * 64), Seen(1, "c" * 64), 0)), TableRollback,
+        ("there are two of the routing table version 1: bbbbbbbbbbbb was accepted here before, and this is cccccccccccc. "
+         "Find out who signed the other one; then sign again under a higher version"),
+    ),
+    "an older status before": (
+        lambda: advance(State(SEEN, SEEN, 0, Seen(2, "b" * 64)), State(SEEN, SEEN, 0, SEEN)), TableRollback,
+        ("the status is version 1, and version 2 was accepted here before: deploy the newer one; to go back on purpose, "
+         "sign the old content under a higher version (saferoute table revert)"),
+    ),
+    "an older list before": (
+        lambda: advance(State(SEEN, SEEN, 0, None, Seen(2, "b" * 64)), State(SEEN, SEEN, 0, None, SEEN)), TableRollback,
+        ("the revocation list is version 1, and version 2 was accepted here before: deploy the newer one; to go back on "
+         "purpose, sign the old content under a higher version (saferoute table revert)"),
+    ),
+    "a clock set back": (
+        lambda: check_floor(NOW + 301, NOW), TableExpired,
+        ("the clock here says 2027-01-15 08:00 UTC, and something signed on 2027-01-15 08:05 UTC was accepted before: set "
+         "the clock; if that one's date was wrong, `saferoute table state reset` forgets it"),
+    ),
+    "more than 64 roots": (lambda: follow(ROOT, [b""] * 65), Refused, "more than 64 roots follow the pinned one: pin a newer root"),
+    "a root after a local one": (lambda: follow(LOCAL, [b""]), Refused, "a root that was made in memory has no successor"),
+    "a root that skips a version": (
+        lambda: follow(ROOT, [document(PayloadType.ROOT, root_payload(version=3), ROOT_KEY)]), Refused,
+        "root version 2 is refused: it is version 3, and version 2 is next",
+    ),
+    "a root of another name": (
+        lambda: follow(ROOT, [document(PayloadType.ROOT, root_payload(version=2, name="other"), ROOT_KEY)]), Refused,
+        "root version 2 is refused: it is for 'other', and the pinned root is for 'acme'",
+    ),
+    "a root that only its own keys sign": (
+        lambda: follow(ROOT, [document(PayloadType.ROOT, root_payload(version=2, keys={key_id(ROOT_KEY_2): key_row(ROOT_KEY_2), key_id(TABLE_KEY): key_row(TABLE_KEY)}, roles={"root": role_row(ROOT_KEY_2), "table": role_row(TABLE_KEY)}), ROOT_KEY_2)]), Refused,
+        "root version 2 is refused: by the keys of version 1, 0 of the 1 signatures that are needed are there",
+    ),
+    "an expired table": (
+        lambda: opened(table()).check_time(NOW + 7 * DAY), TableExpired,
+        ("the routing table 'acme' version 1 expired on 2027-01-22 08:00 UTC: sign it again (saferoute table sign) and "
+         "reload or restart"),
+    ),
+    "an early table": (
+        lambda: opened(table()).check_time(NOW - 301), TableExpired,
+        ("the routing table 'acme' version 1 was issued on 2027-01-15 08:00 UTC, and the clock here says 2027-01-15 07:54 "
+         "UTC: set the clock, or sign the table on a machine whose clock is right"),
+    ),
+    "a changed row": (
+        lambda: opened(table()).recheck(replace(opened(table()).routes["main"], origin="https://evil.example")), UntrustedTable,
+        ("the route 'main' in memory is not what was signed: something in this process changed it. Nothing was sent; "
+         "restart the process and look for code that writes to saferoute's objects"),
+    ),
+    "an expired root": (
+        lambda: check_root_time(ROOT, NOW + 365 * DAY), TableExpired,
+        "the trust root 'acme' version 1 expired on 2028-01-15 08:00 UTC: make a new one and pin it",
+    ),
+    "an early root": (
+        lambda: check_root_time(ROOT, NOW - DAY - 301), TableExpired,
+        "the trust root 'acme' was issued on 2027-01-14 08:00 UTC, and the clock here says 2027-01-14 07:54 UTC: set the clock",
+    ),
+    "a proxy": (
+        lambda: written_proxy(1, "x"), Refused,
+        'x must be an origin such as "http://proxy.corp:3128", or { origin = "...", net = ["10.20.0.0/16"] }',
+    ),
+    "a credential of a container": (
+        lambda: credential("aws_container", net="metadata", origin="http://169.254.170.2"), Refused,
+        "x: aws_container needs the path, or the name of the secret that holds the path of this task",
+    ),
+    "a credential elsewhere": (
+        lambda: credential("aws_instance", net="metadata", origin="http://169.254.170.2"), Refused,
+        ('x.origin: aws_instance is made at http://169.254.169.254, with net = "metadata" and no networks, tls or proxy, '
+         "and nowhere else"),
+    ),
+    "a credential at a metadata place": (
+        lambda: credential("google_service_account", net="metadata", origin="https://a.example", secret="x"), Refused,
+        'x.net: "metadata" is for the kinds that a cloud makes for its own machines; google_service_account is none',
+    ),
+    "a receiver that makes credentials": (
+        lambda: credential("aws_instance", net="metadata", origin="http://169.254.169.254", origins=["http://169.254.170.2"]), Refused,
+        "x.origins: http://169.254.170.2 makes credentials and takes none",
+    ),
+    "a second step without an account": (
+        lambda: credential("google_workload", net="public", origin="https://a.example", secret="x", audience="//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/a/providers/b", impersonation_origin="https://b.example"), Refused,
+        "x.impersonation_origin: a service account to act as needs the origin that allows it, and only then",
+    ),
+    "pins with two servers": (
+        lambda: credential("google_workload", net="public", origin="https://a.example", secret="x", audience="//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/a/providers/b", service_account="a@b.iam.gserviceaccount.com", impersonation_origin="https://b.example", tls={"pins": ["A" * 43 + "="]}), Refused,
+        "x.tls: pins are those of one server, and google_workload asks two: https://a.example and https://b.example",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_words(case: str) -> None:
+    act, kind, words = CASES[case]
+    with pytest.raises(kind) as caught:
+        act()
+    assert type(caught.value) is kind
+    assert str(caught.value) == words
+
+
+def test_a_local_provider_that_there_is_not() -> None:
+    known = ", ".join(one.name for one in load_catalogue().complete)
+    with pytest.raises(ConfigurationError) as caught:
+        local_bundle(["nobody"], [], NOW)
+    assert str(caught.value) == f"the catalogue has no provider 'nobody'; it has {known}"
