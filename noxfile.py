@@ -78,7 +78,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def live(session: nox.Session) -> None:
-    """Servers that others wrote: a real model (llama-server, through all of its doors), llmock, aimock, Redis, OpenBao, moto. Starts and stops them.
+    """Servers that others wrote: a real model (llama-server), llmock, aimock, Redis, OpenBao, moto. Starts and stops them.
 
     The trials of real keyrings run as well where SAFEROUTE_KEYRING_TRIALS is set (they need D-Bus and a keyring daemon).
     """

@@ -181,7 +181,7 @@ def test_a_locked_store_is_no_reason_to_refuse_a_server_that_needs_no_key(monkey
         msg = "locked"
         raise SecretStoreLocked(msg)
 
-    monkeypatch.setattr(Sources, "find", locked)
+    monkeypatch.setattr(Sources, "holding", locked)
     with pytest.raises(SecretStoreLocked):
         saferoute.Client.local(secrets=saferoute.Secrets.of({}))
     with pytest.warns(LocalTrustWarning):
