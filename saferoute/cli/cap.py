@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 from saferoute.capabilities.caveats import OPERATIONS, read_claims
 from saferoute.capabilities.chain import check_now, verify_chain
 from saferoute.capabilities.narrowing import merged
-from saferoute.capabilities.token import MAX_TOKEN_BYTES, read_chain, read_holder
+from saferoute.capabilities.token import read_chain, read_holder
 from saferoute.capabilities.words import permission_words
+from saferoute.cli.capability_file import MAX_FILE_BYTES, as_text, holder_text
 from saferoute.cli.file_names import ROOT
 from saferoute.cli.key_files import NewFile, create_all, read_key, refuse_existing
 from saferoute.cli.role_keys import read_public
 from saferoute.cli.table_files import add_root_options, chain_of, revoked_beside
 from saferoute.cli.terminal import say, show
 from saferoute.client.capability import Capability, Issuer
-from saferoute.drivers.storage.private_file import read_private
 from saferoute.drivers.storage.trust_files import read_bounded
 from saferoute.errors import ConfigurationError
 from saferoute.routing.opened import check_root_time
@@ -150,11 +150,17 @@ def _mint(options: argparse.Namespace) -> int:
     roots = _roots_if_there(options)
     issuer = Issuer(options.issuer, read_key(options.key, options.passphrase_file))
     made = Capability.mint(issuer, **_caveats(options))
-    if roots is not None:  # what verifiers would refuse is not handed out
-        _check_usable(verify_chain(made.chain, roots.root.issuers), roots)
-    _write(options.output, made)
     if roots is None:
+        _write(options.output, made)
         say(f"it was not checked, as there is no {ROOT} here: saferoute cap verify does, with --root")
+        return 0
+    verified = verify_chain(made.chain, roots.root.issuers)  # what verifiers would refuse is not handed out
+    _check_usable(verified, roots)
+    if left := _allows_nothing(verified.permission):
+        raise ConfigurationError(
+            f"under the ceiling that the root has for {issuer.name}, it would allow {left}, and so no call at all: saferoute root show"
+        )
+    _write(options.output, made, verified.permission)
     return 0
 
 
@@ -163,23 +169,40 @@ def _roots_if_there(options: argparse.Namespace) -> Roots | None:
     return chain_of(root, options.updates) if options.root is not None or root.exists() else None
 
 
-def _write(path: Path, made: Capability) -> None:
-    create_all([NewFile(path, made.to_holder().encode() + b"\n", private=True)])
-    say(made.describe())
+def _write(path: Path, made: Capability, under_the_root: Permission | None = None) -> None:
+    create_all([NewFile(path, made.to_holder().encode(), private=True)])  # no line end: `from_holder` takes the file's text as it is
+    if under_the_root is None:
+        say(made.describe())
+    else:
+        first, *_ = made.describe().splitlines()
+        say("\n".join([first, *(f"  {line}" for line in permission_words(under_the_root))]))
     show(f"{path}: the capability {made.digest[:12]}; whoever reads this file holds it")
+
+
+def _allows_nothing(permission: Permission) -> str:
+    """What is left of nothing, where nothing left means that no call is allowed; "" if something may be."""
+    needed = {
+        "client": permission.audience,
+        "operation": permission.operations,
+        "route": permission.routes,
+        "model": permission.models,
+        "provider": permission.providers,
+        "region": permission.regions,
+        "purpose": permission.purposes,
+    }
+    return ", ".join(f"no {what}" for what, names in needed.items() if names is not None and not names)
 
 
 def _show(options: argparse.Namespace) -> int:
     chain, is_holder = _read(options.file)
-    claims = tuple(read_claims(block.payload, number) for number, block in enumerate(chain.blocks, 1))
-    words = permission_words(merged(claims, chain.digests, Permission("")))
-    first = claims[0]
+    words = permission_words(_said(chain))
+    first = read_claims(chain.blocks[0].payload, 1)
     if options.json:
-        said = {"digest": chain.digest, "id": first.token_id, "issuer": first.issuer, "blocks": len(claims), "allows": list(words)}
+        said = {"digest": chain.digest, "id": first.token_id, "issuer": first.issuer, "blocks": len(chain.blocks), "allows": list(words)}
         show(json.dumps({**said, "holder": is_holder}, indent=2))
         return 0
     show(f"capability {chain.digest}")
-    show(f"  minted by {first.issuer} with the id {first.token_id}; {len(claims)} of its blocks narrow it")
+    show(f"  minted by {first.issuer} with the id {first.token_id}; {_narrowed(len(chain.blocks) - 1)}")
     for line in words:
         show(f"  {line}")
     show("  this file holds its private key" if is_holder else "  this is a chain for somebody's key: it is useless without that")
@@ -189,30 +212,32 @@ def _show(options: argparse.Namespace) -> int:
 
 def _read(path: Path) -> tuple[Chain, bool]:
     """The chain in a file, and whether the file holds its private key too; such a file is read only if nobody else can."""
-    text = _text(read_bounded(path, MAX_TOKEN_BYTES + 2))
+    text = as_text(read_bounded(path, MAX_FILE_BYTES))
     if not text.startswith(_HOLDER):
         return read_chain(text), False
-    return read_holder(_holder(path))[0], True
-
-
-def _holder(path: Path) -> str:
-    try:
-        data = read_private(path, max_bytes=MAX_TOKEN_BYTES + 2)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be used: {error.strerror or error}") from None
-    if data is None:
-        raise ConfigurationError(f"there is no file {path}")
-    return _text(data)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("ascii", "replace").strip()
+    return read_holder(holder_text(path))[0], True
 
 
 def _attenuate(options: argparse.Namespace) -> int:
     refuse_existing([options.output])
-    _write(options.output, Capability.from_holder(_holder(options.file)).attenuate(**_narrowing(options)))
+    made = Capability.from_holder(holder_text(options.file)).attenuate(**_narrowing(options))
+    _write(options.output, made)
+    _warn_of_nothing(made.chain)
     return 0
+
+
+def _warn_of_nothing(text: str) -> None:
+    if left := _allows_nothing(_said(read_chain(text))):
+        say(f"warning: it allows {left}, and so no call at all: what was added names nothing that it allowed before")
+
+
+def _said(chain: Chain) -> Permission:
+    """What the blocks of a chain say, without a ceiling; nothing is verified."""
+    return merged(tuple(read_claims(block.payload, number) for number, block in enumerate(chain.blocks, 1)), chain.digests, Permission(""))
+
+
+def _narrowed(times: int) -> str:
+    return "nothing narrows it" if times == 0 else f"narrowed {'once' if times == 1 else f'{times} times'} since"
 
 
 def _narrowing(options: argparse.Namespace) -> Any:  # noqa: ANN401  a TypedDict, whose keys the options are
@@ -220,12 +245,13 @@ def _narrowing(options: argparse.Namespace) -> Any:  # noqa: ANN401  a TypedDict
 
 
 def _delegate(options: argparse.Namespace) -> int:
-    made = Capability.from_holder(_holder(options.file)).delegate(to=read_public(options.to, None), **_narrowing(options))
+    made = Capability.from_holder(holder_text(options.file)).delegate(to=read_public(options.to, None), **_narrowing(options))
     if options.output is None:
         show(made)
     else:
-        create_all([NewFile(options.output, made.encode() + b"\n")])
+        create_all([NewFile(options.output, made.encode())])
         show(f"{options.output}: the chain, for the key in {options.to}")
+    _warn_of_nothing(made)
     say("send it as it is; the receiver opens it with Capability.receive(text, private_key)")
     return 0
 

@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connect", action="store_true", help="also connect to each row's host; nothing is sent")
     parser.add_argument("--ready", action="store_true", help="only whether calls could be made now")
     parser.add_argument("--json", action="store_true", help="as JSON")
-    add_options(parser)
+    add_options(parser, calls=False)
     parser.set_defaults(run=_check)
 
 

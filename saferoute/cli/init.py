@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saferoute.cli.file_names import UPDATES
 from saferoute.cli.key_files import KEY_FOLDER, ROOT_KEY, TABLE_KEY, NewFile, create_all, new_passphrase, refuse_existing
 from saferoute.cli.opening import key_store, server
 from saferoute.cli.project import LABEL, Project, constructor, make_project, name_from, routes_toml
@@ -80,7 +81,8 @@ def _run(options: argparse.Namespace) -> int:
     _say_what_is_next(folder, project, providers, servers)
     say("\nIn your program (this alone goes to stdout: saferoute init > client.py):\n")
     secrets = key_store() if providers else None
-    show(constructor((folder / "routes.json").as_posix(), (folder / "root.json").as_posix(), project.sha256, secrets))
+    table, root, updates = ((folder / name).as_posix() for name in ("routes.json", "root.json", UPDATES))
+    show(constructor(table, root, project.sha256, updates, secrets))
     return 0
 
 

@@ -7,7 +7,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
-from saferoute import Client, Secrets, Trust, loopback
+from saferoute import Accounts, Capability, Client, Secrets, Trust, loopback
+from saferoute.cli.capability_file import holder_text
 from saferoute.cli.file_names import REVOCATIONS, STATUS, UPDATES
 from saferoute.cli.program import UsageError
 from saferoute.drivers.secret_sources import open_keyring
@@ -25,11 +26,16 @@ __all__ = ["add_options", "key_store", "open_client", "server", "vault_options"]
 _PLACES: Final = ("keyring", "vault", "env", "prompt")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which table, which keys and which label."""
+def add_options(parser: argparse.ArgumentParser, *, calls: bool = True) -> None:
+    """Add the options that say which table, which keys and which label, and what calls are made under.
+
+    Args:
+        parser: the command's.
+        calls: whether a capability may be given; what looks at a whole client takes none.
+    """
     table = parser.add_argument_group("which table (without these: one made in memory, for the keys and servers that are here)")
-    table.add_argument("--table", metavar="FILE", help="a signed routes.json")
-    table.add_argument("--root", metavar="FILE", help="its root.json")
+    table.add_argument("--table", metavar="FILE", help="a signed routes.json; a status.json or revocations.json beside it counts too")
+    table.add_argument("--root", metavar="FILE", help="its root.json; the roots that follow it are in the folder roots beside it")
     table.add_argument("--sha256", metavar="HEX", help="the digest that root.json must have")
     table.add_argument(
         "--server",
@@ -48,6 +54,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     vault_options(keys)
     parser.add_argument("--data", choices=get_args(DataLabel), help="label of what is sent (a signed table may demand one)")
+    limits = parser.add_argument_group("what calls are made under, with --table")
+    if calls:
+        limits.add_argument("--capability", type=Path, metavar="FILE", help="a capability's file (default: the table's grant)")
+    limits.add_argument("--audience", metavar="NAME", help="this client's name, as capabilities and grants write it (default: the table's)")
+    limits.add_argument(
+        "--accounts", metavar="FILE", help="count budgets in this file, for all processes of this host (default: in this process alone)"
+    )
 
 
 def vault_options(group: argparse._ArgumentGroup) -> None:
@@ -81,9 +94,12 @@ def open_client(options: argparse.Namespace) -> Client:
         UsageError: options that do not go together.
         SaferouteError: as the constructors raise.
     """
+    capability: Path | None = getattr(options, "capability", None)
     if options.table is None:
         if options.root or options.sha256:
             raise UsageError("--root and --sha256 belong to --table")
+        if capability is not None or options.audience is not None or options.accounts is not None:
+            raise UsageError("--capability, --audience and --accounts belong to --table")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LocalTrustWarning)  # who types the command sees that it names no table
             return Client.local(secrets=_secrets(options), servers=options.server, data=options.data)
@@ -95,7 +111,15 @@ def open_client(options: argparse.Namespace) -> Client:
     status, revoked = (beside.with_name(name) if beside.with_name(name).exists() else None for name in (STATUS, REVOCATIONS))
     updates = Path(options.root).with_name(UPDATES)
     trust = Trust.pinned(options.root, sha256=options.sha256, updates=updates, status=status, revocations=revoked)
-    return Client(options.table, trust=trust, secrets=_secrets(options), data=options.data)
+    return Client(
+        options.table,
+        trust=trust,
+        secrets=_secrets(options),
+        capability=None if capability is None else Capability.from_holder(holder_text(capability)),
+        data=options.data,
+        audience=options.audience,
+        accounts=None if options.accounts is None else Accounts.sqlite(options.accounts),
+    )
 
 
 def _secrets(options: argparse.Namespace) -> SecretsSpec:

@@ -25,9 +25,9 @@ __all__ = ["COMMANDS", "UsageError", "build_parser", "main"]
 
 COMMANDS: Final[Mapping[str, str]] = {
     "init": "make keys, a root of trust, routes.toml and a signed table",
-    "keys": "store provider keys: add, list, remove, rotate",
+    "keys": "provider keys: add, list, remove, rotate, import-env, check",
     "root": "the trust root: whose signatures count, and how keys are added and replaced",
-    "table": "routing tables: build, lint, test, sign, verify, show, diff ...",
+    "table": "routing tables: build, lint, test, sign, verify, show, diff, revert, revoke ...",
     "cap": "capability tokens: mint, show, attenuate, delegate, verify",
     "check": "say what a client's security rests on, and whether calls could be made now",
     "chat": "ask a model; the answer streams to stdout",

@@ -145,17 +145,18 @@ def name_from(folder: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:64].strip("-") or "app"
 
 
-def constructor(table: str, root: str, sha256: str, secrets: str | None) -> str:
+def constructor(table: str, root: str, sha256: str, updates: str, secrets: str | None) -> str:
     """Write the Python that opens the table: a whole, small program.
 
     Args:
         table: path of routes.json, as the program will open it.
         root: path of root.json.
         sha256: the root's digest.
+        updates: the folder of the roots that follow it; it need not be there before a key was replaced.
         secrets: where keys are; None where no key is needed.
     """
     lines = ["import saferoute", "", "client = saferoute.Client(", f"    table={_text(table)},"]
-    lines.append(f"    trust=saferoute.Trust.pinned({_text(root)}, sha256={_text(sha256)}),")
+    lines.append(f"    trust=saferoute.Trust.pinned({_text(root)}, sha256={_text(sha256)}, updates={_text(updates)}),")
     lines += [f"    secrets={_text(secrets)},"] if secrets else []
     return "\n".join([*lines, f"    data={_text(LABEL)},", ")"])
 

@@ -87,7 +87,8 @@ def lint_table(options: argparse.Namespace) -> int:
         for finding in findings:
             show(f"{finding.severity}: {finding.place}: {finding.text} [{finding.rule}]")
     counted = Counter(finding.severity for finding in findings)
-    say(f"{options.source}: {counted['error']} errors, {counted['warning']} warnings, {counted['note']} notes")
+    numbers = ((kind, counted[kind]) for kind in ("error", "warning", "note"))
+    say(f"{options.source}: {', '.join(f'{number} {kind}' if number == 1 else f'{number} {kind}s' for kind, number in numbers)}")
     return 1 if counted["error"] or (options.strict and counted["warning"]) else 0
 
 

@@ -33,6 +33,12 @@ _RULES: Final[Sequence[tuple[str, str]]] = (
     (r'(?<![\w(])secrets="(\w+)"', r"--secrets \1"),
     (r'(?<!, )(?<![\w(])store="(\w+)"', r"--store \1"),
     (r"Secrets\.vault\(path\)", "--vault FILE"),
+    (r"Client\(accounts=saferoute\.Accounts\.sqlite\(path\)\)", "--accounts FILE"),
+    (r"Client\(audience=\.\.\.\)", "--audience NAME"),
+    (r"pass capability=\.\.\.,", "pass --capability FILE,"),
+    (r"Trust\.pinned: sha256 ", "--sha256 "),
+    # A key was replaced, and the command took the one before.
+    (r"(the key [0-9a-f]{12} is not in the \w+ role)\Z", r"\1: saferoute root show says whose are, and --key FILE names another"),
     (r': Trust\.pinned\(\.\.\., status="status\.json"\)', ": saferoute table status signs one"),
 )
 _OPTIONS: Final[Mapping[str, str]] = {

@@ -106,7 +106,7 @@ def test_a_sample_is_named_and_then_gated(tmp_path: Path, write: Write, capsys: 
     asked = ["--sample", "50", "--seed", "7"]
     assert floor.main([*asked, "--names"], tmp_path) == 0
     names = capsys.readouterr().out.split()
-    assert len(names) == len(set(names)) == 150
+    assert len(names) == len(set(names)) == 50 * len(floor.FLOORS)
     write("wire/b.py", {f"wire.b{number}": 1 if f"wire.b{number}" in names else None for number in range(900)})
     assert floor.main(asked, tmp_path) == 0
     assert "  a sample of 50 of 1000 mutants, seed 7: 95 % interval 92.9 to 100.0" in capsys.readouterr().out.splitlines()

@@ -2,7 +2,7 @@
 
 Leaving a stream early, a connection that is cut, a provider that leaves the counts out: each would be a free call.
 
-Guards: saferoute/capabilities/accounts.py::if debit.account.unit == "calls" or cost is None or cost.currency != debit.account.unit or cost.amount < 0:
+Guards: saferoute/capabilities/accounts.py::return debit.amount => return 0
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def mint(run: Commands, *words: str) -> str:
 
 def test_mint_writes_the_private_form_for_its_owner_only(run: Commands, here: pathlib.Path) -> None:
     out = mint(run, "--budget", "$1/day", "--no-tools", "--no-stream", "--data", "internal", "--max-depth", "3")
-    made = Capability.from_holder((here / "a.cap").read_text("ascii").strip())
+    made = Capability.from_holder((here / "a.cap").read_text("ascii"))
     assert out == f"a.cap: the capability {made.digest[:12]}; whoever reads this file holds it\n"
     if sys.platform != "win32":
         assert stat.S_IMODE((here / "a.cap").stat().st_mode) == 0o600
@@ -64,6 +64,64 @@ def test_mint_writes_the_private_form_for_its_owner_only(run: Commands, here: pa
         assert said in described
     again = run("cap", "mint", *MINT, "--expires-in", "1h", "-o", "a.cap")
     assert (again.code, "nothing was written" in again.err) == (1, True)
+
+
+def test_mint_says_what_the_roots_ceiling_leaves(run: Commands) -> None:
+    done = run("cap", "mint", *MINT, "--expires-in", "1h", "-o", "a.cap", "--operation", "chat", "--operation", "embed", "--calls", "3")
+    first, *lines = done.err.splitlines()
+    assert first.startswith("capability ")
+    assert first.endswith(", minted by agents, 1 block")
+    assert [line for line in lines if line.startswith(("  may do", "  budget"))] == [
+        "  may do: chat",
+        "  budget: $5.00 each day, shared by all that is made of it",
+        "  budget: 3 calls in all, shared by all that is made of it",
+    ]
+
+
+def test_what_allows_nothing_under_the_ceiling_is_not_minted(run: Commands, here: pathlib.Path) -> None:
+    done = run("cap", "mint", *MINT, "--expires-in", "1h", "-o", "a.cap", "--operation", "embed")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "error: under the ceiling that the root has for agents, it would allow no operation, and so no call at all: saferoute root show\n"
+    )
+    assert not (here / "a.cap").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["--model", "other"], "no model"),
+        (["--provider", "other", "--audience", "other"], "no client, no provider"),
+        (["--no-tools"], ""),
+        (["--model", "big", "--model", "other"], ""),
+    ],
+)
+def test_narrowing_to_nothing_warns(run: Commands, here: pathlib.Path, words: list[str], left: str) -> None:
+    mint(run)
+    (here / "bob.pub.pem").write_bytes(public_pem(PrivateKey.generate().public_key))
+    warning = f"warning: it allows {left}, and so no call at all: what was added names nothing that it allowed before"
+    for done in (
+        run("cap", "attenuate", "a.cap", "-o", "b.cap", *words),
+        run("cap", "delegate", "a.cap", "--to", "bob.pub.pem", *words),
+    ):
+        assert done.code == 0
+        assert (warning in done.err.splitlines()) == bool(left)
+        assert ("warning" in done.err) == bool(left)
+
+
+def test_show_counts_what_narrows(run: Commands) -> None:
+    mint(run)
+    for number, narrowed in enumerate(("nothing narrows it", "narrowed once since", "narrowed 2 times since")):
+        assert run("cap", "show", f"{'abc'[number]}.cap").out.splitlines()[1].endswith(f"; {narrowed}")
+        assert run("cap", "attenuate", f"{'abc'[number]}.cap", "-o", f"{'bcd'[number]}.cap").code == 0
+
+
+def test_a_line_end_in_a_file_does_no_harm(run: Commands, here: pathlib.Path) -> None:
+    mint(run)
+    with (here / "a.cap").open("a", encoding="ascii") as file:
+        file.write("\n")
+    assert run("cap", "show", "a.cap").code == 0
+    assert run("cap", "attenuate", "a.cap", "-o", "b.cap").code == 0
 
 
 def test_no_command_shows_a_private_form(run: Commands, here: pathlib.Path) -> None:

@@ -316,13 +316,15 @@ def test_a_folder_gives_the_table_its_name(folder: str, name: str) -> None:
 @pytest.mark.parametrize("path", ["routes.json", "it's/routes.json", 'say "x".json', "back\\slash.json", "l\u00edsboa.json"])
 def test_the_constructor_is_python_for_every_path(path: str) -> None:
     calls: list[tuple[object, ...]] = []
-    source = constructor(path, path, "0" * 64, "keyring").replace("import saferoute", "")
+    source = constructor(path, path, "0" * 64, path, "keyring").replace("import saferoute", "")
 
     def record(**arguments: object) -> None:
-        calls.append((arguments["table"], arguments["secrets"], arguments["data"]))
+        trust = arguments["trust"]
+        assert isinstance(trust, saferoute.Trust)
+        calls.append((arguments["table"], trust.path, trust.updates, arguments["secrets"], arguments["data"]))
 
     exec(source, {"saferoute": types.SimpleNamespace(Client=record, Trust=saferoute.Trust)})
-    assert calls == [(path, "keyring", "internal")]
+    assert calls == [(path, path, path, "keyring", "internal")]
 
 
 def test_the_pin_is_the_digest_of_the_file(run: Commands, here: pathlib.Path) -> None:

@@ -163,7 +163,7 @@ def test_lint_has_an_exit_code(run: Commands, here: pathlib.Path) -> None:
     done = run("table", "lint")
     assert done.code == 0
     assert done.out == "note: aliases.fast: when openai is down, nobody answers: add a row of another provider [one-provider]\n"
-    assert done.err == "routes.toml: 0 errors, 0 warnings, 1 notes\n"
+    assert done.err == "routes.toml: 0 errors, 0 warnings, 1 note\n"
     (here / "routes.toml").write_text(NEAT.replace("max_output = 5\n", ""), encoding="utf-8")
     assert (run("table", "lint").code, run("table", "lint", "--strict").code) == (0, 1)
     (here / "routes.toml").write_text(NEAT + 'max_cost = "$1"\n', encoding="utf-8")

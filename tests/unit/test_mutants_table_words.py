@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,31 +13,20 @@ from saferoute.routing.authoring import build, build_payload
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.credentials import compile_credential
 from saferoute.routing.resolve import resolve
-from saferoute.routing.rollback import Seen
-from saferoute.routing.root import parse_root
 from saferoute.routing.table import RoutingTable
-from saferoute.signing.strict_json import canonical
 from tests.support.trust_cases import (
     alias,
     files,
-    root_payload,
     row,
     table,
     wildcard,
 )  # fmt: skip
 
 MINI = "[providers.openai]\n"
-ROOT = parse_root(canonical(root_payload()))
-LOCAL = replace(ROOT, name="local/x")
-SEEN = Seen(1, "a" * 64)
 
 
 def opened(payload: dict[str, Any]) -> RoutingTable:
     return files(payload).open()
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def credential(kind: str, **fields: Any) -> object:
@@ -282,6 +270,16 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         ("the routing table is refused: table.routes[0].origin: plain http is for this machine only; http://api.example.com "
          "must be https"),
     ),
+    "http in a private network": (
+        lambda: opened(table(row(origin="http://10.0.0.1", net="private", networks=["10.0.0.0/8"]))), UntrustedTable,
+        ("the routing table is refused: table.routes[0].origin: plain http is for this machine only; http://10.0.0.1 must "
+         "be https, or the row must say unsafe_plaintext = true, and then all who listen in that network can read what is sent"),
+    ),
+    "plain http that is https": (
+        lambda: opened(table(row(unsafe_plaintext=True))), UntrustedTable,
+        ('the routing table is refused: table.routes[0].unsafe_plaintext goes with an http origin and net = "private", and '
+         "with nothing else"),
+    ),
     "an address": (
         lambda: opened(table(row(origin="https://8.8.8.8"))), UntrustedTable,
         'the routing table is refused: table.routes[0].origin: an IP address needs net = "private" and its networks',
@@ -335,3 +333,34 @@ def test_a_name_that_the_catalogue_does_not_have() -> None:
         build("[providers.nobody]\n")
     why = f"providers.nobody is not in the catalogue ({known}); write a row of your own: [routes.nobody]"
     assert str(caught.value) == f"routes.toml: {why}"
+
+
+def test_a_credentials_proxy_is_a_companys() -> None:
+    text = """
+[routes.main]
+provider = "x"
+dialect = "openai_chat"
+origin = "https://api.example.com"
+path = "/v1"
+net = "public"
+model = "m"
+auth = "bearer"
+secret = "cloud"
+[credentials.cloud]
+kind = "google_service_account"
+secret = "key"
+connect_proxy = "http://proxy.corp:3128"
+"""
+    payload = json.loads(build(text))
+    assert payload["credentials"]["cloud"] == {
+        "kind": "google_service_account",
+        "origin": "https://oauth2.googleapis.com",
+        "net": "public",
+        "origins": ["https://api.example.com"],
+        "secret": "key",
+        "connect_proxy": {
+            "origin": "http://proxy.corp:3128",
+            "net": "private",
+            "networks": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
+        },
+    }
