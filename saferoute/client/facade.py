@@ -76,7 +76,8 @@ class Facade:
 
         Args:
             capability: what its calls are made under as well.
-            data: label of calls that carry none of their own.
+            data: label of calls that carry none of their own. It says what the calls hold, and bounds nothing: what bounds the label
+                is a capability with `data`, and the table.
             purpose: what the calls are for, which capabilities may ask for; once set, it stays.
             budget: what its calls may cost in all, in US dollars, counted in this process.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 from weakref import finalize
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["OwnBudget", "Scope", "held", "own_budget"]
 
 _NANO = 1_000_000_000
+_LONGEST_LIFE = 5 * 366 * 86_400
+"""Of a process whose client has a budget: seconds."""
 
 
 class OwnBudget:
@@ -118,4 +121,5 @@ def own_budget(amount: Money | None, key: str) -> Permission | None:
     if amount is None:
         return None
     limit = int(money(amount, "budget") * _NANO)
-    return Permission("the budget of this client", scope="process", budgets=(Budget(f"client:{key}", limit),))
+    ends = int(time.time()) + _LONGEST_LIFE  # a store that outlives the process may forget it then
+    return Permission("the budget of this client", scope="process", budgets=(Budget(f"client:{key}", limit, expires_at=ends),))
