@@ -9,7 +9,7 @@ from saferoute.call.flow import call_flow
 from saferoute.client.facade import Facade, Remaining
 from saferoute.client.opening import Wishes, open_local, open_production
 from saferoute.client.operations import Operations
-from saferoute.drivers.blocking import BlockingRun, Stream, run
+from saferoute.drivers.blocking import BlockingRun, Stream, close_all, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,10 +247,8 @@ class Client(Facade, Operations):
 
     def close(self) -> None:
         """Close the connections; what `using` made closes nothing. Safe to call twice."""
-        self._closed = True
-        if self._parent is None:
-            self._transport.close()
-            self._core.shared.close()
+        if self._end():
+            close_all(self._transport, self._core.shared.close)
 
     def __enter__(self) -> Self:
         return self

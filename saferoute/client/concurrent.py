@@ -10,7 +10,7 @@ from saferoute.call.flow import call_flow
 from saferoute.client.facade import Facade, Remaining
 from saferoute.client.opening import Wishes, open_local, open_production
 from saferoute.client.operations_async import AsyncOperations
-from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
+from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, close_all_async, run_async
 from saferoute.drivers.key_lookup import AsyncKeysFirst
 
 if TYPE_CHECKING:
@@ -172,10 +172,8 @@ class AsyncClient(Facade, AsyncOperations):
 
     async def close(self) -> None:
         """Close the connections; what `using` made closes nothing. Safe to call twice."""
-        self._closed = True
-        if self._parent is None:
-            await self._transport.close()
-            await asyncio.to_thread(self._core.shared.close)
+        if self._end():
+            await close_all_async(self._transport, self._core.shared.close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -166,6 +166,11 @@ class Facade:
             standing.append(Remaining(account.owner, account.unit, account.limit, balance.spent, balance.reserved, left))
         return tuple(standing)
 
+    def _end(self) -> bool:
+        """Note that this client is closed; say whether connections and accounts are its own to close."""
+        self._closed = True
+        return self._parent is None
+
     def _reload(self) -> None:
         self._core.check_whole("reload")
         self._core.shared.reload()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from saferoute.values.events import StreamEvent
     from saferoute.values.reply import Partial, Reply
 
-__all__ = ["BlockingRun", "Stream", "run"]
+__all__ = ["BlockingRun", "Stream", "close_all", "run"]
 
 R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
@@ -145,6 +145,12 @@ def run(flow: Flow[R], transport: Transport, clock: Callable[[], float], sleep: 
     result = cast("R", work.result)
     observer.finish(cast("Reply[object]", result))
     return result
+
+
+def close_all(transport: Transport, accounts: Callable[[], None]) -> None:
+    """Close connections, and then what counts the calls that they carried."""
+    transport.close()
+    accounts()
 
 
 class Stream(Generic[T_co]):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from saferoute.values.events import StreamEvent
     from saferoute.values.reply import Partial, Reply
 
-__all__ = ["AsyncStream", "ConcurrentRun", "run_async"]
+__all__ = ["AsyncStream", "ConcurrentRun", "close_all_async", "run_async"]
 
 R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
@@ -183,6 +183,12 @@ async def run_async(
     result = cast("R", work.result)
     observer.finish(cast("Reply[object]", result))
     return result
+
+
+async def close_all_async(transport: AsyncTransport, accounts: Callable[[], None]) -> None:
+    """Close connections, and then what counts the calls that they carried; a store may wait for a disk or a network."""
+    await transport.close()
+    await asyncio.to_thread(accounts)
 
 
 class AsyncStream(Generic[T_co]):
