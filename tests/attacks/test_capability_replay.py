@@ -12,7 +12,7 @@ import pytest
 
 from saferoute.capabilities.proof import FUTURE, KEEP, PAST
 from saferoute.errors import CapabilityInvalid
-from tests.support.token_cases import NOW, call, chain, root, verify_call
+from tests.support.token_cases import NOW, call, chain, root, unpacked, verify_call
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -67,6 +67,20 @@ def test_stray_bits_make_no_second_spelling() -> None:
                     with pytest.raises(CapabilityInvalid):
                         verify_call(text[:place] + letter + text[place + 1 :])
     assert tried == 3 * 3 * 63
+
+
+def test_a_proof_that_decodes_to_the_same_bytes_is_refused_for_its_spelling() -> None:
+    tried = 0
+    for audience in ("a", "ab", "abc"):
+        text = call(chain(root(aud=[audience])), aud=audience)
+        assert verify_call(text, audience=audience)
+        for letter in ALPHABET:
+            if letter != text[-1] and unpacked(text.rpartition("~")[2][:-1] + letter) == unpacked(text.rpartition("~")[2]):
+                tried += 1
+                with pytest.raises(CapabilityInvalid) as caught:
+                    verify_call(text[:-1] + letter, audience=audience)
+                assert caught.value.code == "encoding"
+    assert tried == 15 + 3  # of the three lengths one has four stray bits, one has two, and one has none
 
 
 def test_upper_case_hexadecimal_is_no_second_nonce() -> None:

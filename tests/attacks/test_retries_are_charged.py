@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from saferoute.errors import BudgetExceeded, StreamInterrupted
+from saferoute.errors import BudgetExceeded, RateLimited, StreamInterrupted
 from saferoute.testing import Answer, EmbeddedProvider, ErrorAnswer
 from saferoute.testing.faults import CutStream
 from tests.support.both import KINDS
@@ -62,3 +62,16 @@ def test_a_stream_that_breaks_off_costs_its_worst_case(make: Make, deployed: Dep
     (standing,) = face.wait(face.client.remaining())
     assert standing.reserved == 0
     assert 1_000_000 <= standing.spent < 2_000_000
+
+
+@pytest.mark.parametrize(("asked", "sent"), [(None, 2), (1, 1), (2, 2), (5, 2), (100, 2)])
+def test_a_call_sends_no_more_requests_than_the_signed_table_allows(
+    asked: int | None, sent: int, make: Make, deployed: Deployment, provider: EmbeddedProvider
+) -> None:
+    deployed.aliases = '\n[aliases.fast]\ntargets = ["cheap"]\nmax_attempts = 2\n'
+    deployed.sign()
+    provider.script([ErrorAnswer(429, headers={"retry-after": "0"})], then="repeat")
+    options = {} if asked is None else {"max_attempts": asked}
+    with pytest.raises(RateLimited) as caught:
+        make(capability=deployed.mint()).chat("fast", "hi", timeout=30, **options)
+    assert (len(provider.requests), len(caught.value.attempts)) == (sent, sent)

@@ -2,7 +2,7 @@
 
 CVE-2026-6550 was a cache of verified messages that passed over the policy on a hit.
 
-Guards: saferoute/capabilities/chain.py::if kept is not None and kept[0] == root_version: => if kept is not None:
+Guards: saferoute/client/core.py::if self._snapshot.opened is not self.shared.opened:
 """
 
 from __future__ import annotations

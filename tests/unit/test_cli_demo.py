@@ -11,7 +11,7 @@ import pytest
 from saferoute.cli.demo import play
 from saferoute.cli.demo.calls import CALLS
 from saferoute.cli.demo.refusals import REFUSALS
-from saferoute.cli.demo.stage import DemoError, Stage, Step, expect, tell
+from saferoute.cli.demo.stage import DemoError, Stage, Step, expect, routes, tell
 from saferoute.errors import ConfigurationError, NoRoute
 from tests.support.commands import process
 
@@ -54,6 +54,18 @@ def test_it_needs_no_home_and_leaves_nothing(
     assert play((*CALLS, *REFUSALS)) == 0
     assert list(temporary.iterdir()) == []
     assert "sk-demo" not in capsys.readouterr().out
+
+
+def test_two_tables_of_one_second_are_two_tables(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    with monkeypatch.context() as patch, Stage(tmp_path) as stage:
+        patch.setattr("saferoute.cli.demo.stage.time.time", lambda: now)
+        first = stage.publish("one", routes(stage.provider.origin))
+        second = stage.publish("two", routes(stage.elsewhere.origin))
+        assert first.sha256 == second.sha256
+        assert first.bundle != second.bundle
+        stage.open("one", first.sha256)
+        stage.open("two", second.sha256)
 
 
 def broken(_: Stage) -> None:

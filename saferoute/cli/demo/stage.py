@@ -124,7 +124,9 @@ class Stage:
     def open(self, name: str, sha256: str) -> Client:
         """Open a published table with the production constructor; it is closed with the stage."""
         trust = Trust.pinned(self.folder / f"{name}-root.json", sha256=sha256)
-        client = Client(self.folder / f"{name}-routes.json", trust=trust, secrets=self.vault, data="internal", state=self.folder / "state")
+        # A memory for each table: two roots of one second are the same root, and two of its tables would be the same version.
+        state = self.folder / f"{name}-state"
+        client = Client(self.folder / f"{name}-routes.json", trust=trust, secrets=self.vault, data="internal", state=state)
         self._until_end.callback(client.close)
         return client
 
