@@ -13,13 +13,13 @@ from saferoute.capabilities.chain import check_now, verify_chain
 from saferoute.capabilities.narrowing import merged
 from saferoute.capabilities.token import read_chain, read_holder
 from saferoute.capabilities.words import permission_words
-from saferoute.cli.capability_file import MAX_FILE_BYTES, as_text, holder_text
 from saferoute.cli.file_names import ROOT
 from saferoute.cli.key_files import NewFile, create_all, read_key, refuse_existing
 from saferoute.cli.role_keys import read_public
 from saferoute.cli.table_files import add_root_options, chain_of, revoked_beside
 from saferoute.cli.terminal import say, show
 from saferoute.client.capability import Capability, Issuer
+from saferoute.drivers.storage.capability_file import MAX_FILE_BYTES, as_text, holder_text
 from saferoute.drivers.storage.trust_files import read_bounded
 from saferoute.errors import ConfigurationError
 from saferoute.routing.opened import check_root_time

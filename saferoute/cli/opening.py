@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 from saferoute import Accounts, Capability, Client, Secrets, Trust, loopback
-from saferoute.cli.capability_file import holder_text
 from saferoute.cli.file_names import REVOCATIONS, STATUS, UPDATES
 from saferoute.cli.program import UsageError
 from saferoute.drivers.secret_sources import open_keyring
+from saferoute.drivers.storage.capability_file import holder_text
 from saferoute.errors import ConfigurationError, LocalTrustWarning
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.values.request import DataLabel

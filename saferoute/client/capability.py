@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import html
 import time
-from os import urandom
+from os import PathLike, urandom
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from typing_extensions import override
@@ -23,6 +24,7 @@ from saferoute.capabilities.token import MAX_BLOCKS, read_chain, read_holder, wr
 from saferoute.capabilities.words import permission_words
 from saferoute.errors import ConfigurationError
 from saferoute.signing.keys import KEY_BYTES, PrivateKey, PublicKey
+from saferoute.signing.refusal import Refused
 from saferoute.values.conversation import messages_from
 from saferoute.values.issuer import IssuerRecord
 from saferoute.values.options import check_options
@@ -69,6 +71,29 @@ class Issuer:
     def generate(cls, name: str) -> Issuer:
         """Make an issuer with a new key that lives as long as this process: for tests, notebooks and single programs."""
         return cls(name, PrivateKey.generate())
+
+    @classmethod
+    def from_file(cls, name: str, path: str | PathLike[str], *, passphrase: str | None = None) -> Issuer:
+        """Make an issuer of a key file that `saferoute root make-key` wrote.
+
+        Args:
+            name: as the trust root has it.
+            path: the private key, PKCS#8 in PEM, in a file that only its owner can read.
+            passphrase: of an encrypted file.
+
+        Raises:
+            ConfigurationError: there is no such file, others than its owner can read it, or it does not open with this passphrase.
+        """
+        from saferoute.drivers.storage.capability_file import key_bytes  # noqa: PLC0415  only who has such a file
+
+        try:
+            key = PrivateKey.from_pem(key_bytes(Path(path)), None if passphrase is None else passphrase.encode())
+        except Refused as refusal:
+            why = str(refusal)
+        else:
+            return cls(name, key)
+        del passphrase  # a traceback that shows the locals of this frame must not show it
+        raise ConfigurationError(f"{path}: {why}")
 
     @property
     def public_key(self) -> PublicKey:
@@ -165,7 +190,7 @@ class Capability:
         Raises:
             CapabilityInvalid: if it is no chain, or ends in another key (`not_yours`).
         """
-        return cls(read_chain(text), private_key)
+        return cls(read_chain(text.strip() if isinstance(text, str) else text), private_key)
 
     @classmethod
     def from_holder(cls, text: str) -> Capability:
@@ -174,8 +199,20 @@ class Capability:
         Raises:
             CapabilityInvalid: if it is no holder's form.
         """
-        chain, seed = read_holder(text)
+        chain, seed = read_holder(text.strip() if isinstance(text, str) else text)
         return cls(chain, PrivateKey.from_seed(seed), seed)
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Capability:
+        """Read a file that `saferoute cap mint` or `cap attenuate` wrote, or that holds what `to_holder` made.
+
+        Raises:
+            ConfigurationError: there is no such file, or others than its owner can read it.
+            CapabilityInvalid: if it holds no holder's form.
+        """
+        from saferoute.drivers.storage.capability_file import holder_text  # noqa: PLC0415  only who has such a file
+
+        return cls.from_holder(holder_text(Path(path)))
 
     def attenuate(self, **caveats: Unpack[Narrowing]) -> Capability:
         """Make a capability that may do less, for a part of the program, a sub-agent or a tool. Nothing widens.

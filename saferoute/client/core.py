@@ -191,24 +191,19 @@ class Core:
         Raises:
             CapabilityForbidden: this is a part of one.
         """
-        if not self.scope.is_whole or self.scope.held:
+        if not self.scope.is_whole:
             msg = f"{what} is for the client itself, and this one is narrowed by using(): ask the client that it was made from"
-            if self.scope.is_whole:
-                msg = (
-                    f"{what} is for a client that holds no capability, and this one was made with capability=...: make it without, and "
-                    "make the calls with client.using(capability)"
-                )
             raise CapabilityForbidden(msg, code="scoped")
 
     def models(self) -> tuple[RouteInfo, ...]:
-        """Every name that can be called with what this client holds."""
+        """Every name that can be called with what this client holds; all of them, where calls bring capabilities of their own."""
         table = self.table
         listed = [(name, alias.targets) for name, alias in table.aliases.items()]
         listed += [(f"{name}/*" if row.model == "*" else name, (name,)) for name, row in table.routes.items()]
         found = [self._info(name, targets) for name, targets in listed]
-        if not self.scope.held:
-            return tuple(found)
         permissions = self.powers().permissions
+        if not permissions:
+            return tuple(found)
         models = [one.models for one in permissions if one.models is not None]
         allowed = sorted(frozenset.intersection(*models)) if models else []
         named = [self._info(f"{info.targets[0]}/{model}", (f"{info.targets[0]}/{model}",)) for info in found for model in allowed

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from saferoute.capabilities.accounts import accounts_of, check_scope
 from saferoute.drivers.host_survey import loose_modes, survey
-from saferoute.errors import RoutingError, SaferouteError, SecretError
+from saferoute.errors import ConfigurationError, RoutingError, SaferouteError, SecretError
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.resolve import resolve
 from saferoute.routing.table import show_time
@@ -57,7 +58,7 @@ def readiness(core: Core, routes: Sequence[str] | None, reach: Callable[[Target]
             to take the other rows' callers down too.
         reach: connects to a row's origin and says what is wrong, or ""; None connects to nobody.
     """
-    found = list(_valid(core))
+    found = [*_valid(core), *_allowed(core)]
     rows: dict[str, Target] = {}
     halted = core.shared.opened.halted
     names = [name for name in core.table.routes if name not in halted] if routes is None else routes
@@ -84,6 +85,37 @@ def _valid(core: Core) -> Iterator[Finding]:
         yield Finding("problem", "trust", str(error))
     for note in core.shared.opened.notes(now):
         yield Finding("warning", "trust", note)
+
+
+def _allowed(core: Core) -> Iterator[Finding]:
+    """Whether a call of this client could be allowed and counted at all, whichever row it goes to."""
+    try:
+        powers, store = core.powers(), core.shared.store()
+        for permission in powers.permissions:
+            for account in accounts_of(permission, time.time()):
+                check_scope(permission, store.scope)
+                store.balance(account)
+            for wanted, given, what in (
+                (permission.audience, core.shared.audience, "audience"),
+                (permission.purposes, core.scope.purpose, "purpose"),
+            ):
+                if wanted is not None and given not in wanted:
+                    text = f"{permission.source} is for the {what} {', '.join(sorted(wanted))}, and this client's is {given or 'not set'}"
+                    yield Finding("problem", "permissions", f"{text}: say Client(audience=...) or client.using(purpose=...)")
+            if permission.guards:
+                names = ", ".join(sorted(permission.guards))
+                names = ", ".join(sorted(permission.guards))
+                text = f"{permission.source} asks for the guards {names}, which are not active in this client"
+                yield Finding("problem", "permissions", text)
+    except SaferouteError as error:
+        yield Finding("problem", "budgets" if isinstance(error, ConfigurationError) else "permissions", str(error))
+        return
+    if core.trust == "production" and not powers.permissions:
+        text = "the table grants nothing, and this client holds no capability: each call has to bring one (capability=...)"
+        yield Finding("warning", "permissions", text)
+    if core.trust == "production" and core.scope.data is None:
+        text = 'this client gives calls no data label, and without one a call counts as "restricted": Client(data=...)'
+        yield Finding("note", "permissions", text)
 
 
 def _rows(core: Core, name: str) -> tuple[Target, ...]:

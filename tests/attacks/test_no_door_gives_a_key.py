@@ -12,7 +12,7 @@ import saferoute
 from saferoute import keys
 from saferoute.client.blocking import Client
 from saferoute.client.concurrent import AsyncClient
-from tests.attacks.test_secrets_leaks import canary
+from tests.support.secret_stores import canary
 
 ASKING = (
     "get",

@@ -1,7 +1,7 @@
 """A capability's private form lies in a file that other users can read, so that every one of them holds it.
 
 Guards: saferoute/cli/key_files.py::handle = os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600 if file.private else 0o666) => handle = os.open(file.path, os.O_WRONLY | os.O_CREAT, 0o666)
-Guards: saferoute/cli/capability_file.py::data = read_private(path, max_bytes=MAX_FILE_BYTES) => data = path.read_bytes()
+Guards: saferoute/drivers/storage/capability_file.py::data = read_private(path, max_bytes=most) => data = path.read_bytes()
 """
 
 from __future__ import annotations

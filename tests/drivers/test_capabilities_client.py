@@ -327,8 +327,8 @@ def test_reload_takes_a_newer_table_and_parts_follow(make: Make, deployed: Deplo
     whole.wait(whole.client.reload())
     assert part.allows("cheap")
     assert "v2" in repr(whole.client)
-    with pytest.raises(CapabilityForbidden):
-        face.wait(face.client.reload())  # it holds a capability: the operator reloads
+    face.wait(face.client.reload())  # what every call is made under bounds calls, and not whose files they are
+    assert face.client.allows("cheap")
 
 
 def test_a_reload_that_does_not_verify_changes_nothing(make: Make, deployed: Deployment) -> None:
@@ -405,3 +405,33 @@ def test_a_local_budget_needs_prices(provider: EmbeddedProvider) -> None:
 def test_arguments_of_the_constructor(deployed: Deployment, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))}= takes"):
         deployed.client("blocking", **wrong)
+
+
+def test_files_of_capabilities_and_issuers(deployed: Deployment, tmp_path: Path) -> None:
+    held = tmp_path / "agent.cap"
+    held.write_text(deployed.mint().to_holder() + "\n")
+    held.chmod(0o600)
+    with deployed.client("blocking", capability=Capability.from_file(held)) as face:
+        assert face.client.allows("cheap")
+    key = PrivateKey.generate()
+    plain, locked = tmp_path / "issuer.pem", tmp_path / "locked.pem"
+    plain.write_bytes(key.to_pem(None))
+    locked.write_bytes(key.to_pem(b"words"))
+    for path in (plain, locked):
+        path.chmod(0o600)
+    assert Issuer.from_file("i", plain).public_key == Issuer.from_file("i", locked, passphrase="words").public_key == key.public_key
+    with pytest.raises(ConfigurationError, match="the passphrase is wrong"):
+        Issuer.from_file("i", locked, passphrase="other")
+    for path in (held, plain):
+        path.chmod(0o644)
+    with pytest.raises(ConfigurationError, match=r"agent\.cap"):
+        Capability.from_file(held)
+    with pytest.raises(ConfigurationError, match=r"issuer\.pem"):
+        Issuer.from_file("i", plain)
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        Capability.from_file(tmp_path / "none")
+
+
+def test_models_lists_what_the_grant_allows(make: Make, deployed: Deployment) -> None:
+    deployed.sign('[grant]\nroutes = ["dear"]\ntools = []\n')
+    assert [info.name for info in make().client.models()] == ["fast", "dear"]

@@ -18,6 +18,7 @@ from saferoute.client import report as client_report
 from saferoute.drivers import host_survey
 from saferoute.drivers.host_survey import loose_modes, survey
 from saferoute.errors import CapabilityForbidden
+from saferoute.routing.publish import pin
 from saferoute.testing import EmbeddedProvider
 from saferoute.values.report import Finding, Report
 from tests.drivers.test_capabilities_client import Deployment
@@ -250,8 +251,16 @@ def test_the_most_urgent_comes_first_and_all_shapes_say_the_same() -> None:
 
 def test_on_the_command_line(deployed: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     folder = deployed.folder
-    pin = saferoute.routing.publish.pin(deployed.root)  # type: ignore[attr-defined]
-    where = ["--table", str(folder / "routes.json"), "--root", str(folder / "root.json"), "--sha256", pin, "--secrets", "env"]
+    where = [
+        "--table",
+        str(folder / "routes.json"),
+        "--root",
+        str(folder / "root.json"),
+        "--sha256",
+        pin(deployed.root),
+        "--secrets",
+        "env",
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert main(["check", *where]) == 0
@@ -261,3 +270,49 @@ def test_on_the_command_line(deployed: Deployment, capsys: pytest.CaptureFixture
     assert "saferoute: ready?" in shown
     (ready,) = json.loads(capsys.readouterr().out)
     assert (ready["ok"], ready["title"]) == (False, "saferoute: ready?")
+
+
+@pytest.mark.parametrize(
+    ("grant", "area", "said"),
+    [
+        ('budget = "$5/day"', "permissions", "must be counted by all processes of this host"),
+        ('audience = ["billing"]', "permissions", "the table's grant is for the audience billing, and this client's is team"),
+        ('guards = ["pii"]', "permissions", "asks for the guards pii, which are not active in this client"),
+    ],
+)
+def test_a_client_whose_every_call_is_refused_is_not_ready(deployed: Deployment, grant: str, area: str, said: str) -> None:
+    deployed.sign(f'[grant]\nroutes = ["fast"]\n{grant}\n')
+    with deployed.client("blocking") as face:
+        ready = face.client.check()
+    assert not ready.ok
+    ((level, text),) = [found for found in levels(ready, area) if found[0] == "problem"]
+    assert level == "problem"
+    assert said in text
+
+
+def test_a_client_that_needs_a_capability_for_each_call_is_told_so(deployed: Deployment) -> None:
+    with deployed.client("blocking") as face:
+        ready = face.client.check()
+        assert levels(ready, "permissions") == [
+            ("warning", "the table grants nothing, and this client holds no capability: each call has to bring one (capability=...)")
+        ]
+        assert ready.ok
+    with deployed.client("blocking", capability=deployed.mint()) as face:
+        assert levels(face.client.check(), "permissions") == []
+
+
+def test_accounts_that_cannot_be_reached_are_a_problem(deployed: Deployment, tmp_path: Path) -> None:
+    place = tmp_path / "accounts.db"
+    deployed.sign('[grant]\nroutes = ["fast"]\nbudget = "$5/day"\n')
+    with deployed.client("blocking", accounts=saferoute.Accounts.sqlite(place)) as face:
+        assert face.client.check().ok
+        place.unlink()
+        ready = face.client.check()
+    assert [level for level, _ in levels(ready, "budgets")] == ["problem"]
+
+
+def test_calls_without_a_label_are_noted(deployed: Deployment) -> None:
+    trust = saferoute.Trust.pinned(deployed.folder / "root.json", sha256=pin(deployed.root))
+    with saferoute.Client(deployed.folder / "routes.json", trust=trust, secrets=saferoute.Secrets.of({})) as client:
+        found = levels(client.check(), "permissions")
+    assert ("note", 'this client gives calls no data label, and without one a call counts as "restricted": Client(data=...)') in found
