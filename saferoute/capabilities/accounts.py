@@ -90,7 +90,7 @@ def window(per: Period, now: float) -> tuple[str, int]:
 def accounts_of(permission: Permission, now: float) -> tuple[Account, ...]:
     """The accounts that an attempt under a permission is charged to at a moment, one for each budget.
 
-    A budget that several processes count each for itself (`permission.replicas`) is split evenly, rounded down: all of them together
+    A budget that several processes count each for itself (`Budget.replicas`) is split evenly, rounded down: all of them together
     never spend more than it.
 
     Args:
@@ -103,8 +103,7 @@ def accounts_of(permission: Permission, now: float) -> tuple[Account, ...]:
     # Within one hour of the clock every answer is the same, so it is worked out once.
     hour = _hour(now) if permission.budgets else 0
     return tuple(
-        _account(permission.source, budget, permission.replicas, permission.expires_at, 0 if budget.per is None else hour)
-        for budget in permission.budgets
+        _account(permission.source, budget, permission.expires_at, 0 if budget.per is None else hour) for budget in permission.budgets
     )
 
 
@@ -115,19 +114,19 @@ def _hour(now: float) -> int:
 
 
 @lru_cache(maxsize=1_024)
-def _account(source: str, budget: Budget, replicas: int, expires_at: int | None, hour: int) -> Account:
-    owner = source
+def _account(source: str, budget: Budget, expires_at: int | None, hour: int) -> Account:
+    owner = budget.owner or source
     if budget.per is None:
         name, end = "life", next((end for end in (budget.expires_at, expires_at) if end is not None), _NEVER)
     else:
         name, end = window(budget.per, hour * _HOUR)
         owner += f", per {budget.per} until {datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M} UTC"
-    if replicas > 1:
-        owner += f", one of {replicas} shares"
+    if budget.replicas > 1:
+        owner += f", one of {budget.replicas} shares"
     # The unit and the window come last and hold no "|", so that no two budgets' texts can meet. A text that would not fit is known by
     # its hash, and one that looks like such a hash as well.
     whose = budget.key if _PLAIN.fullmatch(budget.key) else f"sha256:{sha256(budget.key.encode('utf-8', 'surrogatepass')).hexdigest()}"
-    return Account(f"{whose}|{budget.unit}|{name}", budget.limit // max(1, replicas), budget.unit, end, owner)
+    return Account(f"{whose}|{budget.unit}|{name}", budget.limit // max(1, budget.replicas), budget.unit, end, owner)
 
 
 def merged(accounts: Iterable[Account]) -> tuple[Account, ...]:

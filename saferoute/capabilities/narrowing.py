@@ -71,7 +71,6 @@ def merged(claims: Sequence[Claims], digests: Sequence[str], ceiling: Permission
         expires_at=_one(min, (ceiling.expires_at, *(said.expires_at for said in claims))),
         scope=_scope(claims, ceiling.scope),
         budgets=(*ceiling.budgets, *_budgets(claims, digests)),
-        replicas=ceiling.replicas,
     )
 
 

@@ -49,7 +49,9 @@ def _lines(permission: Permission) -> Iterator[str]:
         yield f"cost of one call: at most {in_words(permission.max_cost.amount, permission.max_cost.currency)}"
     for budget in permission.budgets:
         span = "in all" if budget.per is None else f"each {budget.per}"
-        yield f"budget: {in_words(budget.limit, budget.unit)} {span}, shared by all that is made of it"
+        whose = f" of {budget.owner}" if budget.owner else ""
+        shared = "" if budget.owner else ", shared by all that is made of it"
+        yield f"budget{whose}: {in_words(budget.limit, budget.unit)} {span}{shared}"
     if permission.budgets or permission.scope is not None:
         where = {"process": "each process, and forgotten when it ends", "cluster": "all hosts together"}
         yield f"counted by: {where.get(permission.scope or '', 'all processes of one host together')}"

@@ -124,7 +124,7 @@ def _grant(grant: Permission | None) -> list[str]:
         f"  cost        {cost}",
     ]
     for budget in grant.budgets:
-        shared = f", shared by {grant.replicas} processes that each count for themselves" if grant.replicas > 1 else ""
+        shared = f", shared by {budget.replicas} processes that each count for themselves" if budget.replicas > 1 else ""
         lines.append(f"  budget      {budget.limit / 1e9:g} {budget.unit} a {budget.per}, counted for each {grant.scope or 'host'}{shared}")
     return lines + ([f"  guards      {_listed(grant.guards)} must be active"] if grant.guards else [])
 
@@ -185,7 +185,6 @@ def _grant_json(grant: Permission) -> Mapping[str, Any]:
         "max_output": grant.max_output,
         "max_cost": None if cost is None else {"amount": cost.amount, "currency": cost.currency},
         "guards": sorted(grant.guards),
-        "budgets": [{"limit": one.limit, "unit": one.unit, "per": one.per} for one in grant.budgets],
+        "budgets": [{"limit": one.limit, "unit": one.unit, "per": one.per, "replicas": one.replicas} for one in grant.budgets],
         "scope": grant.scope,
-        "replicas": grant.replicas,
     }

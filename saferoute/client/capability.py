@@ -141,9 +141,9 @@ class Capability:
         Raises:
             CapabilityInvalid: if its last key is not this one, or a block says what no block may say.
         """
+        self._chain = chain
         if chain.blocks[-1].next_key != key.public_key.raw:
             raise refused(Deny.NOT_YOURS, "its last key is another than the one given: use the key that it was delegated to")
-        self._chain = chain
         self._key = key
         self._seed = seed
         unread = enumerate(chain.blocks[len(claims) :], len(claims) + 1)

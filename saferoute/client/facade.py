@@ -177,7 +177,8 @@ class Facade:
 
     @override
     def __repr__(self) -> str:
-        return self._core.describe(type(self).__name__)
+        kind = type(self).__name__
+        return self._core.describe(kind) if hasattr(self, "_core") else f"{kind}(not open)"  # a traceback may show one that did not open
 
     def _repr_html_(self) -> str:
         return as_html(self._core, type(self).__name__)

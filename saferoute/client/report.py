@@ -41,6 +41,7 @@ def security_report(core: Core) -> Report:
     findings = [
         *_trust(core, now),
         *_permissions(core),
+        *_accounts(core),
         *_routes(core.table.routes.values()),
         *_keys(core),
         *_files(core),
@@ -188,8 +189,16 @@ def _permissions(core: Core) -> Iterator[Finding]:
 def _counted(permission: Permission) -> Iterator[Finding]:
     for budget in permission.budgets:
         if permission.scope == "process":
-            text = f"{permission.source}: its budget in {budget.unit} is counted in this process, and begins anew when it restarts"
+            whose = budget.owner or permission.source
+            text = f"{whose}: its budget in {budget.unit} is counted in this process, and begins anew when it restarts"
             yield Finding("note", "budgets", text)
+
+
+def _accounts(core: Core) -> Iterator[Finding]:
+    """What the place that counts may lose, where it knows: a server says so at its first use, and is not connected to for this."""
+    notes: tuple[str, ...] = getattr(core.shared.store(), "notes", ())
+    for note in notes:
+        yield Finding("warning", "budgets", note)
 
 
 def _routes(rows: Iterable[Target]) -> Iterator[Finding]:

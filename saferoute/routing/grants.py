@@ -35,9 +35,13 @@ def compile_grant(grant: Mapping[str, Any], table: str) -> Permission:
         max_output=grant.get("max_output"),
         max_cost=Cost(cost["amount"], cost["currency"]) if cost is not None else None,
         scope=budget.get("scope") if budget is not None else None,
-        budgets=() if budget is None else (Budget(f"grant:{table}", budget["amount"], budget["currency"], budget["per"]),),
-        replicas=1 if budget is None else budget.get("replicas", 1),
+        budgets=() if budget is None else (_budget(budget, table),),
     )
+
+
+def _budget(budget: Mapping[str, Any], table: str) -> Budget:
+    key, shares = f"grant:{table}", budget.get("replicas", 1)
+    return Budget(key, budget["amount"], budget["currency"], budget["per"], replicas=shares)
 
 
 def _set(grant: Mapping[str, Any], name: str) -> frozenset[str] | None:

@@ -85,9 +85,15 @@ def _ceiling(root: str, name: str, ceiling: Mapping[str, Any]) -> Permission:
         max_output=ceiling.get("max_output"),
         max_cost=Cost(cost["amount"], cost["currency"]) if cost is not None else None,
         scope=budget.get("scope") if budget is not None else None,
-        budgets=() if budget is None else (Budget(f"issuer:{root}:{name}", budget["amount"], budget["currency"], budget["per"]),),
-        replicas=1 if budget is None else budget.get("replicas", 1),
+        budgets=() if budget is None else (_budget(root, name, budget),),
     )
+
+
+def _budget(root: str, name: str, budget: Mapping[str, Any]) -> Budget:
+    """The account that all of an issuer's tokens share: a message about it must not name the token at hand alone."""
+    owner = f"the issuer {name} (all capabilities that it minted)"
+    key, shares = f"issuer:{root}:{name}", budget.get("replicas", 1)
+    return Budget(key, budget["amount"], budget["currency"], budget["per"], owner=owner, replicas=shares)
 
 
 def _set(ceiling: Mapping[str, Any], name: str) -> frozenset[str] | None:

@@ -14,7 +14,7 @@ from saferoute.routing.schema import check
 from saferoute.routing.shapes import BUNDLE, MAX_BUNDLE_BYTES, MAX_RELEASE_BYTES, RELEASE, SCHEMA
 from saferoute.routing.table import LOCAL_PREFIX
 from saferoute.signing.envelope import Envelope, PayloadType, decode_base64, encode_base64, verify
-from saferoute.signing.refusal import Refused
+from saferoute.signing.refusal import Refused, TooFewSigned
 from saferoute.signing.strict_json import canonical, parse
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ MAX_LIFE_WITH_STATUS = 90 * DAY
 
 MAX_LIFE_LOCAL = 366 * DAY
 """A table in memory is as old as its process; being frozen is no attack on it."""
+
+_DEPLOY = 'deploy the roots that follow (Trust.pinned(..., updates="roots")), or the folder is missing one'
 
 
 class MadeFor(Protocol):
@@ -162,11 +164,25 @@ def verify_release(envelope: Envelope, root: Root) -> Release:
     Raises:
         Refused: with the reason.
     """
-    verify(envelope, PayloadType.RELEASE, root.table.keys, root.table.threshold)
+    try:
+        verify(envelope, PayloadType.RELEASE, root.table.keys, root.table.threshold)
+    except TooFewSigned as refusal:
+        raise Refused(f"{refusal}{_behind(envelope.payload, root)}") from None
     release = parse_release(envelope.payload)
     check_made_for(release, root)
     check_life(release, root)
     return release
+
+
+def _behind(payload: bytes, root: Root) -> str:
+    """Say so if a refused release names a root that is not known here, as after a rotation: for the message only, as it is untrusted."""
+    try:
+        release = parse_release(payload)
+    except Refused:
+        return ""
+    if release.name != root.name or release.root_version <= root.version:
+        return ""
+    return f"; it names root version {release.root_version}, and this client knows version {root.version}: {_DEPLOY}"
 
 
 def check_life(release: Release, root: Root) -> None:
@@ -190,7 +206,8 @@ def check_made_for(statement: MadeFor, root: Root) -> None:
     if statement.name != root.name:
         raise Refused(f"it is for {statement.name!r}, and the trust root is that of {root.name!r}")
     if statement.root_version != root.version:
-        raise Refused(f"it was signed under root version {statement.root_version}, and the root is version {root.version}: sign it again")
+        what = "sign it again" if statement.root_version < root.version else _DEPLOY
+        raise Refused(f"it was signed under root version {statement.root_version}, and the root is version {root.version}: {what}")
 
 
 def parse_release(payload: bytes) -> Release:

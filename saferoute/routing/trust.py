@@ -3,7 +3,7 @@
 Order matters and is: root digest, root signatures, the chain of roots, the last root's times; bundle shape; release signatures, name,
 root version, life; table size and digest; only then is the table parsed and compiled; status and revocations; all times; the least
 version; what was accepted before. Nothing of an input is acted on before the signature or digest over it has been checked, except that
-a root names its own keys, and those are pinned by digest.
+a root names its own keys, and those are pinned by digest. The message of a refusal may also quote the root version that a release names.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from saferoute.signing.keys import SIGNATURE_BYTES
-from saferoute.signing.refusal import Refused
+from saferoute.signing.refusal import Refused, TooFewSigned
 from saferoute.signing.strict_json import canonical, parse
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def verify(envelope: Envelope, payload_type: PayloadType, keys: Iterable[PublicK
         threshold: how many distinct keys must have signed; at least 1.
 
     Raises:
-        Refused: for another type, a signature that does not verify, and too few distinct keys.
+        Refused: for another type, a signature that does not verify, and, as TooFewSigned, too few distinct keys.
     """
     if threshold < 1:
         raise Refused("a threshold is at least 1")
@@ -184,5 +184,5 @@ def verify(envelope: Envelope, payload_type: PayloadType, keys: Iterable[PublicK
             raise Refused(f"the signature of key {key_id[:12]} is wrong: the payload was altered after signing")
         signed.add(key.raw)  # the key itself, not what it is called
     if len(signed) < threshold:
-        raise Refused(f"{len(signed)} of the {threshold} signatures that are needed are there")
+        raise TooFewSigned(f"{len(signed)} of the {threshold} signatures that are needed are there")
     return envelope.payload

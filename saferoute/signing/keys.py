@@ -81,7 +81,7 @@ class PublicKey:
 
     @override
     def __repr__(self) -> str:
-        return f"PublicKey({self.key_id[:12]})"
+        return f"PublicKey({getattr(self, 'key_id', 'refused')[:12]})"  # what shows locals of a traceback meets half-made ones
 
 
 class Signer(Protocol):

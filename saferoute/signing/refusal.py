@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Refused"]
+__all__ = ["Refused", "TooFewSigned"]
 
 
 class Refused(ValueError):  # noqa: N818  named for what happened, as the public errors are
@@ -11,3 +11,7 @@ class Refused(ValueError):  # noqa: N818  named for what happened, as the public
     Never leaves saferoute: routing turns it into UntrustedTable, capabilities into CapabilityInvalid. It stands outside the public
     tree because only they can say whose fault it is and what to do.
     """
+
+
+class TooFewSigned(Refused):
+    """Nothing is wrong with the signatures, and there are not as many of the keys that are asked for as are needed."""

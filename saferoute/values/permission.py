@@ -102,6 +102,8 @@ class Budget:
         unit: a currency of three capital letters, or "calls"; a call here is one request to a provider.
         per: the window after which it begins anew, by the clock in UTC; None for the permission's whole life.
         expires_at: when nobody can use it any more, in seconds since the epoch: then it may be forgotten. None with `per`.
+        owner: whose account it is, for messages; "" for the permission's source.
+        replicas: how many processes share it, each counting for itself: each may spend that part of the limit.
     """
 
     key: str
@@ -109,6 +111,8 @@ class Budget:
     unit: str = "USD"
     per: Period | None = None
     expires_at: int | None = None
+    owner: str = ""
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,6 @@ class Permission:
         expires_at: seconds since the epoch; it is not valid from then on.
         scope: how widely budgets, calls and nonces must be counted; None for "host" if there is anything to count.
         budgets: every account that each attempt is charged to.
-        replicas: how many processes share a budget that each counts for itself.
     """
 
     source: str
@@ -163,4 +166,3 @@ class Permission:
     expires_at: int | None = None
     scope: Scope | None = None
     budgets: tuple[Budget, ...] = ()
-    replicas: int = 1

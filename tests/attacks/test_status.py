@@ -119,7 +119,10 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "another version": (status(release={**status_payload(LONG)["release"], "version": 5}), "it is about release version 5"),
     "another name": (status(name="acme-dev"), "it is for 'acme-dev', and the trust root is that of 'acme'"),
-    "another root version": (status(root_version=2), "it was signed under root version 2, and the root is version 1: sign it again"),
+    "another root version": (
+        status(root_version=2),
+        "it was signed under root version 2, and the root is version 1: deploy the roots that follow",
+    ),
     "signed by the table's key": (status(TABLE_KEY), "0 of the 1 signatures that are needed are there"),
     "signed by the root's key": (status(ROOT_KEY), "0 of the 1 signatures that are needed are there"),
     "signed by a stranger": (status(STRANGER), "0 of the 1 signatures that are needed are there"),
@@ -197,7 +200,7 @@ def test_revocations_are_the_table_roles_word() -> None:
         ((STRANGER,), {}, "0 of the 1 signatures that are needed are there"),
         ((ROOT_KEY,), {}, "0 of the 1 signatures that are needed are there"),
         ((), {"name": "other"}, "it is for 'other', and the trust root is that of 'acme'"),
-        ((), {"root_version": 2}, "it was signed under root version 2, and the root is version 1: sign it again"),
+        ((), {"root_version": 2}, "it was signed under root version 2, and the root is version 1: deploy the roots that follow"),
         ((), {"halted": ["main"]}, "revocations.halted is not a field of this schema; the fields are annotations, issued, name, "),
         ((), {"revoked": ["a b"]}, "revocations.revoked[0] is 'a b', which is not a token's jti or a digest"),
     ):

@@ -15,8 +15,10 @@ import pytest
 import saferoute
 from saferoute.cli.program import main
 from saferoute.client import report as client_report
+from saferoute.client import shared as client_shared
 from saferoute.drivers import host_survey
 from saferoute.drivers.host_survey import loose_modes, survey
+from saferoute.drivers.storage.accounts_memory import MemoryAccounts
 from saferoute.errors import CapabilityForbidden
 from saferoute.routing.publish import pin
 from saferoute.testing import EmbeddedProvider
@@ -124,6 +126,26 @@ def test_a_budget_that_begins_anew_is_told(deployed: Deployment) -> None:
     assert levels(report, "budgets") == [
         ("note", "the table's grant: its budget in USD is counted in this process, and begins anew when it restarts")
     ]
+
+
+class _Noted(MemoryAccounts):
+    notes = ("Redis at accounts.internal:6379 may forget budgets when it restarts: appendonly is off", "and another")
+
+
+@pytest.mark.parametrize(("store", "notes"), [(_Noted, _Noted.notes), (MemoryAccounts, ())])
+def test_what_the_place_of_the_accounts_may_lose_is_told(
+    deployed: Deployment, monkeypatch: pytest.MonkeyPatch, store: type[MemoryAccounts], notes: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(client_shared, "open_accounts", lambda _: store(clock=time.time))
+    with deployed.client("blocking") as face:
+        assert levels(face.client.security_report(), "budgets") == [("warning", note) for note in notes]
+
+
+def test_a_server_that_was_not_used_yet_is_not_asked(deployed: Deployment) -> None:
+    pytest.importorskip("redis")
+    nobody = saferoute.Accounts.redis("redis://127.0.0.1:1")
+    with deployed.client("blocking", accounts=nobody) as face:
+        assert levels(face.client.security_report(), "budgets") == []
 
 
 def test_files_that_others_may_write_are_told(deployed: Deployment) -> None:

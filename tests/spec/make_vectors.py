@@ -37,7 +37,7 @@ def plain(permission: Permission) -> dict[str, Any]:
         elif name == "max_cost" and value is not None:
             value = {"amount": value.amount, "currency": value.currency}
         elif name == "budgets":
-            value = [{field: getattr(one, field) for field in ("key", "limit", "unit", "per", "expires_at")} for one in value]
+            value = [{field: getattr(one, field) for field in ("key", "limit", "unit", "per", "expires_at", "replicas")} for one in value]
         said[name] = value
     del said["source"]
     return said

@@ -127,13 +127,13 @@ function merge(root, blocks, claims, issuer) {
   if (claims[0].scope === undefined && ceiling.budget?.scope === "process" && counts) scopes.push("host");
   if (ceiling.budget?.scope) scopes.push(ceiling.budget.scope);
   const budgets = [];
-  if (ceiling.budget) budgets.push({ key: `issuer:${root}:${issuer.name}`, limit: ceiling.budget.amount, unit: ceiling.budget.currency, per: ceiling.budget.per, expires_at: null });
+  if (ceiling.budget) budgets.push({ key: `issuer:${root}:${issuer.name}`, limit: ceiling.budget.amount, unit: ceiling.budget.currency, per: ceiling.budget.per, expires_at: null, replicas: ceiling.budget.replicas ?? 1 });
   let until = null;
   claims.forEach((said, n) => {
     if (said.exp !== undefined) until = until === null ? said.exp : Math.min(until, said.exp);
     const per = said.budget?.per ?? null;
-    if (said.budget) budgets.push({ key: `cap:${blocks[n].digest}:budget`, limit: said.budget.amount, unit: said.budget.currency, per, expires_at: per ? null : until });
-    if (said.calls !== undefined) budgets.push({ key: `cap:${blocks[n].digest}:calls`, limit: said.calls, unit: "calls", per: null, expires_at: until });
+    if (said.budget) budgets.push({ key: `cap:${blocks[n].digest}:budget`, limit: said.budget.amount, unit: said.budget.currency, per, expires_at: per ? null : until, replicas: 1 });
+    if (said.calls !== undefined) budgets.push({ key: `cap:${blocks[n].digest}:calls`, limit: said.calls, unit: "calls", per: null, expires_at: until, replicas: 1 });
   });
   return {
     operations: common("ops", "operations"), routes: common("routes"), aliases: false, models: common("models"), providers: common("providers"),
@@ -145,7 +145,7 @@ function merge(root, blocks, claims, issuer) {
     stream: claims.every((said) => said.stream !== false), table_min: pick(Math.max, all("table_min", "none")), requests: common("req", "none"),
     not_before: pick(Math.max, all("nbf", "none")), expires_at: pick(Math.min, all("exp", "none")),
     scope: scopes.length ? SCOPES[Math.max(...scopes.map((scope) => SCOPES.indexOf(scope)))] : null,
-    budgets, replicas: ceiling.budget?.replicas ?? 1,
+    budgets,
   };
 }
 

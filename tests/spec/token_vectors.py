@@ -26,7 +26,7 @@ AUDIENCE = "support-bot"
 IDENTITY = (1).to_bytes(32, "little")
 CEILING = {
     "operations": ["chat", "embed"], "data": "confidential", "max_output": 4000, "max_cost": {"amount": 5_000_000_000, "currency": "USD"},
-    "budget": {"amount": 90_000_000_000, "currency": "USD", "per": "day", "scope": "cluster"},
+    "budget": {"amount": 90_000_000_000, "currency": "USD", "per": "day", "scope": "cluster", "replicas": 3},
 }  # fmt: skip
 ISSUERS: dict[str, dict[str, Any]] = {
     "ci": {"keys": [ISSUER], "max_life": 30 * DAY, "max_depth": 4, "ceiling": CEILING},

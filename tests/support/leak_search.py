@@ -53,7 +53,10 @@ def our_frames(error: BaseException) -> Iterator[tuple[str, str]]:
     """Name and locals, as a traceback shows them, of each frame of the package that an error leads to, if it got out of the package."""
     if not _got_out(error):
         return
-    whole: Any = traceback.TracebackException.from_exception(error, capture_locals=True)
+    try:
+        whole: Any = traceback.TracebackException.from_exception(error, capture_locals=True)
+    except AttributeError:  # something in a test's own frames, half made, that cannot be shown
+        return
     seen: set[int] = set()
     todo = [whole]
     while todo:

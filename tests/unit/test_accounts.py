@@ -130,15 +130,34 @@ def test_a_budget_without_windows_lives_as_long_as_it_can_be_used(own: int | Non
     ("limit", "replicas", "share"), [(10, 1, 10), (10, 3, 3), (10, 10, 1), (10, 11, 0), (9, 3, 3), (10, 0, 10), (10, -2, 10)]
 )
 def test_replicas_share_a_budget_and_never_pass_it_together(limit: int, replicas: int, share: int) -> None:
-    (found,) = accounts_of(Permission(SOURCE, budgets=(Budget("k", limit),), replicas=replicas), 1.0)
+    (found,) = accounts_of(Permission(SOURCE, budgets=(Budget("k", limit, replicas=replicas),)), 1.0)
     assert found.limit == share
     assert found.owner == (f"{SOURCE}, one of {replicas} shares" if replicas > 1 else SOURCE)
     assert share * max(1, replicas) <= limit
 
 
 def test_a_share_of_a_windowed_budget_says_both() -> None:
-    (found,) = accounts_of(Permission(SOURCE, budgets=(Budget("k", 8, per="month"),), replicas=4), at("2026-10-27"))
+    (found,) = accounts_of(Permission(SOURCE, budgets=(Budget("k", 8, per="month", replicas=4),)), at("2026-10-27"))
     assert (found.limit, found.owner) == (2, f"{SOURCE}, per month until 2026-11-01 00:00 UTC, one of 4 shares")
+
+
+def test_an_account_is_called_after_its_owner_and_only_a_budgets_own_replicas_divide_it() -> None:
+    budgets = (
+        Budget("issuer:acme:ci", 90, "USD", "day", owner="the issuer ci (all capabilities that it minted)", replicas=3),
+        Budget("cap:1f2e:budget", 60, "USD", expires_at=1_800_000_000),
+        Budget("cap:1f2e:calls", 4, "calls", expires_at=1_800_000_000, replicas=2),
+    )
+    assert accounts_of(Permission("the capability 1f2e", budgets=budgets), at("2026-10-27")) == (
+        Account(
+            "issuer:acme:ci|USD|2026-10-27",
+            30,
+            "USD",
+            at("2026-10-28"),
+            "the issuer ci (all capabilities that it minted), per day until 2026-10-28 00:00 UTC, one of 3 shares",
+        ),
+        Account("cap:1f2e:budget|USD|life", 60, "USD", 1_800_000_000, "the capability 1f2e"),
+        Account("cap:1f2e:calls|calls|life", 2, "calls", 1_800_000_000, "the capability 1f2e, one of 2 shares"),
+    )
 
 
 @pytest.mark.parametrize(

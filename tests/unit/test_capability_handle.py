@@ -26,7 +26,7 @@ from saferoute.routing.shapes import OPERATIONS as GRANT_OPERATIONS
 from saferoute.signing.keys import PrivateKey
 from saferoute.values.conversation import messages_from
 from saferoute.values.output import output_from
-from saferoute.values.permission import Cost, Permission
+from saferoute.values.permission import Budget, Cost, Permission
 from saferoute.values.request import ChatRequest
 from saferoute.values.tools import tools_from
 from tests.support.token_cases import HOLDERS, NOW, STRANGER, chain
@@ -414,6 +414,15 @@ def test_the_words_for_refusals_never_change() -> None:
 def test_a_chain_that_was_read_is_not_read_again() -> None:
     made = _mint()
     assert verify_chain(read_chain(made.chain), ISSUERS) == verify_chain(made.chain, ISSUERS)
+
+
+def test_an_account_that_many_capabilities_share_is_called_after_its_owner() -> None:
+    budgets = (Budget("i", 9 * 10**9, "USD", "day", owner="the issuer ci (all capabilities that it minted)"), Budget("c", 2, "calls"))
+    assert permission_words(Permission("", budgets=budgets, scope="host")) == (
+        "budget of the issuer ci (all capabilities that it minted): $9.00 each day",
+        "budget: 2 calls in all, shared by all that is made of it",
+        "counted by: all processes of one host together",
+    )
 
 
 def test_what_bounds_nothing_has_no_words() -> None:

@@ -344,7 +344,6 @@ def test_show_for_scripts(run: Commands, here: pathlib.Path) -> None:
         "guards": [],
         "budgets": [],
         "scope": None,
-        "replicas": 1,
     }
     assert shown["routes"]["inside"]["net"] == "private"
     assert shown["routes"]["inside"]["networks"] == ["10.0.0.0/8"]
@@ -358,6 +357,13 @@ def test_a_budget_is_shown_with_its_scope(run: Commands, here: pathlib.Path) -> 
     assert "  budget      5 USD a day, counted for each host\n" in shown
     assert "  audience    billing\n" in shown
     assert "  guards      pii must be active\n" in shown
+    shared = 'budget = { amount = "$4/day", scope = "process", replicas = 4 }\n'
+    (here / "routes.toml").write_text(RICH + shared, encoding="utf-8")
+    shown = run("table", "show", "routes.toml").out
+    assert "  budget      4 USD a day, counted for each process, shared by 4 processes that each count for themselves\n" in shown
+    grant = json.loads(run("table", "show", "routes.toml", "--json").out)["grant"]
+    assert grant["budgets"] == [{"limit": 4_000_000_000, "unit": "USD", "per": "day", "replicas": 4}]
+    assert grant["scope"] == "process"
 
 
 @pytest.mark.parametrize("name", ["routes.toml", "root.json"])

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from saferoute.errors import AuthenticationRejected, SecretError
+from saferoute.errors import AuthenticationRejected, SecretError, SecretNotFound
 from saferoute.secrets.credentials import Credentials
 from saferoute.secrets.document import make_document
 from saferoute.secrets.kept import Kept, WatchedRecord
@@ -21,7 +21,7 @@ from saferoute.secrets.signer import Signer
 from saferoute.secrets.vault_format import Kdf, SealedRecord, body_of, header_of
 from saferoute.values.credential import CredentialKind
 from saferoute.values.http import HttpRequest
-from saferoute.wire.sigv4 import AwsKeys
+from saferoute.wire.sigv4 import AwsKeys, Scope
 from tests.support.token_server import drive, spec
 
 NOW = 1_800_000_000.0
@@ -75,6 +75,7 @@ def test_a_stored_key_that_signs_is_made_ready_once() -> None:
     ready = held.cached("aws", "sigv4", AWS)
     assert isinstance(ready, Signer)
     assert held.signer("aws", AWS) is ready
+    assert held.cached("aws", "bearer", AWS) is None
     request = HttpRequest("POST", AWS, "/", (), b"")
     assert ready.pairs(request, NOW) == ready.pairs(request, NOW) != ready.pairs(request, NOW + 86_400)
 
@@ -84,6 +85,7 @@ def test_whose_turn_it_is_holds_for_every_origin_and_late_refusals_change_nothin
     before = held.epoch
     assert held.header("two", "bearer", HERE) == (b"authorization", b"Bearer new")
     assert held.epoch == before + 1
+    held.forget("nobody", before)  # never looked up
     held.forget("two", before)  # what was refused is older than this look-up
     assert held.cached("two", "bearer", HERE) == (b"authorization", b"Bearer new")
     turned = held.switch("two", held.epoch, lambda: NOW)
@@ -94,6 +96,23 @@ def test_whose_turn_it_is_holds_for_every_origin_and_late_refusals_change_nothin
     assert held.switch("two", before, lambda: NOW) is turned
     held.forget("two", held.epoch)
     assert held.header("two", "bearer", THERE) == (b"authorization", b"Bearer new")
+
+
+def test_what_a_credential_is_made_from_is_missed_as_any_other_key() -> None:
+    with pytest.raises(SecretNotFound) as caught:
+        credentials().material(ROW)
+    way = "`python -m saferoute keys add material --origin https://sts.example` with secrets= left out"
+    variable = 'secrets=Secrets.from_env({"material": ("THE_VARIABLE", "https://sts.example")})'
+    store = 'saferoute.keys.add("material", origins="https://sts.example")'
+    assert str(caught.value) == f"No key for material in memory. Use {store} or {way}, or {variable}."
+
+
+def test_what_signs_takes_its_scope_from_the_origin_unless_told() -> None:
+    request = HttpRequest("POST", AWS, "/", (), b"")
+    (_, _), (_, plain) = Signer(AwsKeys("AKIA", "s"), AWS).pairs(request, NOW)
+    assert b"Credential=AKIA/20270115/us-east-1/bedrock/aws4_request" in plain
+    (_, _), (_, told) = Signer(AwsKeys("AKIA", "s"), AWS, Scope("secretsmanager", "eu-central-1")).pairs(request, NOW)
+    assert b"Credential=AKIA/20270115/eu-central-1/secretsmanager/aws4_request" in told
 
 
 class Arrived:

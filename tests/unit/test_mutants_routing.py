@@ -127,7 +127,7 @@ def test_a_table_is_what_it_says() -> None:
         "the table's grant",
         operations=frozenset({"chat"}), routes=frozenset({"fast", "main"}), aliases=True, tools=frozenset({"search"}), data="internal",
         regions=frozenset({"eu"}), max_output=900, max_cost=Cost(1, "USD"), audience=frozenset({"web"}), guards=frozenset({"pii"}),
-        scope="host", budgets=(Budget("grant:acme", 5, "USD", "day"),), replicas=2,
+        scope="host", budgets=(Budget("grant:acme", 5, "USD", "day", replicas=2),),
     )  # fmt: skip
     assert (opened.name, opened.version, opened.root_version, opened.issued, opened.not_after) == ("acme", 1, 1, NOW, NOW + 7 * DAY)
 
@@ -139,7 +139,7 @@ def test_an_issuers_ceiling_is_what_it_says() -> None:
         "the ceiling of the issuer 'ci'",
         operations=frozenset({"chat"}), routes=frozenset({"main"}), models=frozenset({"model-1"}), providers=frozenset({"example"}),
         tools=frozenset({"search"}), regions=frozenset({"eu"}), data="internal", max_output=900, max_cost=Cost(1, "USD"), scope="host",
-        budgets=(Budget("issuer:acme:ci", 5, "USD", "day"),), replicas=2,
+        budgets=(Budget("issuer:acme:ci", 5, "USD", "day", owner="the issuer ci (all capabilities that it minted)", replicas=2),),
     )  # fmt: skip
 
 

@@ -89,7 +89,8 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "a release under another root": (
         lambda: files(release=release_payload(canonical(table()), root_version=2)).open(), UntrustedTable,
-        "the routing table is refused: it was signed under root version 2, and the root is version 1: sign it again",
+        ('the routing table is refused: it was signed under root version 2, and the root is version 1: deploy the roots that follow '
+         '(Trust.pinned(..., updates="roots")), or the folder is missing one'),
     ),
     "a root that ends before it begins": (
         lambda: parse_root(canonical(root_payload(not_after=NOW - DAY))), Refused,

@@ -107,13 +107,13 @@ def test_a_ceiling_with_every_field() -> None:
         max_output=900,
         max_cost=Cost(1, "USD"),
         scope="host",
-        budgets=(Budget("issuer:acme:ci", 5, "USD", "day"),),
-        replicas=2,
+        budgets=(Budget("issuer:acme:ci", 5, "USD", "day", owner="the issuer ci (all capabilities that it minted)", replicas=2),),
     )
     plain = full_root()
     plain["issuers"]["ci"]["ceiling"] = {"budget": {"amount": 5, "currency": "USD", "per": "week"}}
     ceiling = parse_root(canonical(plain)).issuers["ci"].ceiling
-    assert ceiling == Permission("the ceiling of the issuer 'ci'", budgets=(Budget("issuer:acme:ci", 5, "USD", "week"),))
+    weekly = Budget("issuer:acme:ci", 5, "USD", "week", owner="the issuer ci (all capabilities that it minted)")
+    assert ceiling == Permission("the ceiling of the issuer 'ci'", budgets=(weekly,))
 
 
 def test_an_issuers_digest_is_over_its_record_and_its_keys() -> None:
