@@ -132,7 +132,11 @@ class Copy:
         sys.dont_write_bytecode = True
         import pytest
 
-        code = int(pytest.main([*OPTIONS, *tests]))
+        try:
+            code = int(pytest.main([*OPTIONS, *tests]))
+        except pytest.PytestUnraisableExceptionWarning:  # at the very end: what a test left open when it failed
+            traceback.print_exc()
+            code = FAILED
         package = sys.modules.get("saferoute")
         if package is not None and not str(package.__file__).startswith(str(self.folder)):
             print("the tests did not load the copied package")

@@ -73,7 +73,7 @@ def test_mint_says_what_the_roots_ceiling_leaves(run: Commands) -> None:
     assert first.endswith(", minted by agents, 1 block")
     assert [line for line in lines if line.startswith(("  may do", "  budget"))] == [
         "  may do: chat",
-        "  budget: $5.00 each day, shared by all that is made of it",
+        "  budget of the issuer agents (all capabilities that it minted): $5.00 each day",
         "  budget: 3 calls in all, shared by all that is made of it",
     ]
 

@@ -106,6 +106,11 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         ('No key for openai in memory. Use secrets="env", saferoute.keys.add("openai", store=Secrets.vault("/a b/v.json", '
          "key_file=\"/k\")), or `python -m saferoute keys add openai --vault '/a b/v.json' --passphrase-file /k`."),
     ),
+    "a vault with letters beyond ASCII": (
+        lambda: raised(str(sources(MemorySource(()), places=[VaultPlace("/é.json", key_file="/ü k")]).missing("openai", origin=API))), SecretError,
+        ('No key for openai in memory. Use secrets="env", saferoute.keys.add("openai", store=Secrets.vault("/é.json", '
+         "key_file=\"/ü k\")), or `python -m saferoute keys add openai --vault '/é.json' --passphrase-file '/ü k'`."),
+    ),
     "the default vault": (
         lambda: raised(str(sources(MemorySource(()), places=[VaultPlace()]).missing("x", origin=OTHER))), SecretError,
         ('No key for x in memory. Use saferoute.keys.add("x", origins="https://other.example", store="vault"), `python -m '
