@@ -126,6 +126,13 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
          'secrets=Secrets.from_aws_profile(origins="https://bedrock-runtime.us-east-1.amazonaws.com"). A stored AWS key is '
          "ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN behind it for temporary keys."),
     ),
+    "an AWS key for nowhere yet": (
+        lambda: raised(str(sources(MemorySource(()), places=[DefaultPlace()]).missing("aws", signs=True))), SecretError,
+        ('No key for aws in memory. Use saferoute.keys.add("aws", origins="https://..."), `python -m saferoute keys add aws '
+         '--origin https://...`, secrets=Secrets.from_aws_env(origins="https://..."), or '
+         'secrets=Secrets.from_aws_profile(origins="https://..."). A stored AWS key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, '
+         "with :SESSION_TOKEN behind it for temporary keys."),
+    ),
     "an AWS key of another name": (
         lambda: raised(str(sources(MemorySource(()), places=[*Secrets.from_aws_env(origins=AWS, name="x").places, *Secrets.from_aws_profile(origins=AWS, name="x").places]).missing("x", origin=AWS, signs=True))), SecretError,
         ("No key for x in memory. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY before the client is made, or use "
