@@ -55,7 +55,7 @@ def our_frames(error: BaseException) -> Iterator[tuple[str, str]]:
         return
     try:
         whole: Any = traceback.TracebackException.from_exception(error, capture_locals=True)
-    except AttributeError:  # something in a test's own frames, half made, that cannot be shown
+    except (AttributeError, RecursionError):  # something in a test's own frames that cannot be shown: half made, or a thousand deep
         return
     seen: set[int] = set()
     todo = [whole]

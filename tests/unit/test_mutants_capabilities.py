@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from saferoute.capabilities.authorise import Asked, Authorisation, authorise, reaches, sizes_input
+from saferoute.capabilities.caveats import Claims
 from saferoute.capabilities.chain import check_now, verify_chain
+from saferoute.capabilities.mint import extend
 from saferoute.capabilities.options import claims_from
 from saferoute.capabilities.proof import Proof, prove
-from saferoute.capabilities.token import read_chain
+from saferoute.capabilities.token import read_chain, read_holder
 from saferoute.errors import CapabilityExpired, CapabilityForbidden, CapabilityInvalid, RequestError, SaferouteError, UnknownOption
 from saferoute.values.http import NetClass
 from saferoute.values.permission import Budget, Cost, Permission
@@ -251,6 +253,19 @@ CASES: dict[str, tuple[Callable[[], object], type[SaferouteError], str]] = {
         ("ceiling: the capability token is refused: it gives out more calls than its issuer may by the trust root: mint it "
          "with less"),
     ),
+    "the longest holder": (
+        lambda: read_holder("srcap1h." + "A" * 8_184), CapabilityInvalid,
+        "encoding: the capability token is refused: the seed has 6138 bytes instead of 32",
+    ),
+    "a longer holder": (
+        lambda: read_holder("srcap1h." + "A" * 8_185), CapabilityInvalid,
+        ("form: the capability token is refused: it is no holder's form: that begins with \"srcap1h.\", and "
+         "Capability.to_holder() makes it"),
+    ),
+    "an issuer's claim in a second block": (
+        lambda: extend(read_chain(chain()), HOLDERS[0], Claims(issuer="acme"), HOLDERS[1].public_key.raw), CapabilityInvalid,
+        "claim: the capability token is refused: block 2 has the claim iss, which only the issuer's block may have",
+    ),
     "an unknown claim": (
         lambda: verify_chain(chain(root(), {"x" * 50: 1}), issuers()), CapabilityInvalid,
         ("claim: the capability token is refused: block 2 has the claim 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', which "
@@ -355,3 +370,5 @@ def test_a_call_at_its_exact_bounds_passes() -> None:
     assert replace(ASKS, input_bytes=1, max_output=1, answers=2).cost_at(PRICED) == 22_000
     assert replace(ASKS, input_bytes=1, max_output=1, by_reference=True).cost_at(PRICED) is None
     assert replace(ASKS, max_output=1).cost_at(PRICED) is None
+    free = replace(ROW, prices=Prices("USD", input=2_000, output=0))
+    assert replace(ASKS, input_bytes=1, max_output=5, answers=2).cost_at(free) == 2_000

@@ -89,8 +89,30 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "a release under another root": (
         lambda: files(release=release_payload(canonical(table()), root_version=2)).open(), UntrustedTable,
-        ('the routing table is refused: it was signed under root version 2, and the root is version 1: deploy the roots that follow '
-         '(Trust.pinned(..., updates="roots")), or the folder is missing one'),
+        ("the routing table is refused: it was signed under root version 2, and the root is version 1: deploy the roots "
+         'that follow (Trust.pinned(..., updates="roots")), or the folder is missing one'),
+    ),
+    "a release under an older root": (
+        lambda: files(root=root_payload(version=2), release=release_payload(canonical(table()), root_version=1)).open(), UntrustedTable,
+        "the routing table is refused: it was signed under root version 1, and the root is version 2: sign it again",
+    ),
+    "a stranger's release": (
+        lambda: files(signers=(STRANGER,)).open(), UntrustedTable,
+        "the routing table is refused: 0 of the 1 signatures that are needed are there",
+    ),
+    "a stranger's release under a root that is not known": (
+        lambda: files(release=release_payload(canonical(table()), root_version=2), signers=(STRANGER,)).open(), UntrustedTable,
+        ("the routing table is refused: 0 of the 1 signatures that are needed are there; it names root version 2, and this "
+         'client knows version 1: deploy the roots that follow (Trust.pinned(..., updates="roots")), or the folder is '
+         "missing one"),
+    ),
+    "a stranger's release of another name under such a root": (
+        lambda: files(release=release_payload(canonical(table()), root_version=2, name="other"), signers=(STRANGER,)).open(), UntrustedTable,
+        "the routing table is refused: 0 of the 1 signatures that are needed are there",
+    ),
+    "a stranger's nonsense": (
+        lambda: files(release=b"{}", signers=(STRANGER,)).open(), UntrustedTable,
+        "the routing table is refused: 0 of the 1 signatures that are needed are there",
     ),
     "a root that ends before it begins": (
         lambda: parse_root(canonical(root_payload(not_after=NOW - DAY))), Refused,
