@@ -34,6 +34,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.taken: list[bytes] = []
+        self.heard = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._take, daemon=True)
@@ -50,6 +51,7 @@ class Sink:
             with suppress(OSError):
                 data = one.recv(65_536)
             self.taken.append(data)
+            self.heard.set()
             one.close()
 
     def stop(self) -> None:
@@ -148,6 +150,7 @@ def test_the_sink_would_notice(sink: Sink) -> None:
     mine = Sink()
     with socket.create_connection(("127.0.0.1", mine.port)) as sock:
         sock.sendall(b"hello")
+        assert mine.heard.wait(5)
     mine.stop()
     assert mine.taken == [b"hello"]
 
