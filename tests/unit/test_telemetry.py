@@ -86,7 +86,7 @@ def test_a_cut_stream_and_one_that_is_left_end_their_spans(watched: Watched) -> 
 
 
 def test_telemetry_false_is_silent(watched: Watched) -> None:
-    watched.face.client._core.telemetry = False
+    watched.face.client._core.shared.telemetry = False
     watched.face.chat("row/m-1", "hi")
     assert watched.exporter.get_finished_spans() == ()
 
