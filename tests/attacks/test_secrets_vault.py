@@ -221,3 +221,8 @@ def test_errors_show_neither_key_nor_passphrase() -> None:
     with pytest.raises(SecretStoreLocked) as locked:
         vault.unlock(replace(sealed, check=bytes(32)), Passphrase(PHRASE))
     assert_not_shown(locked.value, PHRASE)
+
+
+def test_a_name_that_is_not_there_opens_nothing() -> None:
+    sealed, key = two_records()
+    assert vault.open_record(sealed, key, "absent") is None
