@@ -30,7 +30,7 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-_BULKY = frozenset({"conformance", "test_attack_register.py"})
+_BULKY = frozenset({"conformance", "architecture", "examples", "test_canary_everywhere.py", "test_nothing_listens.py"})
 _homes: list[str] = []
 
 
@@ -85,7 +85,7 @@ pytest_collect_file = (_docstrings + _pages).pytest()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what reads megabytes, the whole corpus, or examples made by chance: `make test` runs those by themselves, without coverage.
+    """Mark what reads megabytes, the corpus or the whole source, and examples made by chance: `make test` runs those without coverage.
 
     Coverage would take most of their time, and what counts as covered must not depend on chance.
     """

@@ -89,16 +89,20 @@ def parse_origin(text: str) -> Origin:
     if port_text and port == _DEFAULT_PORT[scheme]:
         raise refuse("leave out the scheme's own port")
     bare = host[1:-1] if host.startswith("[") else host
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        address = None
+    address = _address(bare) if bare[-1].isdigit() or host.startswith("[") else None  # no address ends in a letter but one in brackets
     if address is not None:
         if str(address) != bare or (address.version == 6) != host.startswith("["):  # noqa: PLR2004
             raise refuse("the IP address is not in its canonical form")
         return Origin(scheme, bare, port, is_ip=True)
     _check_name(host, refuse)
     return Origin(scheme, host, port, is_ip=False)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def _check_name(host: str, refuse: object) -> None:
