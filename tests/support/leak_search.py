@@ -55,7 +55,7 @@ def our_frames(error: BaseException) -> Iterator[tuple[str, str]]:
         return
     try:
         whole: Any = traceback.TracebackException.from_exception(error, capture_locals=True)
-    except (AttributeError, RecursionError):  # something in a test's own frames that cannot be shown: half made, or a thousand deep
+    except (AttributeError, RecursionError, ValueError):  # what cannot be shown: half made, a thousand deep, thousands of digits
         return
     seen: set[int] = set()
     todo = [whole]
