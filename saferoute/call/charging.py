@@ -97,9 +97,9 @@ def charge_for(
         check_scope(permission, store.scope)
         accounts += accounts_of(permission, asked.now)
     worst = {
-        target.id: Cost(most, target.prices.currency)
+        target.id: Cost(most, target.prices.currency if target.prices is not None else "USD")
         for target in targets
-        if target.prices is not None and (most := asked.cost_at(target)) is not None
+        if (most := asked.cost_at(target)) is not None  # without prices only 0 is known
     }
     return Charge(store, merged(accounts), worst, once)
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
 
+from saferoute.call.admission import affordable, bounded, check_provider_options, check_route
 from saferoute.call.charging import charge_for
 from saferoute.call.operation import Bound, OperationCall
 from saferoute.call.prepare import recheck
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, authorise, tightest_output
 from saferoute.capabilities.extras import repricing
-from saferoute.errors import BudgetExceeded, CapabilityForbidden, NoRoute, UnknownOption
+from saferoute.errors import CapabilityForbidden
 from saferoute.providers.operations.contract import (
     CountRequest,
     EmbedRequest,
@@ -23,7 +24,6 @@ from saferoute.providers.operations.contract import (
     SpeakRequest,
     TranscribeRequest,
 )
-from saferoute.providers.writing import namespaces
 from saferoute.routing.resolve import resolve
 from saferoute.values.events import Notice
 from saferoute.values.options import check_operation_options
@@ -37,14 +37,12 @@ if TYPE_CHECKING:
     from saferoute.routing.table import RoutingTable
     from saferoute.values.permission import Permission
     from saferoute.values.request import DataLabel
-    from saferoute.values.target import Prices, Target
+    from saferoute.values.target import Target
 
 __all__ = ["prepare_operation"]
 
 R = TypeVar("R")
 
-_DEFAULT_ATTEMPTS: Final = 3
-_UNBOUNDED: Final = 100
 _NANO: Final = 1_000_000_000
 _AROUND: Final = 16  # tokens that a model's template puts around a text, at most
 _CALLED: Final[Mapping[str, str]] = {"models": "available_models", "image": "generate_image"}  # where the client's method differs
@@ -65,7 +63,7 @@ def prepare_operation(
 
     Args:
         snapshot: table, trust and the client's defaults.
-        operation: what to do; the grant has to name it.
+        operation: what to do.
         route: alias, row id or provider/model; for "models" also a provider.
         request: what is asked.
         build: makes the result.
@@ -78,9 +76,7 @@ def prepare_operation(
     """
     table, now = snapshot.opened.table, snapshot.clock()
     snapshot.opened.check(now)
-    if not isinstance(route, str):
-        msg = f"the route must be a str, the name of a route, not {type(route).__name__}"
-        raise NoRoute(msg)
+    check_route(route)
     called = _CALLED.get(operation, operation)
     checked = check_operation_options(options, called)
     wishes = {name: checked[name] for name in ("provider_options", "on_unsupported") if name in checked}
@@ -98,7 +94,7 @@ def prepare_operation(
     if isinstance(request, CountRequest):
         request = replace(request, chat=replace(request.chat, data=checked.get("data") or snapshot.data, **wishes))
     resolved = snapshot.opened.running(_provider_rows(table, route) if operation == "models" else resolve(table, route))
-    _check_provider_options(request, resolved)
+    check_provider_options(request, resolved)
     permissions = powers.permissions
     _check_bound(permissions, operation, called)
     asked = replace(
@@ -112,15 +108,11 @@ def prepare_operation(
         asked = replace(asked, request=asking())
     targets = authorise(permissions, asked, resolved, trust=snapshot.authority.trust).targets
     if checked.get("max_cost") is not None:
-        targets = _affordable(route, request, targets, checked["max_cost"])
+        targets = affordable(asked, targets, checked["max_cost"], fix="send less, or pass a higher max_cost")
     notices: tuple[Notice, ...] = ()
     if operation == "embed":
         targets, notices = _of_one_model(targets)
-    alias = table.aliases.get(route)
-    if alias is not None and alias.deadlines is not None:
-        targets = tuple(replace(target, deadlines=alias.deadlines) for target in targets)
-    most = alias.max_attempts if alias else None  # what is signed is an upper bound
-    attempts = min(checked.get("max_attempts") or most or _DEFAULT_ATTEMPTS, most or _UNBOUNDED)
+    targets, attempts = bounded(table, route, targets, checked)
     return OperationCall(
         operation,
         route,
@@ -133,7 +125,7 @@ def prepare_operation(
         snapshot.codec,
         partial(recheck, snapshot, powers),
         snapshot.random,
-        _bound_of(request, targets, permissions, checked.get("max_cost")),
+        _bound_of(asked, targets, permissions, checked.get("max_cost")),
         charge_for(snapshot.accounts, permissions, asked, targets, powers.once),
     )
 
@@ -148,14 +140,6 @@ def _provider_rows(table: RoutingTable, name: str) -> tuple[Target, ...]:
         if owned:
             return (owned[0],)
     return resolve(table, name)
-
-
-def _check_provider_options(request: OperationRequest, targets: tuple[Target, ...]) -> None:
-    known = {name for target in targets for name in namespaces(target)}
-    unknown = request.provider_options.keys() - known
-    if unknown:
-        msg = f"provider_options for {', '.join(sorted(map(repr, unknown)))}, but this route goes to {', '.join(sorted(map(repr, known)))}"
-        raise UnknownOption(msg)
 
 
 def _check_bound(permissions: tuple[Permission, ...], operation: Operation, called: str) -> None:
@@ -197,45 +181,13 @@ def _input_size(request: OperationRequest) -> tuple[int, bool]:
             assert_never(known)
 
 
-def _affordable(route: str, request: OperationRequest, targets: tuple[Target, ...], max_cost: Decimal) -> tuple[Target, ...]:
-    size, unknown = _input_size(request)
-    costs = [None if unknown else _worst_case(target, size) for target in targets]
-    affordable = tuple(target for target, cost in zip(targets, costs, strict=True) if cost is not None and cost <= max_cost * _NANO)
-    if affordable:
-        return affordable
-    sums = [cost for cost in costs if cost is not None]
-    why = "is not known (no price in US dollars, or what is billed is no text)"
-    if sums:
-        why = f"is {min(sums) / _NANO:.6f}"
-    raise BudgetExceeded(
-        f"max_cost={max_cost} does not cover this call on {route!r}: its worst case {why}; send less, or pass a higher max_cost",
-        code="max_cost",
-    )
-
-
-def _worst_case(target: Target, size: int) -> int | None:
-    if size == 0:
-        return 0
-    prices = target.prices
-    return None if prices is None or prices.currency != "USD" else _dearest(prices, size)
-
-
-def _dearest(prices: Prices, size: int) -> int | None:
-    if prices.input is None:
-        return None
-    return size * max(prices.input, prices.cache_read or 0, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
-
-
-def _bound_of(
-    request: OperationRequest, targets: tuple[Target, ...], permissions: tuple[Permission, ...], max_cost: Decimal | None
-) -> Bound | None:
+def _bound_of(asked: Asked, targets: tuple[Target, ...], permissions: tuple[Permission, ...], max_cost: Decimal | None) -> Bound | None:
     """What the call may cost, wherever it is answered: all rows that are left have prices, in the bound's currency."""
     amounts = [] if max_cost is None else [int(max_cost * _NANO)]
     amounts += [one.max_cost.amount for one in permissions if one.max_cost is not None]
-    size, unknown = _input_size(request)
-    if not amounts or unknown or not size:
+    if not amounts or asked.by_reference or not asked.input_bytes:
         return None
-    known = ((target.id, _dearest(target.prices, size)) for target in targets if target.prices is not None)
+    known = ((target.id, asked.cost_at(target)) for target in targets)
     return Bound(min(amounts), {name: most for name, most in known if most is not None})
 
 

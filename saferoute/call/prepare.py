@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from saferoute.call.admission import affordable, bounded, check_provider_options, check_route
 from saferoute.call.charging import charge_for
 from saferoute.call.flow import Call
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
-from saferoute.errors import BudgetExceeded, InvalidMessages, NoRoute, RequestError, UnknownOption, UnsupportedParameter
+from saferoute.errors import InvalidMessages, RequestError, UnsupportedParameter
 from saferoute.providers.fitting import fit
-from saferoute.providers.writing import namespaces
 from saferoute.routing.resolve import resolve
 from saferoute.values.conversation import messages_from
 from saferoute.values.events import Notice
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshot", "prepare"]
 
-_DEFAULT_ATTEMPTS: Final = 3
-_UNBOUNDED: Final = 100
-_NANO: Final = 1_000_000_000
 _ADDED: Final = 512
 """Tokens that a provider puts before a request with tools, or with a schema, to explain them to the model; Anthropic bills up to 346."""
 
@@ -102,9 +99,7 @@ def prepare(
     """
     table, now = snapshot.opened.table, snapshot.clock()
     snapshot.opened.check(now)
-    if not isinstance(route, str):
-        msg = f"the route must be a str, the name of a route, not {type(route).__name__}"
-        raise NoRoute(msg)
+    check_route(route)
     checked = check_options(options) if options else {}
     fields = {name: value for name, value in checked.items() if name in _REQUEST_FIELDS}
     request = ChatRequest(messages_from(messages, system=system), output=output.schema if output else None, stream=stream, **fields)
@@ -118,7 +113,7 @@ def prepare(
         msg = "n makes several whole answers, which a stream cannot hold: call client.chat, or stream without n"
         raise RequestError(msg)
     resolved = snapshot.opened.running(resolve(table, route))
-    _check_provider_options(request, resolved)
+    check_provider_options(request, resolved)
     permissions = powers.permissions
     request, notices = _fill_bounds(permissions, request, resolved)
     priced = max_cost is not None or (bool(permissions) and sizes_input(permissions))
@@ -127,12 +122,8 @@ def prepare(
         asked = replace(asked, request=asking())
     targets = authorise(permissions, asked, resolved, trust=snapshot.authority.trust).targets
     if max_cost is not None:
-        targets = _affordable(asked, targets, max_cost)
-    alias = table.aliases.get(route)
-    if alias is not None and alias.deadlines is not None:
-        targets = tuple(replace(target, deadlines=alias.deadlines) for target in targets)
-    most = alias.max_attempts if alias else None  # what is signed is an upper bound
-    attempts = min(checked.get("max_attempts") or most or _DEFAULT_ATTEMPTS, most or _UNBOUNDED)
+        targets = affordable(asked, targets, max_cost, fix="pass a lower max_output_tokens, or a higher max_cost")
+    targets, attempts = bounded(table, route, targets, checked)
     return Call(
         route,
         request,
@@ -175,14 +166,6 @@ def _check_choice(request: ChatRequest) -> None:
         raise InvalidMessages(msg)
 
 
-def _check_provider_options(request: ChatRequest, targets: tuple[Target, ...]) -> None:
-    known = {name for target in targets for name in namespaces(target)}
-    unknown = request.provider_options.keys() - known
-    if unknown:
-        msg = f"provider_options for {', '.join(sorted(map(repr, unknown)))}, but this route goes to {', '.join(sorted(map(repr, known)))}"
-        raise UnknownOption(msg)
-
-
 def _fill_bounds(
     permissions: tuple[Permission, ...], request: ChatRequest, targets: tuple[Target, ...]
 ) -> tuple[ChatRequest, tuple[Notice, ...]]:
@@ -222,29 +205,6 @@ def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[
         table_version=snapshot.opened.table.version,
         now=now,
     )
-
-
-def _affordable(asked: Asked, targets: tuple[Target, ...], max_cost: Decimal) -> tuple[Target, ...]:
-    """The rows where the call's worst case is within what the caller allows.
-
-    Raises:
-        BudgetExceeded: for none.
-    """
-    limit = max_cost * _NANO
-    costs = [asked.cost_at(target) if target.prices is not None and target.prices.currency == "USD" else None for target in targets]
-    affordable = tuple(target for target, cost in zip(targets, costs, strict=True) if cost is not None and cost <= limit)
-    if not affordable:
-        known = [cost for cost in costs if cost is not None]
-        unknown = (
-            "its worst case is not known (no price in US dollars, no output bound, pictures, sound or documents, or provider_options "
-            "that may change the price)"
-        )
-        why = f"its worst case is {min(known) / _NANO:.6f}" if known else unknown
-        msg = (
-            f"max_cost={max_cost} does not cover this call on {asked.route!r}: {why}; pass a lower max_output_tokens, or a higher max_cost"
-        )
-        raise BudgetExceeded(msg, code="max_cost")
-    return affordable
 
 
 def _input_size(snapshot: Snapshot, request: ChatRequest, targets: tuple[Target, ...]) -> tuple[int, bool]:

@@ -176,6 +176,8 @@ def worst_case_debits(accounts: Sequence[Account], cost: Cost | None) -> tuple[D
 
 
 def _worst(account: Account, cost: Cost | None) -> int:
+    if cost is not None and not cost.amount:
+        return 0  # nothing that could be billed, in whatever currency
     if cost is None or cost.currency != account.unit:
         raise BudgetExceeded(
             f"{account.owner}: what this call may cost is not known in {account.unit}, so its budget cannot be kept: give the row prices "

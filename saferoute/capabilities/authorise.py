@@ -175,6 +175,8 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
     """
     prices = target.prices
     most = output_bound(None, target, max_output)
+    if not input_bytes and not by_reference and most == 0:
+        return 0  # counting, and asking for the list of models: nothing that could be billed
     if prices is None or prices.input is None or most is None or by_reference or (prices.output is None and most):
         return None
     dearest = max(prices.input, prices.cache_read or 0, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
@@ -314,7 +316,8 @@ def _cost_refusal(limit: Cost | None, source: str, asked: Asked, target: Target)
 
 
 def _row_cost(currency: str, asked: Asked, target: Target) -> int | None:
-    return asked.cost_at(target) if target.prices is not None and target.prices.currency == currency else None
+    cost = asked.cost_at(target)
+    return cost if not cost or (target.prices is not None and target.prices.currency == currency) else None
 
 
 def _asked_output(asked: Asked) -> str:

@@ -53,6 +53,8 @@ _ELSEWHERE: Mapping[str, re.Pattern[str]] = MappingProxyType(
 )
 
 _PLAIN: Final = Profile()
+_NO_QUIRKS: Final = Quirks()
+_DEFAULT_CLOCKS: Final = Deadlines()
 
 
 def is_passable(name: str) -> bool:
@@ -133,10 +135,10 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         max_output=row.get("max_output"),
         default_max_output=row.get("default_max_output"),
         extra_params=frozenset(row.get("extra_params", ())),
-        quirks=Quirks(**row.get("quirks", {})),
+        quirks=Quirks(**row["quirks"]) if "quirks" in row else _NO_QUIRKS,
         profile=profile,
         prices=Prices(**row["prices"]) if "prices" in row else None,
-        deadlines=compile_deadlines(row.get("deadlines", {}), Deadlines()),
+        deadlines=compile_deadlines(row.get("deadlines", {}), _DEFAULT_CLOCKS),
         region=row.get("region", ""),
         digest=hashlib.sha256(write_parsed(row)).hexdigest(),
     )

@@ -73,6 +73,8 @@ def _settings(lines: list[str], profile: str) -> dict[str, str] | str | None:
     inside, last = False, ""
     for number, whole in enumerate(lines, start=1):
         line = whole.removesuffix("\r")
+        if "\r" in line:  # AWS' own reader takes it for the end of a line
+            return f"line {number} holds a carriage return that does not end it"
         if not line.strip() or line.lstrip().startswith(("#", ";")):
             continue
         if line.startswith("["):

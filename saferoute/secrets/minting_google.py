@@ -92,11 +92,11 @@ def workload(spec: CredentialSpec, material: Secret | None, now: float) -> Recip
     if account is None:
         return federated
     # The step's own origin is declared by the row; without one, the row's own is asked.
-    asked_for = json.dumps({"delegates": None, "scope": wanted.split(), "lifetime": "3600s"}).encode("ascii")
+    asked_for = Hidden(json.dumps({"delegates": None, "scope": wanted.split(), "lifetime": "3600s"}).encode("ascii"))
     presented = ("authorization", Hidden(b"Bearer " + reveal(federated.secret)))
     path = f"/v1/projects/-/serviceAccounts/{quote(account, safe='@')}:generateAccessToken"
     where = spec.more_origins[0] if spec.more_origins else ""
-    answer = yield MintRequest("POST", path, (("content-type", "application/json"),), Hidden(asked_for), (presented,), where)
+    answer = yield MintRequest("POST", path, (("content-type", "application/json"),), asked_for, (presented,), where)
     return _impersonated(spec, answer, now)
 
 

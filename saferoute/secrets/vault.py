@@ -189,6 +189,7 @@ def with_record(vault: SealedVault, key: VaultKey, record: SecretRecord, *, rand
     aead_key, commitment = _record_keys(key, salt, bound)
     plain = key_to_store(record.secret) + (b"" if previous is None else b"\n" + key_to_store(previous.secret))
     data = AESGCM(aead_key).encrypt(nonce, plain, TAG + bound)
+    del plain  # a traceback of what may still be refused below does not hold it
     sealed = SealedRecord(name, origins, record.revision, salt, nonce, commitment, data, until)
     return _sealed(key, vault.kdf, vault.salt, tuple(sorted([*others, sealed], key=lambda one: one.name)))
 

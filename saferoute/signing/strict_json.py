@@ -104,12 +104,18 @@ def _integer(text: str) -> int:
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float, parse_int=_integer)
 
 
-def _check_depth(value: StrictJson, left: int) -> None:
-    if left == 0:
-        raise Refused("it is nested too deeply")
-    for item in value.values() if isinstance(value, dict) else value:  # type: ignore[union-attr]  # containers only
-        if isinstance(item, (dict, list)):
-            _check_depth(item, left - 1)
+def _check_depth(value: StrictJson, most: int) -> None:
+    level = [value]  # the containers at one depth; going down level by level takes no call per container
+    for _ in range(most):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if type(container) is dict else container)  # type: ignore[union-attr]  # containers only
+            if type(item) is dict or type(item) is list
+        ]
+        if not level:
+            return
+    raise Refused("it is nested too deeply")
 
 
 def _check_value(value: object, left: int) -> None:

@@ -25,6 +25,9 @@ MOST_ERRORS = 300
 ON_PURPOSE = {
     "test_a_key_in_the_place_of_its_source_is_not_repeated": "the caller's own frame has the key in the wrong place; the message does not",
     "test_a_passphrase_is_not_shown": "the argument of Secrets.vault is a plain str when it is refused; the message does not show it",
+    "test_a_path_that_could_be_something_else_is_refused": "the secret that the test stores is the same text as the path in the table",
+    "test_a_reference_is_never_resolved": "the secret that the test stores is the same text as its reference",
+    "test_d11_no_reader_takes_what_is_another_readers[keyring entry-": "the test hands a stored key's document to every other reader",
 }
 
 
@@ -118,6 +121,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} leaves a secret behind:\n" + "\n".join(leaks[:5])
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that began this one, if there is one."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        watch = session.config.stash[WATCH]
+        output["canary"] = (watch.tests, watch.taken, watch.searched, list(watch.found))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up what the processes of a parallel run saw."""
+    watch = node.config.stash[WATCH]
+    tests, taken, searched, found = node.workeroutput.get("canary", (0, 0, 0, []))
+    watch.tests += tests
+    watch.taken += taken
+    watch.searched += searched
+    watch.found += found
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -25,6 +25,12 @@ LISTENING = frozenset({"socket.bind", "socket.listen"})
 MAY_LISTEN = ("saferoute/testing/",)
 # The one place that starts a process, where the caller's source names the command.
 MAY_START = ("saferoute/drivers/credential_process.py",)
+# Tests that make it happen.
+ON_PURPOSE = {
+    "test_d10_the_watch_would_notice": "plants a module that listens, to see that this is noticed",
+    "test_the_watch_notices_a_process": "plants a module that starts a process",
+    "test_the_allow_list": "imports the keyring library's module for macOS on any system; ctypes looks for a library by starting ldconfig",
+}
 
 
 def culprit(frame: FrameType | None) -> str:
@@ -91,6 +97,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Fail a test in which the package listened or started a process."""
     report = yield
     watch = item.config.stash[WATCH]
+    if any(name in item.nodeid for name in ON_PURPOSE):
+        watch.found.clear()
     if watch.found:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: " + "; ".join(watch.found)

@@ -188,6 +188,7 @@ def test_nothing_is_followed(tmp_path: Path, setting: str, says: str) -> None:
         ("[default]\n[other]\n[default]\n", "line 3 begins the profile a second time"),
         ("[default\naws_access_key_id = canary\n", "line 1 begins with [ and is no heading"),
         ("[default] x\n", "line 1 begins with [ and is no heading"),
+        ("[default]\n;\r :\n", "line 2 holds a carriage return that does not end it"),
         ("[a[default]]\n", "line 1 begins with [ and is no heading"),
         (b"[default]\naws_access_key_id = canary\xff\n", "the file is not UTF-8"),
     ],
