@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from saferoute.values.permission import Permission
     from saferoute.values.target import Prices, Target
 
-__all__ = ["Charge", "charge_for", "charged", "cost_in", "counted", "in_all"]
+__all__ = ["Charge", "charge_for", "charged", "cost_in", "counted", "in_all", "is_free"]
 
 R = TypeVar("R")
 
@@ -125,7 +125,7 @@ def charged(charge: Charge, target: Target, progress: Progress, attempt: Flow[R]
         result = yield from attempt
     except (SaferouteError, Abandoned) as error:
         cost, sent = progress.billed, True
-        if _is_free(error, progress):
+        if is_free(error, progress):
             cost, sent = in_all(progress.paid), bool(progress.paid)
         progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, cost, sent=sent))
         raise
@@ -154,7 +154,7 @@ def counted(charge: Charge, progress: Progress, exchange: Flow[R]) -> Flow[R]:
     try:
         found = yield from exchange
     except (SaferouteError, Abandoned) as error:
-        amounts = settled_amounts(debits, None, sent=not _is_free(error, progress))
+        amounts = settled_amounts(debits, None, sent=not is_free(error, progress))
         progress.now = yield from settle(charge.store, held.reservation, amounts)
         raise
     progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, None, sent=True))
@@ -167,7 +167,7 @@ def in_all(costs: tuple[Cost | None, ...]) -> Cost | None:
     return Cost(sum(cost.amount for cost in known), known[0].currency) if known and len(known) == len(costs) else None
 
 
-def _is_free(error: SaferouteError | Abandoned, progress: Progress) -> bool:
+def is_free(error: SaferouteError | Abandoned, progress: Progress) -> bool:
     """Whether it is certain that, for the request under way, the provider did nothing that it could bill."""
     if progress.billed is not None or isinstance(error, _BILLED):
         return False

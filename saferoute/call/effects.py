@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
+    from saferoute.errors import SaferouteError
     from saferoute.values.account import AccountStore, Debit
     from saferoute.values.events import StreamEvent
     from saferoute.values.http import Clocks, Head, HttpRequest
+    from saferoute.values.limits import Busy, Draw, Lease, LimitStore
 
 __all__ = [
     "Abandoned",
+    "Acquire",
+    "Acquired",
     "Answer",
     "Cancel",
     "Chunk",
@@ -26,21 +30,30 @@ __all__ = [
     "Finish",
     "Flow",
     "Opened",
+    "Race",
+    "Raced",
     "Read",
+    "Release",
     "Reserve",
     "Reserved",
     "Send",
     "Settle",
     "Sleep",
+    "Spawn",
     "Tick",
+    "acquire",
+    "adopted",
     "cancel",
     "emit",
     "finish",
+    "race",
     "read",
+    "release",
     "reserve",
     "send",
     "settle",
     "sleep",
+    "spawn",
 ]
 
 
@@ -105,7 +118,56 @@ class Settle:
     amounts: Sequence[int]
 
 
-Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish | Reserve | Settle
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Take from limits before a request leaves: from all of them, or from none.
+
+    Attributes:
+        store: where they are counted.
+        draws: what to take.
+        hold: seconds after which what is under way is forgotten, should this process die.
+    """
+
+    store: LimitStore
+    draws: Sequence[Draw]
+    hold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give back what is under way, and exchange estimates for what was used; see `LimitStore.release`."""
+
+    store: LimitStore
+    lease: Lease
+    used: Sequence[int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Run one flow, and a second one beside it if the first has not ended or shown anything after a while.
+
+    Each runs with an exchange of its own until it returns, fails, or has something to emit. The first that returns or wants to emit wins;
+    Abandoned is thrown into the other, which tidies up by effects. One that fails leaves the race to the other.
+
+    Attributes:
+        first: begins at once.
+        second: begins after `after` seconds, unless the first has ended or emitted by then.
+        after: seconds.
+    """
+
+    first: Flow[object]
+    second: Flow[object]
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Run a flow beside the call, and forget it: what it returns, emits and raises is discarded. It may be left out if too many run."""
+
+    flow: Flow[object]
+
+
+Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish | Reserve | Settle | Acquire | Release | Race | Spawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +201,37 @@ class Reserved:
     reservation: str
 
 
-Answer: TypeAlias = Tick | Opened | Chunk | Reserved
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """The lease, or the limit that has no room."""
+
+    now: float
+    outcome: Lease | Busy
+
+
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """How a race ended.
+
+    Attributes:
+        now: the time.
+        winner: 0 or 1; None if every flow that began has failed.
+        pending: what the winner wants to emit; its exchange is now the open one, and the rest of it is the caller's to run (`adopted`).
+            None if it has returned.
+        result: what the winner returned, if it has.
+        errors: what each flow failed with; None for one that did not fail, or never began.
+        began: whether the second flow began.
+    """
+
+    now: float
+    winner: int | None
+    pending: Emit | None
+    result: object
+    errors: tuple[SaferouteError | None, SaferouteError | None]
+    began: bool
+
+
+Answer: TypeAlias = Tick | Opened | Chunk | Reserved | Acquired | Raced
 R = TypeVar("R")
 Flow: TypeAlias = Generator[Effect, Answer, R]
 
@@ -192,3 +284,43 @@ def reserve(store: AccountStore, debits: Sequence[Debit], once: tuple[str, float
 def settle(store: AccountStore, reservation: str, amounts: Sequence[int]) -> Flow[float]:
     """Settle what was held back, and return the time."""
     return (yield Settle(store, reservation, amounts)).now
+
+
+def acquire(store: LimitStore, draws: Sequence[Draw], hold: float) -> Flow[Acquired]:
+    """Take from limits."""
+    return cast("Acquired", (yield Acquire(store, draws, hold)))
+
+
+def release(store: LimitStore, lease: Lease, used: Sequence[int | None]) -> Flow[float]:
+    """Give back what is under way, and return the time."""
+    return (yield Release(store, lease, used)).now
+
+
+def race(first: Flow[R], second: Flow[R], after: float) -> Flow[Raced]:
+    """Run a flow, and another one beside it if it takes long."""
+    return cast("Raced", (yield Race(first, second, after)))
+
+
+def spawn(flow: Flow[object]) -> Flow[float]:
+    """Run a flow beside this one, and return the time."""
+    return (yield Spawn(flow)).now
+
+
+def adopted(flow: Flow[R], pending: Effect) -> Flow[R]:
+    """Run the rest of a flow that another driver began.
+
+    Args:
+        flow: suspended at an effect.
+        pending: that effect.
+    """
+    effect = pending
+    try:
+        while True:
+            try:
+                answer = yield effect
+            except BaseException as error:  # noqa: BLE001  whatever the driver throws in is the flow's
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(answer)
+    except StopIteration as stop:
+        return cast("R", stop.value)

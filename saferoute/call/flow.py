@@ -6,13 +6,14 @@ consumer has seen an event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from typing_extensions import override
 
+from saferoute.call.balancing import Balancing
 from saferoute.call.charging import cost_in
-from saferoute.call.effects import emit, finish, read, send
+from saferoute.call.effects import emit, finish, read, send, spawn
 from saferoute.call.tries import Progress, id_of, tries
 from saferoute.errors import InvalidMessages, OutputInvalid
 from saferoute.errors.root import KEY_PREFIX
@@ -49,7 +50,7 @@ class Call:
     Attributes:
         route: the name that the caller asked for.
         request: what the caller means.
-        targets: the rows that may answer, authorised, in order of preference; at least one.
+        targets: the rows that may answer, authorised, in the table's order; at least one.
         max_attempts: how many requests the call may send.
         total: the whole call's allowance in seconds; None takes the first target's.
         output: what the answer must fit.
@@ -59,6 +60,8 @@ class Call:
         random: makes numbers in [0, 1).
         new_id: makes a unique id for answers that carry none.
         charge: what every attempt is charged to; None where nothing is counted.
+        balancing: what the choice of rows goes by.
+        shadow: a copy of the call for another row, whose answer is discarded; None for none.
     """
 
     route: str
@@ -73,6 +76,12 @@ class Call:
     random: Callable[[], float]
     new_id: Callable[[], str]
     charge: Charge | None = None
+    balancing: Balancing = field(default_factory=Balancing)
+    shadow: Call | None = None
+
+    def affords(self, target: Target) -> bool:  # noqa: ARG002  as `Tried`; a chat call's bound is its `balancing.cap`
+        """See `Tried`."""
+        return True
 
 
 class _Progress(Progress):
@@ -84,7 +93,13 @@ class _Progress(Progress):
     def begin(self) -> None:
         self.began = self.now
         self.head = None
+        self.first = None
         self.fold = Fold()
+
+    @override
+    def become(self, other: Progress) -> None:
+        super().become(other)
+        self.fold = cast("_Progress", other).fold
 
     @override
     def partial(self) -> PartialReply | None:
@@ -105,7 +120,13 @@ def call_flow(call: Call, now: float) -> Flow[Reply[object]]:
         ProviderError, TransportError, ProtocolError: with `attempts` holding every try. StreamInterrupted carries the partial answer.
         RequestError: when a dialect cannot express the request; nothing was sent.
     """
-    return tries(call, _Progress(now), _attempt)
+    return tries(call, _Progress(now), _attempt) if call.shadow is None else _with_copy(call, call.shadow, now)
+
+
+def _with_copy(call: Call, shadow: Call, now: float) -> Flow[Reply[object]]:
+    """The call, and its copy beside it; nothing waits for the copy."""
+    now = yield from spawn(call_flow(shadow, now))
+    return (yield from tries(call, _Progress(now), _attempt))
 
 
 def _attempt(call: Call, target: Target, progress: _Progress, total: float, deadline: float) -> Flow[Reply[object]]:
@@ -118,7 +139,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         msg = "the request cannot be written as JSON: a text holds a lone surrogate, a number is not finite, or a kept state was altered"
         raise InvalidMessages(msg) from error
     times = target.deadlines
-    clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline)
+    clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last)
     fold = progress.fold
     decoder = Decoder(codec.reader(target), target.provider_name)
     began = progress.now
@@ -136,13 +157,26 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         if events:
             fold.add(events)
             if call.request.stream:
-                held = yield from _show(held, events, progress)
+                held = yield from _show(held, events, progress, call, target)
             if decoder.failure is not None:
                 raise decoder.failure
     yield from finish()
     if request.n > 1 or request.logprobs is not None:
         notices += _fewer(request, fold.completed)
-    attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - began, id_of(opened.head))
+    usage = fold.completed.usage
+    progress.tokens, cost = usage.total_tokens, cost_of(usage, target.prices)
+    attempt = Attempt(
+        target.id,
+        target.model,
+        "ok",
+        opened.head.status,
+        progress.now - began,
+        id_of(opened.head),
+        progress.why,
+        progress.rejected,
+        progress.first,
+        cost,
+    )
     reply = _reply(call, target, progress, notices, attempt)
     if call.charge is not None:
         progress.billed = cost_in(reply.cost, target.prices)
@@ -154,7 +188,9 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     return reply
 
 
-def _show(held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progress: _Progress) -> Flow[list[StreamEvent[object]]]:
+def _show(
+    held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progress: _Progress, call: Call, target: Target
+) -> Flow[list[StreamEvent[object]]]:
     """Hand events to the consumer; the first ones wait for content, so that a fallback is possible until then."""
     if progress.visible:
         shown: Sequence[StreamEvent[object]] = events  # type: ignore[assignment]  # all but Completed, which goes below
@@ -163,6 +199,8 @@ def _show(held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progr
         if all(type(event) in {Started, Noticed} for event in held):
             return held
         shown = held
+        progress.first = progress.now - progress.began
+        call.balancing.health.first_token(target, progress.now, progress.first)
     if isinstance(events[-1], Completed):
         shown = shown[:-1]  # the consumer sees Finished in its place
     progress.visible = True
@@ -190,7 +228,7 @@ def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notic
         completed.finish_reason,
         completed.raw_finish_reason,
         completed.usage,
-        cost_of(completed.usage, target.prices),
+        attempt.cost,
         call.route,
         target.id,
         plain_name(started.model if started else "") or target.model,

@@ -7,10 +7,11 @@ counts: in the result's usage and cost, and against the call's bound, which keep
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from saferoute.call.balancing import Balancing
 from saferoute.call.charging import cost_in, counted, in_all
 from saferoute.call.effects import finish, read, send
 from saferoute.call.flow import plain_name
@@ -83,6 +84,7 @@ class OperationCall(Generic[R]):
         random: makes numbers in [0, 1).
         bound: what the call may cost; None for no bound, or an operation that costs nothing.
         charge: what every attempt is charged to; None where nothing is counted.
+        balancing: what the choice of rows goes by.
     """
 
     operation: Operation
@@ -98,6 +100,7 @@ class OperationCall(Generic[R]):
     random: Callable[[], float]
     bound: Bound | None = None
     charge: Charge | None = None
+    balancing: Balancing = field(default_factory=Balancing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class _Narrowed(Generic[R]):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        return self.progress.targets
+        return self.call.targets
 
     @property
     def max_attempts(self) -> int:
@@ -127,6 +130,17 @@ class _Narrowed(Generic[R]):
     def charge(self) -> Charge | None:
         return self.call.charge
 
+    @property
+    def route(self) -> str:
+        return self.call.route
+
+    @property
+    def balancing(self) -> Balancing:
+        return self.call.balancing
+
+    def affords(self, target: Target) -> bool:
+        return self.progress.affords(target)
+
 
 class _Progress(Progress):
     """What has happened in an operation so far.
@@ -137,14 +151,12 @@ class _Progress(Progress):
         answered: the plan's result, once it has one.
         lost: notices of what other targets answered in vain, and of what the transport did.
         spent: what that used, for each request.
-        targets: the rows that may answer; those that follow this one drop out as the bound is used up.
     """
 
-    __slots__ = ("_bound", "_plan", "_told", "answered", "lost", "spent", "step", "target", "targets")
+    __slots__ = ("_bound", "_plan", "_told", "answered", "lost", "spent", "step", "target")
 
-    def __init__(self, now: float, targets: tuple[Target, ...], bound: Bound | None) -> None:
+    def __init__(self, now: float, bound: Bound | None) -> None:
         super().__init__(now)
-        self.targets = targets
         self.target: Target | None = None
         self.step: Step[Any] | None = None
         self.answered: Answered | None = None
@@ -167,11 +179,11 @@ class _Progress(Progress):
         """Give the plan what an answer held."""
         assert self.target is not None  # noqa: S101  a plan is for a target
         self._told += ((self.target, _usage_in(found)),)
-        if self._bound is not None:
-            told, bound = (*self.spent, *self._told), self._bound
-            here = 1 + next(place for place, row in enumerate(self.targets) if row is self.target)
-            self.targets = (*self.targets[:here], *(row for row in self.targets[here:] if bound.fits(row, told)))
         self._advance(found)
+
+    def affords(self, target: Target) -> bool:
+        """Whether a row may begin anew, after what was answered; the plan that is under way goes on where it stands."""
+        return target is self.target or self._bound is None or self._bound.fits(target, (*self.spent, *self._told))
 
     def _advance(self, found: object) -> None:
         assert self._plan is not None  # noqa: S101  there is a plan before anything is asked of it
@@ -192,7 +204,7 @@ def operation_flow(call: OperationCall[R], now: float) -> Flow[R]:
         ProviderError, TransportError, ProtocolError: with `attempts` holding every request.
         RequestError: when a dialect does not have the operation or a parameter of it.
     """
-    progress = _Progress(now, call.targets, call.bound)
+    progress = _Progress(now, call.bound)
     return tries(_Narrowed(call, progress), progress, _attempt)
 
 
@@ -219,7 +231,7 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
     if not resumed:
         progress.plan(target, plan_for(call.operation, call.request, target, codec))
     times = target.deadlines
-    clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline)
+    clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last)
     while progress.step is not None:
         exchange = _exchange(progress.step, codec.reader(target), target, clocks, progress)
         found = yield from (exchange if first or call.charge is None else counted(call.charge, progress, exchange))

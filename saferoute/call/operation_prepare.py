@@ -6,12 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
 
-from saferoute.call.admission import affordable, bounded, check_provider_options, check_route
+from saferoute.call.admission import admitted, check_provider_options, check_route, rows_of
+from saferoute.call.balancing import without_copies
 from saferoute.call.charging import charge_for
 from saferoute.call.operation import Bound, OperationCall
 from saferoute.call.prepare import recheck
 from saferoute.capabilities.asked import asked_hash
-from saferoute.capabilities.authorise import Asked, authorise, tightest_output
+from saferoute.capabilities.authorise import Asked, tightest_output
 from saferoute.capabilities.extras import repricing
 from saferoute.errors import CapabilityForbidden
 from saferoute.providers.operations.contract import (
@@ -25,13 +26,14 @@ from saferoute.providers.operations.contract import (
     TranscribeRequest,
 )
 from saferoute.routing.resolve import resolve
+from saferoute.values.balancing import Facts
 from saferoute.values.events import Notice
 from saferoute.values.options import check_operation_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from decimal import Decimal
 
+    from saferoute.call.balancing import Balancing
     from saferoute.call.prepare import Snapshot
     from saferoute.providers.operations.contract import Operation, OperationRequest
     from saferoute.routing.table import RoutingTable
@@ -94,7 +96,8 @@ def prepare_operation(
     if isinstance(request, CountRequest):
         request = replace(request, chat=replace(request.chat, data=checked.get("data") or snapshot.data, **wishes))
     resolved = snapshot.opened.running(_provider_rows(table, route) if operation == "models" else resolve(table, route))
-    check_provider_options(request, resolved)
+    policy = table.policy(route)
+    check_provider_options(request, rows_of(policy, resolved))
     permissions = powers.permissions
     _check_bound(permissions, operation, called)
     asked = replace(
@@ -106,27 +109,32 @@ def prepare_operation(
     )
     if powers.needs_hash:
         asked = replace(asked, request=asking())
-    targets = authorise(permissions, asked, resolved, trust=snapshot.authority.trust).targets
-    if checked.get("max_cost") is not None:
-        targets = affordable(asked, targets, checked["max_cost"], fix="send less, or pass a higher max_cost")
+    tokens = asked.input_bytes or 0
+    tags = checked.get("tags")
+    every = {**snapshot.tags, **tags} if tags else snapshot.tags
+    facts = Facts(lambda: tokens // 4, snapshot.health.turn(route), data=asked.data, tags=every)
+    fix = "send less, or pass a higher max_cost"
+    admission = admitted(snapshot, asked, permissions, resolved, policy=policy, options=checked, facts=facts, fix=fix)
+    balancing = without_copies(admission.balancing)
+    targets = admission.targets
     notices: tuple[Notice, ...] = ()
     if operation == "embed":
-        targets, notices = _of_one_model(targets)
-    targets, attempts = bounded(table, route, targets, checked)
+        targets, balancing, notices = _of_one_model(targets, balancing)
     return OperationCall(
         operation,
         route,
         request,
         build,
         targets,
-        attempts,
+        admission.attempts,
         checked.get("timeout"),
         notices,
         snapshot.codec,
         partial(recheck, snapshot, powers),
         snapshot.random,
-        _bound_of(asked, targets, permissions, checked.get("max_cost")),
-        charge_for(snapshot.accounts, permissions, asked, targets, powers.once),
+        None if balancing.cap is None or asked.by_reference or not asked.input_bytes else Bound(balancing.cap.amount, balancing.cap.worst),
+        charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
+        replace(balancing, cap=None) if balancing.cap is not None else balancing,
     )
 
 
@@ -181,20 +189,15 @@ def _input_size(request: OperationRequest) -> tuple[int, bool]:
             assert_never(known)
 
 
-def _bound_of(asked: Asked, targets: tuple[Target, ...], permissions: tuple[Permission, ...], max_cost: Decimal | None) -> Bound | None:
-    """What the call may cost, wherever it is answered: all rows that are left have prices, in the bound's currency."""
-    amounts = [] if max_cost is None else [int(max_cost * _NANO)]
-    amounts += [one.max_cost.amount for one in permissions if one.max_cost is not None]
-    if not amounts or asked.by_reference or not asked.input_bytes:
-        return None
-    known = ((target.id, asked.cost_at(target)) for target in targets)
-    return Bound(min(amounts), {name: most for name, most in known if most is not None})
-
-
-def _of_one_model(targets: tuple[Target, ...]) -> tuple[tuple[Target, ...], tuple[Notice, ...]]:
+def _of_one_model(targets: tuple[Target, ...], balancing: Balancing) -> tuple[tuple[Target, ...], Balancing, tuple[Notice, ...]]:
     """Only rows of the first one's model: vectors of two models are not comparable, and nobody would notice."""
-    kept = tuple(target for target in targets if target.model == targets[0].model)
+    model = targets[0].model
+    kept = tuple(target for target in targets if target.model == model)
+    if balancing.fallback:
+        fallback = {cause: tuple(row for row in rows if row.model == model) for cause, rows in balancing.fallback.items()}
+        balancing = replace(balancing, fallback=fallback)
     if len(kept) == len(targets):
-        return targets, ()
-    others = ", ".join(target.id for target in targets if target.model != targets[0].model)
-    return kept, (Notice("noted", "route", f"{others} would not be asked: other models make vectors that do not compare with these"),)
+        return targets, balancing, ()
+    others = ", ".join(target.id for target in targets if target.model != model)
+    said = f"{others} would not be asked: other models make vectors that do not compare with these"
+    return kept, balancing, (Notice("noted", "route", said),)

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from saferoute.call.admission import affordable, bounded, check_provider_options, check_route
+from saferoute.call.admission import admitted, check_provider_options, check_route, rows_of
 from saferoute.call.charging import charge_for
 from saferoute.call.flow import Call
 from saferoute.capabilities.asked import asked_hash
-from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, sizes_input, tightest_output
+from saferoute.capabilities.authorise import Asked, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import InvalidMessages, RequestError, UnsupportedParameter
 from saferoute.providers.fitting import fit
 from saferoute.routing.resolve import resolve
+from saferoute.values.balancing import PLAIN_POLICY, Facts
 from saferoute.values.conversation import messages_from
 from saferoute.values.events import Notice
-from saferoute.values.messages import Audio, File, Image, ToolResult
+from saferoute.values.messages import Audio, File, Image, Text, ToolResult
 from saferoute.values.options import check_options
 from saferoute.values.request import ChatRequest
+from saferoute.values.tokens import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
 
     from saferoute.call.authority import Authority, Powers
+    from saferoute.call.balancing import Balancing
     from saferoute.providers.codec import Codec
+    from saferoute.routing.health import Health
     from saferoute.routing.opened import Opened
     from saferoute.values.account import AccountStore
+    from saferoute.values.balancing import Policy
     from saferoute.values.conversation import Messages
+    from saferoute.values.limits import LimitStore
     from saferoute.values.output import Output
     from saferoute.values.permission import Permission
     from saferoute.values.request import DataLabel
@@ -40,6 +47,7 @@ __all__ = ["Snapshot", "prepare"]
 _ADDED: Final = 512
 """Tokens that a provider puts before a request with tools, or with a schema, to explain them to the model; Anthropic bills up to 346."""
 
+_NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 _CHOICES: Final = frozenset({"auto", "none", "required"})
 _REQUEST_FIELDS: Final = frozenset(ChatRequest.__dataclass_fields__)
 
@@ -58,6 +66,9 @@ class Snapshot:
         codec: finds a dialect's codec.
         random: makes numbers in [0, 1).
         new_id: makes unique ids.
+        plain: what the choice of rows goes by where the table says nothing about a name.
+        limits: gives the store where limits are counted.
+        tags: of calls; a call's own come on top.
     """
 
     opened: Opened
@@ -69,6 +80,14 @@ class Snapshot:
     codec: Callable[[Dialect], Codec]
     random: Callable[[], float]
     new_id: Callable[[], str]
+    plain: Balancing
+    limits: Callable[[], LimitStore]
+    tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
+
+    @property
+    def health(self) -> Health:
+        """What the client has seen of its rows."""
+        return self.plain.health
 
 
 def prepare(
@@ -113,22 +132,26 @@ def prepare(
         msg = "n makes several whole answers, which a stream cannot hold: call client.chat, or stream without n"
         raise RequestError(msg)
     resolved = snapshot.opened.running(resolve(table, route))
-    check_provider_options(request, resolved)
+    policy = table.policy(route)
+    rows = rows_of(policy, resolved)
+    check_provider_options(request, rows)
     permissions = powers.permissions
     request, notices = _fill_bounds(permissions, request, resolved)
-    priced = max_cost is not None or (bool(permissions) and sizes_input(permissions))
-    asked = _asked(snapshot, route, request, resolved, priced=priced, now=now)
+    priced = max_cost is not None or (bool(permissions) and sizes_input(permissions)) or policy.shadow is not None
+    asked = _asked(snapshot, route, request, rows, priced=priced, now=now)
     if powers.needs_hash:
         asked = replace(asked, request=asking())
-    targets = authorise(permissions, asked, resolved, trust=snapshot.authority.trust).targets
-    if max_cost is not None:
-        targets = affordable(asked, targets, max_cost, fix="pass a lower max_output_tokens, or a higher max_cost")
-    targets, attempts = bounded(table, route, targets, checked)
-    return Call(
+    facts = _facts(snapshot, policy, route, request, checked.get("tags"))
+    fix = "pass a lower max_output_tokens, or a higher max_cost"
+    admission = admitted(snapshot, asked, permissions, resolved, policy=policy, options=checked, facts=facts, fix=fix)
+    shadow = admission.shadow
+    if shadow is not None:
+        notices += (Notice("noted", "route", f"a copy of this call went to {shadow.id}; its answer is discarded"),)
+    call = Call(
         route,
         request,
-        targets,
-        attempts,
+        admission.targets,
+        admission.attempts,
         checked.get("timeout"),
         output,
         notices,
@@ -136,8 +159,42 @@ def prepare(
         partial(recheck, snapshot, powers),
         snapshot.random,
         snapshot.new_id,
-        charge_for(snapshot.accounts, permissions, asked, targets, powers.once),
+        charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
+        admission.balancing,
     )
+    return call if shadow is None else replace(call, shadow=_copy(call, shadow))
+
+
+def _copy(call: Call, target: Target) -> Call:
+    """The call as its shadow gets it: one request, whole, with the same reservations and limits; a nonce is used up once only."""
+    charge = call.charge
+    return replace(
+        call,
+        request=replace(call.request, stream=False),
+        targets=(target,),
+        max_attempts=1,
+        output=None,
+        charge=None if charge is None else replace(charge, once=None),
+        balancing=replace(call.balancing, policy=PLAIN_POLICY, fallback={}, wait=False),
+    )
+
+
+def _facts(snapshot: Snapshot, policy: Policy, route: str, request: ChatRequest, tags: Mapping[str, str] | None) -> Facts:
+    """What strategies look at; of a name without a policy they look at nothing but, for its limits, the tokens."""
+    if policy.strategy == "ordered":
+        return Facts(lambda: _tokens(request))
+    turn = snapshot.health.turn(route) if policy.strategy == "round_robin" else 0
+    every = {**snapshot.tags, **tags} if tags else snapshot.tags
+    return Facts(lambda: _tokens(request), turn, request.stream, request.max_output_tokens, request.data, every)
+
+
+def _tokens(request: ChatRequest) -> int:
+    """The input's tokens by estimate: what is sent as text, the tools' definitions included."""
+    parts = [part for message in request.messages for part in message.content]
+    texts = tuple(part.text for part in parts if isinstance(part, Text))
+    tools = sum(len(tool.name) + len(tool.description or "") + len(str(tool.parameters)) for tool in request.tools)
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) + tools
+    return estimate(texts, size, tools=bool(request.tools), unbounded=False)[0] + tools // 4
 
 
 def recheck(snapshot: Snapshot, powers: Powers, target: Target) -> None:

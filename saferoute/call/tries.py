@@ -1,34 +1,29 @@
-"""Trying the targets of a call, one attempt after the other: the loop that chat and every other operation share.
+"""The loop around attempts: what every call shares, whatever its answer is.
 
-What an attempt does is a parameter; whether another one follows, where, and after how long is decided here.
+One attempt is a parameter; whether another one follows, where, and after how long is decided here. All attempts of a call share one
+budget of requests, time and money: retries, fallbacks, a second revision of a key and hedges alike.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
-from saferoute.call.charging import charged
-from saferoute.call.effects import Abandoned, cancel, sleep
+from saferoute.call.attempt import Attempting, NoRoom, answered, attempt_at, entered, left
+from saferoute.call.balancing import Balancing, Candidates
+from saferoute.call.charging import is_free
+from saferoute.call.effects import Abandoned, adopted, cancel, race, sleep
 from saferoute.call.retry import Situation, next_delay
-from saferoute.errors import (
-    AuthenticationRejected,
-    ModelNotFound,
-    PermissionDenied,
-    ProtocolError,
-    ProviderError,
-    QuotaExceeded,
-    SaferouteError,
-    TransportError,
-)
+from saferoute.errors import ProtocolError, ProviderError, RateLimited, SaferouteError, TransportError
 from saferoute.providers.statuses import request_id
-from saferoute.values.reply import Attempt
+from saferoute.values.reply import Attempt, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from saferoute.call.charging import Charge
-    from saferoute.call.effects import Flow
+    from saferoute.call.effects import Flow, Raced
     from saferoute.errors.root import PartialReply
     from saferoute.values.http import Head
     from saferoute.values.permission import Cost
@@ -38,20 +33,23 @@ __all__ = ["Progress", "Tried", "id_of", "tries"]
 
 _log = logging.getLogger("saferoute")
 
-# The other targets of an alias may still help against these, though the same target will not.
-_ELSEWHERE: Final = (AuthenticationRejected, PermissionDenied, QuotaExceeded, ModelNotFound)
+_FAILURES: Final = (ProviderError, TransportError, ProtocolError)
 
 
 class Tried(Protocol):
     """What the loop needs to know of a call."""
 
     @property
+    def route(self) -> str:
+        """The name that was asked for."""
+
+    @property
     def targets(self) -> tuple[Target, ...]:
-        """The rows that may answer, authorised, in order of preference; at least one."""
+        """The rows that may answer, authorised, in the table's order; at least one."""
 
     @property
     def max_attempts(self) -> int:
-        """How many attempts there may be."""
+        """How many requests there may be."""
 
     @property
     def total(self) -> float | None:
@@ -65,6 +63,13 @@ class Tried(Protocol):
     def charge(self) -> Charge | None:
         """What every attempt is charged to; None where nothing is counted."""
 
+    @property
+    def balancing(self) -> Balancing:
+        """What the choice of rows goes by."""
+
+    def affords(self, target: Target) -> bool:
+        """Whether a row's worst case still fits into what the call may cost, after what was answered in vain."""
+
 
 class Progress:
     """What has happened in a call so far.
@@ -73,14 +78,22 @@ class Progress:
         now: the driver's monotonic time.
         began: when the request that is under way began.
         attempts: every try that has ended, in order.
-        failures: how many of them failed.
+        failures: how many requests failed.
         visible: the consumer has seen something, so that no other target may take over.
         head: the head of the answer that is being read.
+        first: seconds to the first content of the answer that is being read; None until then.
+        tokens: what the answer used; None if it does not say.
         billed: what the attempt is known to have cost; None as long as the provider has not reported it.
         paid: what every request of the attempt cost that was answered before the one under way; None for a cost that is not known.
+        why: why the row that is asked was chosen.
+        rejected: ids of rows that were passed over for it, with the reasons.
+        last: whether no other request may follow the one under way.
+        asked: the row that is asked.
     """
 
-    __slots__ = ("attempts", "began", "billed", "failures", "head", "now", "paid", "visible")
+    __slots__ = (
+        "asked", "attempts", "began", "billed", "failures", "first", "head", "last", "now", "paid", "rejected", "tokens", "visible", "why",
+    )  # fmt: skip
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -89,17 +102,37 @@ class Progress:
         self.failures = 0
         self.visible = False
         self.head: Head | None = None
+        self.first: float | None = None
+        self.tokens: int | None = None
         self.billed: Cost | None = None
         self.paid: tuple[Cost | None, ...] = ()
+        self.why = ""
+        self.rejected: tuple[tuple[str, str], ...] = ()
+        self.last = False
+        self.asked: Target | None = None
 
     def begin(self) -> None:
         """A request begins."""
         self.began = self.now
         self.head = None
+        self.first = None
 
     def partial(self) -> PartialReply | None:
         """What had arrived of the answer; None if nothing had."""
         return None
+
+    def beside(self) -> Self:
+        """The progress of a second attempt beside this one."""
+        other = type(self)(self.now)
+        other.attempts, other.failures = self.attempts, self.failures
+        other.why, other.rejected = self.why, self.rejected
+        return other
+
+    def become(self, other: Progress) -> None:
+        """Take over where another attempt of the same call stands."""
+        self.now, self.began, self.attempts, self.failures = other.now, other.began, other.attempts, other.failures
+        self.visible, self.head, self.first, self.tokens = other.visible, other.head, other.first, other.tokens
+        self.billed, self.paid, self.why, self.rejected, self.asked = other.billed, other.paid, other.why, other.rejected, other.asked
 
 
 C = TypeVar("C", bound=Tried)
@@ -117,60 +150,187 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
 
     Raises:
         ProviderError, TransportError, ProtocolError: with `attempts` holding every try.
+        AllRoutesCooling: no row may be asked now, and none was asked.
         RequestError: when a target cannot take the call.
     """
     total = call.total if call.total is not None else call.targets[0].deadlines.total
-    deadline = progress.now + total
-    position = 0
+    attempting = Attempting(call, attempt, total, progress.now + total)
+    candidates = Candidates(call, progress.now)
+    hedged = call.balancing.policy.hedge is not None
+    plain = call.balancing.throttle is None and not hedged
+    error: SaferouteError | None = None
     while True:
-        target = call.targets[position]
-        progress.begin()
+        target = candidates.next(progress.now) if error is None else None
+        if target is None:
+            target = yield from _next(call, candidates, progress, error, attempting.deadline)
+        candidates.chosen(target)
+        progress.why = candidates.why
+        progress.rejected = _passed_over(candidates) if candidates.rejected else ()
+        progress.last = progress.failures + 1 >= call.max_attempts
         try:
-            charge = call.charge
-            if charge is None:
-                return (yield from attempt(call, target, progress, total, deadline))
-            return (yield from charged(charge, target, progress, attempt(call, target, progress, total, deadline)))
-        except (ProviderError, TransportError, ProtocolError) as error:
+            if plain:  # as _watched in attempt.py, without its generator: that would be one more for every piece of an answer
+                began = progress.now
+                try:
+                    result = yield from entered(attempting, target, progress)
+                except BaseException as ended:
+                    left(call, target, progress, began, ended)
+                    raise
+                answered(call, target, progress, began)
+                return result
+            rival = _rival(call, candidates, progress, target) if hedged else None
+            if rival is not None:
+                return (yield from _raced(attempting, candidates, progress, target, rival))
+            return (yield from attempt_at(attempting, target, progress))
+        except NoRoom as full:
+            candidates.throttled(target, full.busy, progress.now)
+            continue
+        except _FAILURES as failure:
             yield from cancel()
-            _record(progress, target, error)
-            following = _next_position(call, position, progress, error)
-            if following is None:
+            error, target = failure, progress.asked or target
+            _record(candidates, target, progress, error)
+            may_go_on = not progress.visible and candidates.failed(target, error) and progress.failures < call.max_attempts
+            if not may_go_on:
                 _explain(error, progress)
                 raise
-            if following == position:
-                # The wait was decided with the position; tenacity is not asked twice.
-                delay = next_delay(Situation(error, progress.failures, call.max_attempts, progress.now, deadline, call.random))
-                if delay is None:
-                    _explain(error, progress)
-                    raise
-                _log.info("saferoute: %s failed with %s, trying again in %.2f s", target.id, type(error).__name__, delay)
-                progress.now = yield from sleep(delay)
-            else:
-                _log.info("saferoute: %s failed with %s, falling back to %s", target.id, type(error).__name__, call.targets[following].id)
-            position = following
-        except SaferouteError as error:  # this target cannot take the call; what was sent before it stays on record
-            error.attempts = progress.attempts
+            _log.info("saferoute: %s failed with %s", target.id, type(error).__name__)
+        except SaferouteError as refusal:  # this target cannot take the call; what was sent before it stays on record
+            refusal.attempts = progress.attempts
             raise
         except Abandoned:
             yield from cancel()
             raise
 
 
-def _next_position(call: Tried, position: int, progress: Progress, error: SaferouteError) -> int | None:
-    """Which target comes next: the following one, the same one again, or none."""
-    if progress.visible or progress.failures >= call.max_attempts:
+def _next(call: Tried, candidates: Candidates, progress: Progress, error: SaferouteError | None, deadline: float) -> Flow[Target]:
+    """The row to ask next, after the wait that it needs.
+
+    Raises:
+        AllRoutesCooling: none may be asked, and none was asked before.
+        SaferouteError: the last failure, if no other attempt can follow it.
+    """
+    waited = False
+    while True:
+        target = candidates.next(progress.now)
+        if target is not None and (waited or not candidates.was_tried(target)):
+            return target
+        until = progress.now if target is not None else candidates.ready_at()
+        if error is None:
+            if until is None or not call.balancing.wait or until >= deadline:
+                raise candidates.cooling(progress.now)
+            progress.now = yield from sleep(until - progress.now)
+            continue
+        # The wait was decided with the row; tenacity is asked once.
+        delay = next_delay(Situation(error, progress.failures, call.max_attempts, progress.now, deadline, call.random))
+        if target is None and not (
+            call.balancing.wait or isinstance(error, RateLimited) or getattr(error, "retry_after", None) is not None
+        ):
+            delay = None  # it rests because of more than this call has seen
+        if delay is None or until is None or max(delay, until - progress.now) + progress.now >= deadline:
+            _explain(error, progress)
+            raise error
+        delay = max(delay, until - progress.now)
+        _log.info("saferoute: trying again in %.2f s", delay)
+        progress.now = yield from sleep(delay)
+        waited = True
+
+
+def _passed_over(candidates: Candidates) -> tuple[tuple[str, str], ...]:
+    return tuple((one.target, one.reason) for one in candidates.rejected)
+
+
+def _rival(call: Tried, candidates: Candidates, progress: Progress, target: Target) -> Target | None:
+    """The row that a hedge would ask, if the alias has been seen often enough to know what is slow."""
+    if progress.last or call.balancing.health.p95(call.route) is None:
         return None
-    retryable = bool(getattr(error, "retryable", False))
-    if position + 1 < len(call.targets) and (retryable or isinstance(error, _ELSEWHERE)) and getattr(error, "clock", "") != "total":
-        return position + 1
-    return position if retryable else None
+    return candidates.other(target, progress.now)
 
 
-def _record(progress: Progress, target: Target, error: SaferouteError) -> None:
-    status = progress.head.status if progress.head else None
-    attempt = Attempt(target.id, target.model, type(error).__name__, status, progress.now - progress.began, id_of(progress.head))
+def _raced(attempting: Attempting[C, P, R], candidates: Candidates, progress: P, target: Target, rival: Target) -> Flow[R]:
+    """Ask a row, and another one if it is slower than nearly always. What the two have in common is one attempt of the loop."""
+    call = attempting.call
+    hedge, usual = call.balancing.policy.hedge, call.balancing.health.p95(call.route)
+    assert hedge is not None  # noqa: S101  the loop looked
+    assert usual is not None  # noqa: S101  _rival looked
+    after = max(hedge.after, usual)
+    # Each has a progress of its own, which nobody else writes to: the loser may still be tidying up when the race is over.
+    sides = (progress.beside(), progress.beside())
+    sides[1].why, sides[1].rejected = f"hedge: {target.id} took longer than {after:.2f} s", ()
+    flows = (attempt_at(attempting, target, sides[0]), attempt_at(attempting, rival, sides[1]))
+    raced = yield from race(*flows, after)
+    progress.now = raced.now
+    if raced.winner is None:
+        progress.asked, progress.began, progress.head = target, sides[0].began, sides[0].head
+        if raced.began:
+            candidates.chosen(rival)
+            _lose(candidates, rival, sides[1], progress, _error(raced, 1))
+        raise _error(raced, 0)  # the loop puts this one on record
+    winner = sides[raced.winner]
+    lost: tuple[Attempt, ...] = ()
+    if raced.began:
+        candidates.chosen(rival)
+        before = len(progress.attempts)
+        loser, lost_at = sides[1 - raced.winner], target if raced.winner else rival
+        _lose(candidates, lost_at, loser, progress, raced.errors[1 - raced.winner])
+        lost = progress.attempts[before:]
+        winner.attempts, winner.failures = progress.attempts, progress.failures
+    try:
+        result = yield from _rest(flows[raced.winner], raced)
+    finally:
+        progress.become(winner)
+    if lost and isinstance(result, Reply) and lost[0] not in result.attempts:  # it was whole before anybody had lost
+        result = replace(result, attempts=(*result.attempts[:-1], *lost, *result.attempts[-1:]))
+    return result
+
+
+def _lose(candidates: Candidates, target: Target, loser: Progress, progress: Progress, error: SaferouteError | None) -> None:
+    """Put the loser of a race on record: one that failed, or one that was given up and may be billed in full."""
+    if isinstance(error, NoRoom):
+        return  # nothing of it was sent
+    outcome = "given up" if error is None else type(error).__name__
+    seconds = progress.now - loser.began
+    lost = Attempt(target.id, target.model, outcome, _status(loser), seconds, id_of(loser.head), loser.why, loser.rejected, loser.first)
+    progress.attempts += (lost,)
+    progress.failures += 1 if loser.head is None else loser.head.requests
+    if error is None or not is_free(error, loser):
+        candidates.spent(target, None)
+    if error is not None:
+        candidates.failed(target, error)
+
+
+def _rest(flow: Flow[R], raced: Raced) -> Flow[R]:
+    """The rest of the flow that won; its exchange is the open one now."""
+    if raced.pending is None:
+        result: Any = raced.result
+        return result  # type: ignore[no-any-return]  # what that flow returned
+    return (yield from adopted(flow, raced.pending))
+
+
+def _error(raced: Raced, which: int) -> SaferouteError:
+    error = raced.errors[which]
+    assert error is not None  # noqa: S101  no winner: every flow that began has failed
+    return error
+
+
+def _status(progress: Progress) -> int | None:
+    return progress.head.status if progress.head else None
+
+
+def _record(candidates: Candidates, target: Target, progress: Progress, error: SaferouteError) -> None:
+    attempt = Attempt(
+        target.id,
+        target.model,
+        type(error).__name__,
+        _status(progress),
+        progress.now - progress.began,
+        id_of(progress.head),
+        progress.why,
+        progress.rejected,
+        progress.first,
+    )
     progress.attempts += (attempt,)
-    progress.failures += 1
+    progress.failures += 1 if progress.head is None else progress.head.requests
+    if not is_free(error, progress):
+        candidates.spent(target, progress.billed)
 
 
 def _explain(error: SaferouteError, progress: Progress) -> None:

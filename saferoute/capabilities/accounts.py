@@ -21,11 +21,12 @@ from saferoute.values.account import Account, Balance, Debit
 from saferoute.values.permission import scope_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from saferoute.values.permission import Budget, Cost, Period, Permission, Scope
 
 __all__ = [
+    "COUNTED",
     "KEPT",
     "MAX_AMOUNT",
     "accounts_of",
@@ -57,7 +58,12 @@ _LATEST: Final = 250_000_000_000  # a clock in the year 9892: far enough from th
 _EPOCH: Final = date(1970, 1, 1)
 _DAY: Final = 86_400
 _HOUR: Final = 3_600
-_COUNTED: Final = {"process": "in this process only", "host": "by all processes of this host", "cluster": "by all hosts"}
+COUNTED: Final[Mapping[Scope, str]] = {
+    "process": "in this process only",
+    "host": "by all processes of this host",
+    "cluster": "by all hosts",
+}
+"""What each scope comes to, in words."""
 
 
 def window(per: Period, now: float) -> tuple[str, int]:
@@ -156,7 +162,7 @@ def check_scope(permission: Permission, scope: Scope) -> None:
     if needed is not None and scope_rank(scope) < scope_rank(needed):
         store = "redis(url)" if needed == "cluster" else "sqlite(path)"
         raise CapabilityForbidden(
-            f"{permission.source} must be counted {_COUNTED[needed]}, and this client counts {_COUNTED[scope]}: "
+            f"{permission.source} must be counted {COUNTED[needed]}, and this client counts {COUNTED[scope]}: "
             f"pass Client(accounts=saferoute.Accounts.{store})",
             code="scope",
         )

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Target
 
-__all__ = ["Asked", "Authorisation", "authorise", "counts_money", "output_bound", "reaches", "sizes_input", "tightest_output", "worst_case"]
+__all__ = [
+    "Asked", "Authorisation", "also_allowed", "authorise", "counts_money", "output_bound", "reaches", "sizes_input", "tightest_output",
+    "worst_case",
+]  # fmt: skip
 
 _NOT_YET = 30
 """Seconds by which an issuer's clock may be ahead of ours when a permission begins; none when it ends."""
@@ -116,19 +119,28 @@ def authorise(
         _check_call(permission, asked)
     if not permissions and asked.data is None:
         return Authorisation(targets)
-    kept: list[Target] = []
-    dropped: list[tuple[str, str, str]] = []
-    for target in targets:
-        refusal = _data_refusal(permissions, asked, target, trust)
-        for permission in permissions:
-            refusal = refusal or _row_refusal(permission, asked, target)
-        if refusal is None:
-            kept.append(target)
-        else:
-            dropped.append((target.id, *refusal))
+    refusals = [_target_refusal(permissions, asked, target, trust) for target in targets]
+    kept = tuple(target for target, refusal in zip(targets, refusals, strict=True) if refusal is None)
+    dropped = [(target.id, *refusal) for target, refusal in zip(targets, refusals, strict=True) if refusal is not None]
     if not kept:
         raise _nothing_left(asked, dropped)
-    return Authorisation(tuple(kept), tuple((name, reason) for name, _, reason in dropped))
+    return Authorisation(kept, tuple((name, reason) for name, _, reason in dropped))
+
+
+def also_allowed(
+    permissions: tuple[Permission, ...], asked: Asked, targets: tuple[Target, ...], *, trust: Literal["local", "production"]
+) -> tuple[Target, ...]:
+    """Those of further rows that may answer a call which `authorise` has allowed: fallbacks and shadows, by the same rules.
+
+    Args:
+        permissions: as for `authorise`.
+        asked: as for `authorise`.
+        targets: the further rows.
+        trust: how far the table's trust goes.
+    """
+    if not permissions and asked.data is None:
+        return targets
+    return tuple(target for target in targets if _target_refusal(permissions, asked, target, trust) is None)
 
 
 def tightest_output(permissions: Iterable[Permission]) -> int | None:
@@ -248,6 +260,13 @@ def _check_bounds(permission: Permission, asked: Asked) -> None:
             "send less text, and no pictures, sound or documents",
             code="max_input",
         )
+
+
+def _target_refusal(permissions: tuple[Permission, ...], asked: Asked, target: Target, trust: str) -> tuple[str, str] | None:
+    refusal = _data_refusal(permissions, asked, target, trust)
+    for permission in permissions:
+        refusal = refusal or _row_refusal(permission, asked, target)
+    return refusal
 
 
 def _data_refusal(permissions: tuple[Permission, ...], asked: Asked, target: Target, trust: str) -> tuple[str, str] | None:

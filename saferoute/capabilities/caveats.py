@@ -36,6 +36,7 @@ OPERATIONS: Final = ("chat", "embed", "count_tokens", "models", "rerank", "trans
 
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 _MOST_TOKENS: Final = 1_000_000_000
+_HIGHEST_LIMIT: Final = 1_000_000_000
 _MAX_DEPTH: Final = 2
 _LONGEST_NAME: Final = 128
 _LONGEST_ISSUER: Final = 64
@@ -86,6 +87,9 @@ class Claims:
         max_cost: `max_cost`.
         budget: `budget`.
         calls: `calls`: how many requests may be sent to providers.
+        requests_per_minute: `rpm`.
+        tokens_per_minute: `tpm`: input and output together.
+        concurrent: `concurrent`: requests under way at once.
         stream: `stream`.
         table_min: `table_min`.
         requests: `req`: asked hashes, in hex.
@@ -113,6 +117,9 @@ class Claims:
     max_cost: Cost | None = None
     budget: Allowance | None = None
     calls: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent: int | None = None
     stream: bool | None = None
     table_min: int | None = None
     requests: frozenset[str] | None = None
@@ -262,6 +269,7 @@ _ALLOWANCE: Final = frozenset({"amount", "currency", "per"})
 _PER: Final = _word(get_args(Period))
 _TIME: Final = _whole(0, _LAST_SECOND)
 _TOKENS: Final = _whole(1, _MOST_TOKENS)
+_LIMIT: Final = _whole(1, _HIGHEST_LIMIT)
 _PLAIN: Final = 'names of lower-case letters and digits, joined by single ".", "-", "_" or "/"'
 _PLAIN_NAMES: Final = _names(_NAME, _LONGEST_NAME, _PLAIN)
 
@@ -288,6 +296,9 @@ _CLAIMS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "max_cost": ("max_cost", _cost),
     "budget": ("budget", _allowance),
     "calls": ("calls", _whole(0, MAX_INTEGER)),
+    "rpm": ("requests_per_minute", _LIMIT),
+    "tpm": ("tokens_per_minute", _LIMIT),
+    "concurrent": ("concurrent", _LIMIT),
     "stream": ("stream", _flag),
     "table_min": ("table_min", _whole(1, MAX_INTEGER)),
     "req": ("requests", _names(_HEX_32, 64, "requests' hashes of 64 hexadecimal digits")),

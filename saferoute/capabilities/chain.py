@@ -13,6 +13,7 @@ from typing_extensions import override
 from saferoute.capabilities.caveats import read_claims
 from saferoute.capabilities.deny import Deny, refused
 from saferoute.capabilities.narrowing import check_budgets, merged
+from saferoute.capabilities.quotas import check_quotas
 from saferoute.capabilities.token import Chain, block_message, read_chain
 from saferoute.errors import CapabilityExpired
 from saferoute.signing.keys import PublicKey
@@ -192,3 +193,4 @@ def _check_limits(claims: tuple[Claims, ...], record: IssuerRecord) -> None:
     if not 0 < life <= record.max_life:
         raise refused(Deny.LIFE, f"it lives for {life} seconds, and its issuer's tokens for 1 to {record.max_life}: mint it for less")
     check_budgets(claims, record.ceiling)
+    check_quotas(claims, record.ceiling)

@@ -27,7 +27,7 @@ class Deny(StrEnum):
         SIGNATURE: a block that is not signed by whom the block before names.
         DEPTH: more blocks than the issuer or a block allows.
         LIFE: it lives longer than its issuer may let it, or for no time.
-        CEILING: a budget above what the issuer may give.
+        CEILING: a budget or a limit above what the issuer may give.
         CURRENCY: bounds on the cost in two currencies, which cannot be compared.
         EXPIRED: its time is over.
         NOT_YET: its time has not begun.

@@ -6,6 +6,7 @@
     nbf, table_min, scope                                                      the greatest
     stream                                                                     all
     budget, calls                                                              an account for each block; every one is debited
+    rpm, tpm, concurrent                                                       a counter for each block; all of them hold
 
 A block counts on an account of its own, named after the digest of the chain that ends with it: whatever is made of a block draws on
 that block's account, however often it is made.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from saferoute.capabilities.deny import Deny, refused
+from saferoute.capabilities.quotas import block_quotas
 from saferoute.values.permission import Budget, Cost, Permission, data_rank, scope_rank
 
 if TYPE_CHECKING:
@@ -47,9 +49,9 @@ def merged(claims: Sequence[Claims], digests: Sequence[str], ceiling: Permission
     Raises:
         CapabilityInvalid: if bounds on the cost are in two currencies (`currency`).
     """
-    routes = _common((ceiling.routes, *(said.routes for said in claims)))
+    source, routes = f"the capability {digests[-1][:12]}", _common((ceiling.routes, *(said.routes for said in claims)))
     return Permission(
-        f"the capability {digests[-1][:12]}",
+        source,
         operations=_common((ceiling.operations, *(said.operations for said in claims))),
         routes=routes,
         aliases=ceiling.aliases and all(said.routes is None for said in claims),
@@ -69,8 +71,9 @@ def merged(claims: Sequence[Claims], digests: Sequence[str], ceiling: Permission
         requests=_common((ceiling.requests, *(said.requests for said in claims))),
         not_before=_one(max, (ceiling.not_before, *(said.not_before for said in claims))),
         expires_at=_one(min, (ceiling.expires_at, *(said.expires_at for said in claims))),
-        scope=_scope(claims, ceiling.scope),
+        scope=_scope(claims, ceiling),
         budgets=(*ceiling.budgets, *_budgets(claims, digests)),
+        limits=(*ceiling.limits, *block_quotas(claims, digests, source)),
     )
 
 
@@ -105,18 +108,26 @@ def _budgets(claims: Sequence[Claims], digests: Sequence[str]) -> Iterable[Budge
             yield Budget(f"cap:{digest}:calls", said.calls, "calls", None, until)
 
 
-def _scope(claims: Sequence[Claims], ceiling: Scope | None) -> Scope | None:
+def _scope(claims: Sequence[Claims], ceiling: Permission) -> Scope | None:
     """The widest that anybody wants.
 
     Only the issuer can say "process", in the token: from a later block it would narrow nothing, and is passed over; and that a ceiling is
     counted in each process says nothing of what the token itself counts, which without a word of the issuer's is counted by the host.
+    Nor does the issuer's word say anything of the ceiling, which without one of its own is counted by the host.
     """
     said = [one.scope for one in claims if one.scope is not None]
     if claims[0].scope is None:
         said = [scope for scope in said if scope != "process"]
-        if ceiling == "process" and any(one.budget is not None or one.calls is not None for one in claims):
+        if ceiling.scope == "process" and any(map(_counts, claims)):
             said.append("host")
-    return max((scope for scope in (ceiling, *said) if scope is not None), key=scope_rank, default=None)
+    if said and ceiling.scope is None and (ceiling.budgets or ceiling.limits):
+        said = [*said, "host"]
+    return max((scope for scope in (ceiling.scope, *said) if scope is not None), key=scope_rank, default=None)
+
+
+def _counts(said: Claims) -> bool:
+    counted = (said.budget, said.calls, said.requests_per_minute, said.tokens_per_minute, said.concurrent)
+    return any(one is not None for one in counted)
 
 
 def _common(sets: Iterable[frozenset[str] | None]) -> frozenset[str] | None:

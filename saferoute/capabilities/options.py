@@ -28,6 +28,9 @@ class Caveats(TypedDict, total=False):
         tools: tools that may be offered; an empty list allows none.
         budget: what may be spent in all, "$5", or in each window, "$5/day"; a Decimal is in US dollars.
         calls: how many requests may be sent to providers.
+        requests_per_minute: how many requests may be sent to providers in any 60 seconds.
+        tokens_per_minute: how many tokens they may have in any 60 seconds, input and output together.
+        concurrent: how many requests may be under way at once.
         max_cost: what one call may cost.
         max_output_tokens: bound on the output of one call.
         max_input_tokens: bound on the input of one call.
@@ -40,7 +43,7 @@ class Caveats(TypedDict, total=False):
         stream: False forbids streaming.
         table_min: the oldest version of the routing table that it may be used with.
         requests: asked hashes of the only requests that it is good for.
-        scope: how widely budgets, calls and nonces are counted: "process", "host" or "cluster".
+        scope: how widely budgets, calls, limits and nonces are counted: "process", "host" or "cluster".
         now: the time, in seconds since the epoch; the clock's if it is not given.
     """
 
@@ -49,6 +52,9 @@ class Caveats(TypedDict, total=False):
     tools: str | Iterable[str]
     budget: Money
     calls: int
+    requests_per_minute: int
+    tokens_per_minute: int
+    concurrent: int
     max_cost: Money
     max_output_tokens: int
     max_input_tokens: int
@@ -172,6 +178,9 @@ _OPTIONS: Final[Mapping[str, tuple[str, Callable[[Any, str, float], StrictJson]]
     "tools": ("tools", _listed),
     "budget": ("budget", _budget),
     "calls": ("calls", _plain),
+    "requests_per_minute": ("rpm", _plain),
+    "tokens_per_minute": ("tpm", _plain),
+    "concurrent": ("concurrent", _plain),
     "max_cost": ("max_cost", _cost),
     "max_output_tokens": ("max_out", _plain),
     "max_input_tokens": ("max_in", _plain),

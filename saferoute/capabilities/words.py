@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from saferoute.capabilities.accounts import in_words
+from saferoute.capabilities.quotas import quota_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -52,7 +53,10 @@ def _lines(permission: Permission) -> Iterator[str]:
         whose = f" of {budget.owner}" if budget.owner else ""
         shared = "" if budget.owner else ", shared by all that is made of it"
         yield f"budget{whose}: {in_words(budget.limit, budget.unit)} {span}{shared}"
-    if permission.budgets or permission.scope is not None:
+    for quota in permission.limits:
+        own = quota.owner == permission.source
+        yield f"limit{'' if own else f' of {quota.owner}'}: {quota_in_words(quota)}{', shared by all that is made of it' if own else ''}"
+    if permission.budgets or permission.limits or permission.scope is not None:
         where = {"process": "each process, and forgotten when it ends", "cluster": "all hosts together"}
         yield f"counted by: {where.get(permission.scope or '', 'all processes of one host together')}"
     if not permission.stream:

@@ -68,12 +68,15 @@ _CAVEATS: Final = (
     _Caveat("--data", "data", "text", "the highest label of data that may be sent", get_args(DataLabel)),
     _Caveat("--budget", "budget", "text", 'what may be spent in all, "$5", or in each window, "$5/day"'),
     _Caveat("--calls", "calls", "number", "how many requests may be sent to providers"),
+    _Caveat("--requests-per-minute", "requests_per_minute", "number", "how many of them in any 60 seconds"),
+    _Caveat("--tokens-per-minute", "tokens_per_minute", "number", "how many tokens in any 60 seconds, input and output together"),
+    _Caveat("--concurrent", "concurrent", "number", "how many requests may be under way at once"),
     _Caveat("--max-cost", "max_cost", "text", 'what one call may cost, "$0.05"'),
     _Caveat("--max-output-tokens", "max_output_tokens", "number", "bound on the output of one call"),
     _Caveat("--max-input-tokens", "max_input_tokens", "number", "bound on the input of one call"),
     _Caveat("--max-depth", "max_depth", "number", "how many blocks the chain may have"),
     _Caveat("--table-min", "table_min", "number", "the oldest table that it may be used with"),
-    _Caveat("--scope", "scope", "text", "how widely budgets and calls are counted", get_args(Scope)),
+    _Caveat("--scope", "scope", "text", "how widely budgets, calls and limits are counted", get_args(Scope)),
 )
 
 

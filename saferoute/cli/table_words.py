@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.routing.table import show_time
 
@@ -10,12 +11,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from saferoute.routing.table import Alias, RoutingTable
+    from saferoute.values.balancing import Cause, Limits, Policy, Shadow
     from saferoute.values.credential import CredentialSpec
     from saferoute.values.http import NetClass
     from saferoute.values.permission import Permission
     from saferoute.values.target import Prices, Target
 
 __all__ = ["as_json", "in_words"]
+
+_WHEN: Final[Mapping[Cause, str]] = {
+    "any": "when nothing else answers",
+    "context_window": "when the context window is too small",
+    "content_filter": "when a provider's filter refuses the content",
+    "quota": "when a quota is used up",
+    "timeout": "after a timeout",
+}
+_COUNTED: Final = {
+    "requests_per_minute": "requests a minute",
+    "tokens_per_minute": "tokens a minute",
+    "concurrent": "requests at once",
+}
 
 
 def in_words(table: RoutingTable, standing: str) -> list[str]:
@@ -32,7 +47,7 @@ def in_words(table: RoutingTable, standing: str) -> list[str]:
     for name, target in table.routes.items():
         lines += _route(name, target, made=target.secret in table.credentials)
     lines += ["", "Aliases: what programs call"]
-    lines += [_alias(alias) for alias in table.aliases.values()] or ["  none"]
+    lines += [line for alias in table.aliases.values() for line in _alias(alias)] or ["  none"]
     lines += ["", "Keys: who gets which"]
     lines += [f"  {name}  goes to {', '.join(origins)}" for name, origins in _keys(table).items()] or ["  none is needed"]
     if table.credentials:
@@ -49,6 +64,8 @@ def _route(name: str, target: Target, *, made: bool) -> list[str]:
     facts += [f'{"credential" if made else "key"} "{target.secret}" as {target.auth}'] if target.secret else ["no key"]
     facts += [f"region {target.region}"] if target.region else []
     facts += [f"header {key}: {value}" for key, value in target.headers]
+    facts += [f"limits: {_limits(target.limits)}"] if target.limits else []
+    facts += [f"shares its rate limit with the quota group {target.quota_group}"] if target.quota_group else []
     return [f"  {name}", *(f"      {fact}" for fact in facts)]
 
 
@@ -85,8 +102,32 @@ def _price(prices: Prices | None) -> str:
     return f"{', '.join(parts)} {prices.currency} per million tokens"
 
 
-def _alias(alias: Alias) -> str:
-    return f"  {alias.name}  {', then '.join(alias.targets)}; at most {alias.max_attempts} requests a call"
+def _alias(alias: Alias) -> list[str]:
+    policy = alias.policy
+    rows = (", then " if policy.strategy == "ordered" else ", ").join(alias.targets)
+    facts = [f"strategy {policy.strategy}{f' by the tag {policy.tag}' if policy.tag else ''}"] if policy.strategy != "ordered" else []
+    facts += [f"weights: {', '.join(f'{name} {weight}' for name, weight in policy.weights.items())}"] if policy.weights else []
+    facts += [f"{policy.tag} {value}: first {', '.join(names)}" for value, names in policy.tagged.items()]
+    facts += [f"{_WHEN[cause]}, goes on to {_in_turn(targets)}" for cause, targets in policy.fallback.items()]
+    facts += [f"hedged: slow for {policy.hedge.after:g} s, also sent to a second row; both are paid"] if policy.hedge else []
+    facts += [_shadow(policy.shadow)] if policy.shadow else []
+    facts += [f"limits: {_limits(policy.limits)}"] if policy.limits else []
+    return [f"  {alias.name}  {rows}; at most {alias.max_attempts} requests a call", *(f"      {fact}" for fact in facts)]
+
+
+def _in_turn(targets: Iterable[Target]) -> str:
+    return ", then ".join(f"{target.id} ({target.provider_name}/{target.model})" for target in targets)
+
+
+def _shadow(shadow: Shadow) -> str:
+    cost = f"{shadow.max_cost.amount / 1e9:g} {shadow.max_cost.currency}"
+    calls = f'{shadow.share} in 1000 calls with data up to "{shadow.data}"'
+    return f"shadow: {calls} are copied to {_in_turn([shadow.target])}, at most {cost} each; answers are thrown away"
+
+
+def _limits(limits: Limits) -> str:
+    bounds = [f"{getattr(limits, field)} {words}" for field, words in _COUNTED.items() if getattr(limits, field) is not None]
+    return ", ".join(bounds + (["adaptive"] if limits.adaptive else []))
 
 
 def _keys(table: RoutingTable) -> dict[str, list[str]]:
@@ -144,7 +185,7 @@ def as_json(table: RoutingTable, standing: str) -> dict[str, Any]:
         "digest": table.digest,
         "standing": standing,
         "routes": {name: _route_json(target) for name, target in table.routes.items()},
-        "aliases": {alias.name: {"targets": list(alias.targets), "max_attempts": alias.max_attempts} for alias in table.aliases.values()},
+        "aliases": {alias.name: _alias_json(alias) for alias in table.aliases.values()},
         "keys": _keys(table),
         "credentials": {name: _credential_json(spec) for name, spec in table.credentials.items()},
         "grant": None if table.grant is None else _grant_json(table.grant),
@@ -152,8 +193,38 @@ def as_json(table: RoutingTable, standing: str) -> dict[str, Any]:
 
 
 def _route_json(target: Target) -> Mapping[str, Any]:
-    names = ("provider_name", "dialect", "origin", "path", "model", "secret", "auth", "data", "max_output", "region")
-    return {name: getattr(target, name) for name in names} | _net_json(target.net)
+    names = ("provider_name", "dialect", "origin", "path", "model", "secret", "auth", "data", "max_output", "region", "quota_group")
+    return {name: getattr(target, name) for name in names} | {"limits": _limits_json(target.limits)} | _net_json(target.net)
+
+
+def _limits_json(limits: Limits | None) -> Mapping[str, Any] | None:
+    return None if limits is None else asdict(limits)
+
+
+def _alias_json(alias: Alias) -> Mapping[str, Any]:
+    return {"targets": list(alias.targets), "max_attempts": alias.max_attempts} | _policy_json(alias.policy)
+
+
+def _policy_json(policy: Policy) -> dict[str, Any]:
+    shadow = policy.shadow
+    return {
+        "strategy": policy.strategy,
+        "weights": dict(policy.weights),
+        "tag": policy.tag,
+        "tagged": {value: list(names) for value, names in policy.tagged.items()},
+        "fallback": {cause: [_row_json(target) for target in targets] for cause, targets in policy.fallback.items()},
+        "hedge": None if policy.hedge is None else asdict(policy.hedge),
+        "shadow": None if shadow is None else _row_json(shadow.target) | {"share": shadow.share, "data": shadow.data} | _cost_json(shadow),
+        "limits": _limits_json(policy.limits),
+    }
+
+
+def _row_json(target: Target) -> dict[str, Any]:
+    return {"route": target.id, "model": target.model}
+
+
+def _cost_json(shadow: Shadow) -> dict[str, Any]:
+    return {"max_cost": {"amount": shadow.max_cost.amount, "currency": shadow.max_cost.currency}}
 
 
 def _net_json(net: NetClass) -> dict[str, Any]:

@@ -95,10 +95,11 @@ class Client(Facade, Operations):
         self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
+        from saferoute.drivers.background import Background  # noqa: PLC0415
         from saferoute.drivers.key_lookup import KeysFirst  # noqa: PLC0415
         from saferoute.drivers.transport import BlockingTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
 
-        self._core, self._parent = core, None
+        self._core, self._parent, self._background = core, None, Background()
         self._transport: Transport = KeysFirst(BlockingTransport(core.credentials, parser=transport), core.credentials)
         self._closed = False
 
@@ -177,7 +178,14 @@ class Client(Facade, Operations):
             ProviderError, TransportError, ProtocolError: what went wrong on the way, with `error.attempts`.
         """
         call = self._core.call(route, messages, output, system, options, stream=False)
-        return run(call_flow(call, time.monotonic()), self._transport, time.monotonic, time.sleep, self._core.observe(call))
+        return run(
+            call_flow(call, time.monotonic()),
+            self._transport,
+            time.monotonic,
+            time.sleep,
+            self._core.observe(call),
+            background=self._beside,
+        )
 
     @overload
     def stream(
@@ -207,7 +215,7 @@ class Client(Facade, Operations):
         what had arrived in `error.partial`.
         """
         call = self._core.call(route, messages, output, system, options, stream=True)
-        work = BlockingRun(call_flow(call, time.monotonic()), self._transport, time.monotonic, time.sleep)
+        work = BlockingRun(call_flow(call, time.monotonic()), self._transport, time.monotonic, time.sleep, background=self._beside)
         return Stream(route, work, self._core.observe(call))
 
     def reload(self) -> None:
@@ -248,7 +256,7 @@ class Client(Facade, Operations):
     def close(self) -> None:
         """Close the connections; what `using` made closes nothing. Safe to call twice."""
         if self._end():
-            close_all(self._transport, self._core.shared.close)
+            close_all(self._transport, self._core.shared.close, self._background)
 
     def __enter__(self) -> Self:
         return self

@@ -217,7 +217,7 @@ class Capability:
     def attenuate(self, **caveats: Unpack[Narrowing]) -> Capability:
         """Make a capability that may do less, for a part of the program, a sub-agent or a tool. Nothing widens.
 
-        What it spends counts on this one's budget too. About 0.15 ms.
+        What it spends counts on this one's budget too, and what it sends on this one's limits. About 0.15 ms.
 
         Raises:
             UnknownOption: for a keyword that there is not.

@@ -76,9 +76,10 @@ class AsyncClient(Facade, AsyncOperations):
         self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
+        from saferoute.drivers.background_async import AsyncBackground  # noqa: PLC0415  as below
         from saferoute.drivers.transport_async import AsyncioTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
 
-        self._core, self._parent = core, None
+        self._core, self._parent, self._background = core, None, AsyncBackground()
         connections = AsyncioTransport(core.credentials, parser=transport)
         self._abandon = connections.abandon
         self._transport: AsyncTransport = AsyncKeysFirst(connections, core.credentials)
@@ -127,7 +128,14 @@ class AsyncClient(Facade, AsyncOperations):
     ) -> Reply[Any]:
         """Ask, and wait for the whole answer. Arguments and errors are those of `Client.chat`."""
         call = self._core.call(route, messages, output, system, options, stream=False)
-        return await run_async(call_flow(call, time.monotonic()), self._transport, time.monotonic, asyncio.sleep, self._core.observe(call))
+        return await run_async(
+            call_flow(call, time.monotonic()),
+            self._transport,
+            time.monotonic,
+            asyncio.sleep,
+            self._core.observe(call),
+            background=self._beside,
+        )
 
     @overload
     def stream(
@@ -155,7 +163,7 @@ class AsyncClient(Facade, AsyncOperations):
         Never awaited itself: it connects when it is entered, or at the first event. Arguments and errors are those of `Client.stream`.
         """
         call = self._core.call(route, messages, output, system, options, stream=True)
-        work = ConcurrentRun(call_flow(call, time.monotonic()), self._transport, time.monotonic, asyncio.sleep)
+        work = ConcurrentRun(call_flow(call, time.monotonic()), self._transport, time.monotonic, asyncio.sleep, background=self._beside)
         return AsyncStream(route, work, lambda: self._core.observe(call))
 
     async def reload(self) -> None:
@@ -173,7 +181,7 @@ class AsyncClient(Facade, AsyncOperations):
     async def close(self) -> None:
         """Close the connections; what `using` made closes nothing. Safe to call twice."""
         if self._end():
-            await close_all_async(self._transport, self._core.shared.close)
+            await close_all_async(self._transport, self._core.shared.close, self._background)
 
     async def __aenter__(self) -> Self:
         return self

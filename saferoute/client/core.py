@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from saferoute.call.authority import Authority
+from saferoute.call.balancing import Balancing
 from saferoute.call.operation_prepare import prepare_operation
 from saferoute.call.prepare import Snapshot, prepare
 from saferoute.capabilities.authorise import reaches
@@ -87,7 +88,20 @@ class Core:
             scope.held,
             scope.narrowed,
         )
-        return Snapshot(opened, authority, self._accounts, scope.data, scope.purpose, time.time, shared.codec, fraction, unique_id)
+        return Snapshot(
+            opened,
+            authority,
+            self._accounts,
+            scope.data,
+            scope.purpose,
+            time.time,
+            shared.codec,
+            fraction,
+            unique_id,
+            Balancing(health=shared.health, clock=time.time),
+            shared.limits,
+            scope.tags,
+        )
 
     @property
     def snapshot(self) -> Snapshot:
@@ -111,7 +125,14 @@ class Core:
         """The keys, ready to present."""
         return self.shared.credentials
 
-    def narrowed(self, capability: Capability | None, data: DataLabel | None, purpose: str | None, budget: Money | None) -> Core:
+    def narrowed(
+        self,
+        capability: Capability | None,
+        data: DataLabel | None,
+        purpose: str | None,
+        budget: Money | None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Core:
         """The core of a part of this client, that may do at most what it may.
 
         Raises:
@@ -121,7 +142,7 @@ class Core:
         """
         own = own_budget(budget, unique_id())
         accounts = self._accounts if own is None else OwnBudget(self._accounts, own)
-        core = Core(self.shared, self.scope.within(capability, data, purpose, own), accounts)
+        core = Core(self.shared, self.scope.within(capability, data, purpose, own).tagged(tags), accounts)
         if capability is not None:
             core.powers()  # a capability that is refused is told here, and not at the first call
         return core

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ from saferoute.client.core import as_html
 from saferoute.errors import CapabilityError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
     from typing_extensions import Unpack
 
     from saferoute.client.capability import Capability
     from saferoute.client.core import Core, RouteInfo
+    from saferoute.values.health_report import HealthReport
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
@@ -54,8 +56,9 @@ class Remaining:
 class Facade:
     """The part of a client that needs no driver."""
 
-    __slots__ = ("__weakref__", "_closed", "_core", "_parent", "_transport")
+    __slots__ = ("__weakref__", "_background", "_closed", "_core", "_parent", "_transport")
 
+    _background: Any
     _core: Core
     _closed: bool
     _parent: Facade | None
@@ -68,6 +71,7 @@ class Facade:
         data: DataLabel | None = None,
         purpose: str | None = None,
         budget: Money | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> Self:
         """Make a part of this client for one caller, task or sub-agent: it may do at most what this one may.
 
@@ -80,6 +84,7 @@ class Facade:
                 is a capability with `data`, and the table.
             purpose: what the calls are for, which capabilities may ask for; once set, it stays.
             budget: what its calls may cost in all, in US dollars, counted in this process.
+            tags: words of yours about its calls, such as {"tenant": "acme"}, on top of those that are set; aliases may choose rows by them.
 
         Raises:
             CapabilityError: the capability does not verify under the table's root, or is not valid now.
@@ -96,8 +101,9 @@ class Facade:
             'stop'
         """
         part = type(self).__new__(type(self))
-        part._core = self._core.narrowed(capability, data, purpose, budget)  # noqa: SLF001  its own class
+        part._core = self._core.narrowed(capability, data, purpose, budget, tags)  # noqa: SLF001  its own class
         part._transport = self._transport  # noqa: SLF001  its own class
+        part._background = self._background  # noqa: SLF001  its own class
         part._parent = self  # noqa: SLF001  its own class; and this one is not dropped while the part is in use
         part._closed = False  # noqa: SLF001  its own class
         return part
@@ -105,6 +111,23 @@ class Facade:
     def models(self) -> tuple[RouteInfo, ...]:
         """Every name that can be passed as `route`, with what this client holds."""
         return self._core.models()
+
+    def health(self) -> HealthReport:
+        """How the rows of the table are doing, as this client and all its parts have seen them: breakers, waits, latencies, load.
+
+        It is no part of the signed table, and can only choose among its rows. Print it, or show it in a notebook. A part of a client
+        is shown the rows that its calls may reach.
+        """
+        from saferoute.values.health_report import HealthReport  # noqa: PLC0415  only who asks pays for it
+
+        table = self._core.table
+        ids = {name for info in self._core.models() for name in info.targets}
+        rows = [row for row in table.routes.values() if self._core.scope.is_whole or row.id in ids]
+        return HealthReport(self._core.shared.health.shown(rows, time.monotonic()))
+
+    def _beside(self) -> Any:  # noqa: ANN401  each driver has its own
+        """What runs beside calls."""
+        return self._background
 
     def allows(self, route: str, **options: Unpack[CallOptions]) -> bool:
         """Whether a chat with these options would be allowed now, as far as table, capabilities and labels go.

@@ -51,6 +51,7 @@ class Operations:
 
     _core: Core
     _transport: Transport
+    _beside: Any
 
     def embed(
         self,
@@ -257,4 +258,4 @@ class Operations:
 
     def _operate(self, call: OperationCall[R]) -> R:
         observer = self._core.observe_operation(call)
-        return run(operation_flow(call, time.monotonic()), self._transport, time.monotonic, time.sleep, observer)
+        return run(operation_flow(call, time.monotonic()), self._transport, time.monotonic, time.sleep, observer, background=self._beside)

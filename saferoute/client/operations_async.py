@@ -44,6 +44,7 @@ class AsyncOperations:
 
     _core: Core
     _transport: AsyncTransport
+    _beside: Any
 
     async def embed(
         self,
@@ -132,4 +133,6 @@ class AsyncOperations:
 
     async def _operate(self, call: OperationCall[R]) -> R:
         observer = self._core.observe_operation(call)
-        return await run_async(operation_flow(call, time.monotonic()), self._transport, time.monotonic, asyncio.sleep, observer)
+        return await run_async(
+            operation_flow(call, time.monotonic()), self._transport, time.monotonic, asyncio.sleep, observer, background=self._beside
+        )

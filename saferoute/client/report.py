@@ -6,9 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from saferoute.capabilities.accounts import accounts_of, check_scope
+from saferoute.capabilities.quotas import check_limit_scope
 from saferoute.drivers.host_survey import loose_modes, survey
 from saferoute.errors import ConfigurationError, RoutingError, SaferouteError, SecretError
 from saferoute.routing.catalogue import load_catalogue
+from saferoute.routing.policies import rows_beyond
 from saferoute.routing.resolve import resolve
 from saferoute.routing.table import show_time
 from saferoute.values.report import Finding, Report
@@ -93,6 +95,8 @@ def _allowed(core: Core) -> Iterator[Finding]:
     try:
         powers, store = core.powers(), core.shared.store()
         for permission in powers.permissions:
+            if permission.limits:
+                check_limit_scope(permission, core.shared.limits().scope)
             for account in accounts_of(permission, time.time()):
                 check_scope(permission, store.scope)
                 store.balance(account)
@@ -122,7 +126,8 @@ def _allowed(core: Core) -> Iterator[Finding]:
 def _rows(core: Core, name: str) -> tuple[Target, ...]:
     table = core.table
     targets = (table.routes[name],) if name in table.routes else resolve(table, name)
-    return core.shared.opened.running(targets)
+    halted = core.shared.opened.halted
+    return (*core.shared.opened.running(targets), *(row for row in rows_beyond(table.policy(name)) if row.id not in halted))
 
 
 def _ready(core: Core, row: Target) -> Iterator[Finding]:

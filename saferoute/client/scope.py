@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 from weakref import finalize
 
 from saferoute.capabilities.accounts import accounts_of
 from saferoute.errors import ConfigurationError
-from saferoute.values.options import money
+from saferoute.values.options import check_options, money
 from saferoute.values.permission import Budget, HeldChain, Permission
 from saferoute.values.request import DataLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from saferoute.client.capability import Capability
     from saferoute.values.account import AccountStore
@@ -57,6 +58,7 @@ class Scope:
         held: capabilities that every call is made under, all of them together.
         narrowed: budgets that the program gave without a capability.
         is_whole: it is the client itself, and not a part that `using` made.
+        tags: words about every call; aliases may choose their rows by them.
     """
 
     data: DataLabel | None = None
@@ -64,6 +66,7 @@ class Scope:
     held: tuple[HeldChain, ...] = ()
     narrowed: tuple[Permission, ...] = ()
     is_whole: bool = True
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         """Check every scope, however it was made."""
@@ -91,6 +94,16 @@ class Scope:
             narrowed=self.narrowed if budget is None else (*self.narrowed, budget),
             is_whole=False,
         )
+
+    def tagged(self, tags: Mapping[str, str] | None) -> Scope:
+        """The scope with further tags.
+
+        Raises:
+            RequestError: for what are no tags.
+        """
+        if tags is None:
+            return self
+        return replace(self, tags=MappingProxyType({**self.tags, **check_options({"tags": tags})["tags"]}))
 
 
 def held(capability: object) -> HeldChain:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from saferoute.capabilities.chain import VerifiedChains
 from saferoute.drivers.accounts import open_accounts
-from saferoute.drivers.entropy import unique_id
+from saferoute.drivers.entropy import fraction, unique_id
 from saferoute.errors import TableRollback
 from saferoute.providers.registry import codec_for
+from saferoute.routing.health import Health
 from saferoute.routing.rollback import advance
 from saferoute.secrets.credentials import Credentials
 from saferoute.values.output import output_from
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from saferoute.secrets.lookup import Sources
     from saferoute.telemetry import Telemetry
     from saferoute.values.account import AccountStore
+    from saferoute.values.limits import LimitStore
     from saferoute.values.output import JsonSchema, Output
     from saferoute.values.target import Dialect
 
@@ -45,10 +47,12 @@ class Shared:
         audience: the client's name, for permissions that are not for everybody.
         chains: capabilities that were verified.
         places: what files the client was made of, for its report; empty for a local one.
+        health: what was seen of the rows; it outlives an exchange of the table.
     """
 
     __slots__ = (
-        "_codecs", "_exchange", "_instance", "_outputs", "_reopen", "_store", "audience", "chains", "credentials", "opened", "places",
+        "_accounts", "_codecs", "_exchange", "_instance", "_limits", "_outputs", "_reopen", "_store", "audience", "chains", "credentials",
+        "health", "opened", "places",
         "sources", "telemetry", "trust",
     )  # fmt: skip
 
@@ -74,6 +78,9 @@ class Shared:
         self.places = places or {}
         # Made with the client, and not at the first call: a child that is forked off between must not begin with nothing spent.
         self._store = open_accounts(accounts)
+        self._accounts = accounts
+        self._limits: LimitStore | None = None
+        self.health = Health(fraction)
         self._instance = (os.getpid(), unique_id())
         self._codecs: dict[Dialect, Codec] = {}
         self._outputs: dict[type[Any], Output] = {}
@@ -111,6 +118,16 @@ class Shared:
         """Where budgets are counted."""
         return self._store
 
+    def limits(self) -> LimitStore:
+        """Where limits are counted; made when the first call needs it, since few tables have any."""
+        if self._limits is None:
+            with self._exchange:
+                if self._limits is None:
+                    from saferoute.drivers.accounts import open_limits  # noqa: PLC0415  as above
+
+                    self._limits = open_limits(self._accounts)
+        return self._limits
+
     def instance(self) -> str:
         """This process's random id: another one after a fork."""
         pid, made = self._instance
@@ -140,5 +157,7 @@ class Shared:
         return made
 
     def close(self) -> None:
-        """Let go of the accounts."""
+        """Let go of the accounts and the limits."""
         self._store.close()
+        if self._limits is not None:
+            self._limits.close()

@@ -1,6 +1,6 @@
-"""Where budgets, calls and nonces are counted (`Accounts`): a description that opens nothing and connects to nobody.
+"""Where budgets, calls, nonces and limits are counted (`Accounts`): a description that opens nothing and connects to nobody.
 
-`open_accounts` makes the store of it, when the client is made.
+`open_accounts` and `open_limits` make the stores of it, when the client is made.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from typing_extensions import override
 
 from saferoute.drivers.storage.accounts_memory import MemoryAccounts
+from saferoute.drivers.storage.limits_memory import MemoryLimits
 from saferoute.errors import ConfigurationError
 from saferoute.secrets.secret import Hidden
 
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from saferoute.values.account import AccountStore
+    from saferoute.values.limits import LimitStore
     from saferoute.values.permission import Scope
 
-__all__ = ["Accounts", "Password", "RedisServer", "open_accounts"]
+__all__ = ["Accounts", "Password", "RedisServer", "open_accounts", "open_limits"]
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _DATABASE: Final = re.compile(r"/?|/[0-9]{1,4}")
@@ -169,6 +171,30 @@ def open_accounts(accounts: Accounts | None, *, clock: Callable[[], float] | Non
         store.check()
         return store
     return MemoryAccounts(clock=clock or time.time)
+
+
+def open_limits(accounts: Accounts | None, *, clock: Callable[[], float] | None = None) -> LimitStore:
+    """Make the store that a client counts its limits in: where its budgets are counted.
+
+    Nothing is opened, and nobody connected to, before the first limit is counted.
+
+    Args:
+        accounts: None for memory.
+        clock: in seconds; None for the system's monotonic clock in memory, its wall clock for a file, and for Redis the server's.
+
+    Raises:
+        ConfigurationError: the package that a server needs is not installed.
+    """
+    place = "memory" if accounts is None else accounts.place
+    if isinstance(place, RedisServer):
+        from saferoute.drivers.storage.limits_redis import RedisLimits  # noqa: PLC0415  loads TLS
+
+        return RedisLimits(place, clock=clock)
+    if isinstance(place, Path):
+        from saferoute.drivers.storage.limits_sqlite import SqliteLimits  # noqa: PLC0415  loads SQLite
+
+        return SqliteLimits(place, clock=clock or time.time)
+    return MemoryLimits(clock=clock or time.monotonic)
 
 
 def _server(url: object) -> RedisServer | str:

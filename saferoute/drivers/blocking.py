@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, assert_never, cast
 
 from typing_extensions import override
 
-from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Finish, Opened, Read, Reserve, Reserved, Send, Settle, Sleep, Tick
+from saferoute.call.effects import (
+    Abandoned,
+    Acquire,
+    Acquired,
+    Cancel,
+    Chunk,
+    Emit,
+    Finish,
+    Opened,
+    Race,
+    Read,
+    Release,
+    Reserve,
+    Reserved,
+    Send,
+    Settle,
+    Sleep,
+    Spawn,
+    Tick,
+)
 from saferoute.drivers.charging import hold, let_go
 from saferoute.drivers.exchange import CallObserver, partial_of
+from saferoute.drivers.limiting import give_back, take
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
 
@@ -19,7 +39,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from saferoute.call.effects import Answer, Effect, Flow
+    from saferoute.drivers.background import Background
     from saferoute.drivers.exchange import Exchange, Transport
+    from saferoute.drivers.stopping import Stop
     from saferoute.values.events import StreamEvent
     from saferoute.values.reply import Partial, Reply
 
@@ -28,23 +50,49 @@ __all__ = ["BlockingRun", "Stream", "close_all", "run"]
 R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
 
+_GOES_ON: Final = frozenset({Emit, Read, Send, Reserve, Acquire, Race, Spawn})
+"""What a flow that was told to tidy up has no business with."""
+
 
 class BlockingRun(Generic[R]):
     """One flow on its way.
 
+    Args:
+        flow: what to run.
+        transport: what sends.
+        clock: monotonic seconds.
+        sleep: waits.
+        background: the client's threads, for races and what runs beside a call; None for threads that end with each.
+        stop: fires when the flow is to stop; for flows that run beside another one.
+
     Attributes:
         result: what the flow returned, once it has.
+        pending: what the flow emitted last.
         finished: whether the flow has ended, in whatever way.
     """
 
-    __slots__ = ("_clock", "_exchange", "_flow", "_sleep", "_transport", "begun", "finished", "result")
+    __slots__ = (
+        "_background", "_clock", "_exchange", "_flow", "_sleep", "_stop", "_transport", "begun", "finished", "pending", "result",
+    )  # fmt: skip
 
-    def __init__(self, flow: Flow[R], transport: Transport, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        flow: Flow[R],
+        transport: Transport,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        *,
+        background: Callable[[], Background] | None = None,
+        stop: Stop | None = None,
+    ) -> None:
         self._flow = flow
         self._transport = transport
         self._clock = clock
         self._sleep = sleep
+        self._background = background
+        self._stop = stop
         self._exchange: Exchange | None = None
+        self.pending: Emit | None = None
         self.result: R | None = None
         self.begun = False
         self.finished = False
@@ -70,6 +118,7 @@ class BlockingRun(Generic[R]):
                         assert self._exchange is not None  # noqa: S101  a flow reads only what it sent for
                         answer = Chunk(clock(), self._exchange.read())
                     elif isinstance(effect, Emit):
+                        self.pending = effect
                         return effect.events
                     else:
                         answer = self._act(effect)
@@ -88,6 +137,33 @@ class BlockingRun(Generic[R]):
             self.abandon()
             raise
 
+    def run_until_emit(self) -> Emit | None:
+        """Run until the flow wants to emit, and stop before anybody sees it; None when it has returned. Errors as `advance`."""
+        return None if self.advance() is None else self.pending
+
+    def hand_over(self) -> Exchange | None:
+        """Give the open exchange away, and with it the rest of the flow: neither is this run's business any more."""
+        self.finished = True
+        exchange, self._exchange = self._exchange, None
+        return exchange
+
+    def _race(self, effect: Race) -> Answer:
+        from saferoute.drivers.racing import race  # noqa: PLC0415  calls that race only
+
+        raced, exchange = race(effect, self._beside, self._background, self._clock, self._stop)
+        if exchange is not None:
+            if self._exchange is not None:
+                self._exchange.close()
+            self._exchange = exchange
+        return raced
+
+    def _beside(self, flow: Flow[object], stop: Stop) -> BlockingRun[object]:
+        """The run of a flow beside this one, with an exchange of its own."""
+        from saferoute.drivers.stopping import stoppable, until_stopped  # noqa: PLC0415  as racing
+
+        transport = stoppable(self._transport, stop)
+        return BlockingRun(until_stopped(flow, stop), transport, self._clock, self._sleep, background=self._background, stop=stop)
+
     def _act(self, effect: Effect) -> Answer:
         match effect:
             case Send():
@@ -102,12 +178,23 @@ class BlockingRun(Generic[R]):
                     self._exchange.finish()
                     self._exchange = None
             case Sleep():
-                self._sleep(effect.seconds)
+                (self._sleep if self._stop is None else self._stop.sleeping(self._sleep))(effect.seconds)
             case Reserve():
                 held = hold(effect)
                 return Reserved(self._clock(), held)
             case Settle():
                 let_go(effect)
+            case Acquire():
+                took = take(effect)
+                return Acquired(self._clock(), took)
+            case Release():
+                give_back(effect)
+            case Race():
+                return self._race(effect)
+            case Spawn():
+                from saferoute.drivers.racing import spawn  # noqa: PLC0415  calls that spawn only
+
+                spawn(effect.flow, self._beside, self._background)
             case Read() | Emit():  # the loop's own
                 pass
             case _:
@@ -122,7 +209,7 @@ class BlockingRun(Generic[R]):
         try:
             effect = self._flow.throw(Abandoned())
             while True:
-                if type(effect) in {Emit, Read, Send, Reserve}:
+                if type(effect) in _GOES_ON:
                     break
                 effect = self._flow.send(self._act(effect))
         except (StopIteration, Abandoned):
@@ -133,9 +220,17 @@ class BlockingRun(Generic[R]):
                 self._exchange = None
 
 
-def run(flow: Flow[R], transport: Transport, clock: Callable[[], float], sleep: Callable[[float], None], observer: CallObserver) -> R:
+def run(
+    flow: Flow[R],
+    transport: Transport,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    observer: CallObserver,
+    *,
+    background: Callable[[], Background] | None = None,
+) -> R:
     """Run a flow that shows nothing on its way, and return what it returns."""
-    work = BlockingRun(flow, transport, clock, sleep)
+    work = BlockingRun(flow, transport, clock, sleep, background=background)
     try:
         while work.advance() is not None:
             pass
@@ -147,8 +242,10 @@ def run(flow: Flow[R], transport: Transport, clock: Callable[[], float], sleep: 
     return result
 
 
-def close_all(transport: Transport, accounts: Callable[[], None]) -> None:
-    """Close connections, and then what counts the calls that they carried."""
+def close_all(transport: Transport, accounts: Callable[[], None], background: Background | None = None) -> None:
+    """Let what runs beside calls end, close connections, and then what counts the calls that they carried."""
+    if background is not None:
+        background.close()
     transport.close()
     accounts()
 

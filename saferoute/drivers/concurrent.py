@@ -6,13 +6,33 @@ import asyncio
 import contextlib
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, assert_never, cast
 
 from typing_extensions import override
 
-from saferoute.call.effects import Abandoned, Cancel, Chunk, Emit, Finish, Opened, Read, Reserve, Reserved, Send, Settle, Sleep, Tick
+from saferoute.call.effects import (
+    Abandoned,
+    Acquire,
+    Acquired,
+    Cancel,
+    Chunk,
+    Emit,
+    Finish,
+    Opened,
+    Race,
+    Read,
+    Release,
+    Reserve,
+    Reserved,
+    Send,
+    Settle,
+    Sleep,
+    Spawn,
+    Tick,
+)
 from saferoute.drivers.charging import hold, let_go
 from saferoute.drivers.exchange import CallObserver, partial_of
+from saferoute.drivers.limiting_async import give_back_async, take_async
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
 
@@ -22,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from saferoute.call.effects import Answer, Effect, Flow
+    from saferoute.drivers.background_async import AsyncBackground
     from saferoute.drivers.exchange import AsyncExchange, AsyncTransport
     from saferoute.values.events import StreamEvent
     from saferoute.values.reply import Partial, Reply
@@ -34,25 +55,37 @@ T_co = TypeVar("T_co", covariant=True)
 _GRACE = 1.0
 """Seconds that a cancelled call may take to tidy up."""
 
+_GOES_ON: Final = frozenset({Emit, Read, Send, Reserve, Acquire, Race, Spawn})
+"""What a flow that was told to tidy up has no business with."""
+
 
 class ConcurrentRun(Generic[R]):
     """One flow on its way. The awaited twin of BlockingRun: the two loops are the only code that is written twice.
 
     Attributes:
         result: what the flow returned, once it has.
+        pending: what the flow emitted last.
         finished: whether the flow has ended, in whatever way.
     """
 
-    __slots__ = ("_clock", "_exchange", "_flow", "_sleep", "_transport", "begun", "finished", "result")
+    __slots__ = ("_background", "_clock", "_exchange", "_flow", "_sleep", "_transport", "begun", "finished", "pending", "result")
 
     def __init__(
-        self, flow: Flow[R], transport: AsyncTransport, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
+        self,
+        flow: Flow[R],
+        transport: AsyncTransport,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        *,
+        background: Callable[[], AsyncBackground] | None = None,
     ) -> None:
         self._flow = flow
         self._transport = transport
         self._clock = clock
         self._sleep = sleep
+        self._background = background
         self._exchange: AsyncExchange | None = None
+        self.pending: Emit | None = None
         self.result: R | None = None
         self.begun = False
         self.finished = False
@@ -71,6 +104,7 @@ class ConcurrentRun(Generic[R]):
                         assert self._exchange is not None  # noqa: S101  a flow reads only what it sent for
                         answer = Chunk(clock(), await self._exchange.read())
                     elif isinstance(effect, Emit):
+                        self.pending = effect
                         return effect.events
                     elif isinstance(effect, Send):  # here and not in _act: one coroutine less for every call
                         self._exchange = exchange = await self._transport.open(effect.request, effect.clocks)
@@ -92,6 +126,30 @@ class ConcurrentRun(Generic[R]):
             await self.abandon()
             raise
 
+    async def run_until_emit(self) -> Emit | None:
+        """As BlockingRun.run_until_emit."""
+        return None if await self.advance() is None else self.pending
+
+    def hand_over(self) -> AsyncExchange | None:
+        """As BlockingRun.hand_over."""
+        self.finished = True
+        exchange, self._exchange = self._exchange, None
+        return exchange
+
+    async def _race(self, effect: Race) -> Answer:
+        from saferoute.drivers.racing_async import race_async  # noqa: PLC0415  calls that race only
+
+        raced, exchange = await race_async(effect, self._beside, self._background, self._clock)
+        if exchange is not None:
+            if self._exchange is not None:
+                self._exchange.abort()
+            self._exchange = exchange
+        return raced
+
+    def _beside(self, flow: Flow[object]) -> ConcurrentRun[object]:
+        """The run of a flow beside this one, with an exchange of its own."""
+        return ConcurrentRun(flow, self._transport, self._clock, self._sleep, background=self._background)
+
     async def _act(self, effect: Effect) -> Answer:
         match effect:
             case Cancel():
@@ -112,6 +170,17 @@ class ConcurrentRun(Generic[R]):
                     await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(let_go, effect)))  # also if the caller leaves now
                 else:
                     let_go(effect)
+            case Acquire():
+                took = await take_async(effect)
+                return Acquired(self._clock(), took)
+            case Release():
+                await give_back_async(effect)
+            case Race():
+                return await self._race(effect)
+            case Spawn():
+                from saferoute.drivers.racing_async import spawn_async  # noqa: PLC0415  calls that spawn only
+
+                spawn_async(effect.flow, self._beside, self._background)
             case Send() | Read() | Emit():  # the loop's own
                 pass
             case _:
@@ -138,7 +207,7 @@ class ConcurrentRun(Generic[R]):
         try:
             effect = self._flow.throw(Abandoned())
             while True:
-                if type(effect) in {Emit, Read, Send, Reserve}:
+                if type(effect) in _GOES_ON:
                     break
                 effect = self._flow.send(await self._act(effect))
         except (StopIteration, Abandoned):
@@ -171,9 +240,11 @@ async def run_async(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]],
     observer: CallObserver,
+    *,
+    background: Callable[[], AsyncBackground] | None = None,
 ) -> R:
     """Run a flow that shows nothing on its way, and return what it returns."""
-    work = ConcurrentRun(flow, transport, clock, sleep)
+    work = ConcurrentRun(flow, transport, clock, sleep, background=background)
     try:
         while await work.advance() is not None:
             pass
@@ -185,8 +256,10 @@ async def run_async(
     return result
 
 
-async def close_all_async(transport: AsyncTransport, accounts: Callable[[], None]) -> None:
-    """Close connections, and then what counts the calls that they carried; a store may wait for a disk or a network."""
+async def close_all_async(transport: AsyncTransport, accounts: Callable[[], None], background: AsyncBackground | None = None) -> None:
+    """Let what runs beside calls end, close connections, and then what counts the calls; a store may wait for a disk or a network."""
+    if background is not None:
+        await background.close()
     await transport.close()
     await asyncio.to_thread(accounts)
 

@@ -6,17 +6,21 @@ the table says how to make is made here, over the transport that this one stands
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from saferoute.drivers.stopping import Stoppable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from saferoute.drivers.exchange import AsyncExchange, AsyncTransport, Exchange, Transport
     from saferoute.drivers.minting import AsyncMinter, BlockingMinter
+    from saferoute.drivers.stopping import Stop
     from saferoute.secrets.credentials import Credentials
     from saferoute.secrets.overlap import Overlap
     from saferoute.values.http import Clocks, Head, HttpRequest
@@ -82,7 +86,7 @@ class KeysFirst:
         if exchange.head.status in _REFUSALS and _refuses_the_key(exchange.head, request):
             if (other := self._switched(name, epoch, exchange)) is None:
                 self._forget(name, epoch, exchange)
-            else:
+            elif not clocks.last:  # what is switched to counts from the next call on
                 exchange.close()
                 exchange = self._open_with_other(request, name, clocks, other)
         return exchange
@@ -92,6 +96,7 @@ class KeysFirst:
         epoch = self._credentials.epoch
         exchange = self._transport.open(request, clocks)
         if _refuses_the_key(exchange.head, request):
+            exchange.head = replace(exchange.head, requests=2)
             self._forget(name, epoch, exchange)
         else:
             exchange.head = _noted(exchange.head, other)
@@ -127,6 +132,18 @@ class KeysFirst:
         if self._minter is not None:
             self._minter.after_fork()
         self._pid = os.getpid()  # last: whoever sees it takes the new locks
+
+    def stoppable(self, stop: Stop) -> Transport:
+        """As Stoppable.stoppable. A look-up or the making of a credential is not broken off: others may wait for it, too."""
+        if not isinstance(self._transport, Stoppable):
+            return self
+        if os.getpid() != self._pid:
+            self._renew()
+        if self._minter is None and self._credentials.made:
+            self._minter = _blocking_minter(self._transport, self._credentials)
+        narrow = copy.copy(self)
+        narrow._transport = self._transport.stoppable(stop)  # noqa: SLF001  its own class
+        return narrow
 
     def close(self) -> None:
         """As Transport.close."""
@@ -164,7 +181,7 @@ class AsyncKeysFirst:
         if exchange.head.status in _REFUSALS and _refuses_the_key(exchange.head, request):
             if (other := await self._switched(name, epoch, exchange)) is None:
                 await self._forget(name, epoch, exchange)
-            else:
+            elif not clocks.last:  # what is switched to counts from the next call on
                 await exchange.close()
                 exchange = await self._open_with_other(request, name, clocks, other)
         return exchange
@@ -176,6 +193,7 @@ class AsyncKeysFirst:
         epoch = self._credentials.epoch
         exchange = await self._transport.open(request, clocks)
         if _refuses_the_key(exchange.head, request):
+            exchange.head = replace(exchange.head, requests=2)
             await self._forget(name, epoch, exchange)
         else:
             exchange.head = _noted(exchange.head, other)
@@ -242,7 +260,7 @@ def _noted(head: Head, other: Overlap) -> Head:
     """The head of an answer to the other revision of a key, with a note of it."""
     note = other.note()
     _log.warning("saferoute: %s", note)
-    return replace(head, notes=(*head.notes, note))
+    return replace(head, notes=(*head.notes, note), requests=2)
 
 
 def _refuses_the_key(head: Head, request: HttpRequest) -> bool:

@@ -6,6 +6,7 @@ asyncio, to one event loop. `append` and `pop` of a list are atomic, so the list
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["IdleList", "PoolLimits", "Pooled", "prepare", "readability"]
+__all__ = ["IdleList", "PoolLimits", "Pooled", "cut", "prepare", "readability"]
 
 _PROBE_AFTER = 60  # seconds of silence; shorter than what address translators forget
 
@@ -120,6 +121,16 @@ def prepare(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER)
+
+
+def cut(sock: socket.socket) -> None:
+    """End a connection under another thread that reads or writes it: that thread sees its end at once.
+
+    Under TLS, not the socket's own `shutdown`: that one first takes the TLS away, and what the other thread writes next would leave in the
+    clear, the key with it.
+    """
+    with contextlib.suppress(OSError):  # it has ended already
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def readability(sock: socket.socket) -> Callable[[], object]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from saferoute.drivers.address import resolve_with_system
-from saferoute.drivers.pool import IdleList, PoolLimits, readability
+from saferoute.drivers.pool import IdleList, PoolLimits, cut, readability
 from saferoute.drivers.tls import ClientTls
 from saferoute.drivers.transport_answer import MAX_TAIL_PIECES, NO_HEAD, TAIL_GRACE, Answer, reader_factory
 from saferoute.drivers.transport_connect import Connector
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from saferoute.drivers.address import Resolver
+    from saferoute.drivers.exchange import Transport
+    from saferoute.drivers.stopping import Stop
     from saferoute.drivers.transport_answer import Parser
     from saferoute.drivers.transport_connect import Line
     from saferoute.secrets.secret import CredentialSource
@@ -56,6 +59,15 @@ class _Connection:
     def discard(self) -> None:
         """Close the file descriptor. No TLS goodbye: in a forked child it would end the parent's session."""
         self.sock.close()
+
+    def let_stop(self, stop: Stop) -> None:
+        """Let another thread end it.
+
+        Raises:
+            StreamInterrupted: it is to end already.
+        """
+        sock = self.sock
+        stop.attach(sock.cut if isinstance(sock, TlsInTls) else partial(cut, sock))
 
     def limit(self, allowance: float, clock: str, clocks: Clocks, *, sent: bool) -> bool:
         """Set the time limit of the next step; return whether it is the total deadline that limits.
@@ -96,14 +108,15 @@ class _Connection:
 class _Exchange:
     """An answer that is being read; `Exchange` is what it implements."""
 
-    __slots__ = ("_answer", "_clocks", "_connection", "_pool", "head")
+    __slots__ = ("_answer", "_clocks", "_connection", "_pool", "_stop", "head")
 
-    def __init__(self, connection: _Connection, pool: _Pool, answer: Answer, clocks: Clocks) -> None:
+    def __init__(self, connection: _Connection, pool: _Pool, answer: Answer, clocks: Clocks, stop: Stop | None) -> None:
         self.head = NO_HEAD  # until `begin` returns; nobody else sees the exchange before
         self._connection: _Connection | None = connection
         self._pool = pool
         self._answer = answer
         self._clocks = clocks
+        self._stop = stop
 
     def begin(self, connection: _Connection, *, reuse: bool) -> None:
         """Read until the head is complete, with whatever of the body comes along."""
@@ -152,6 +165,8 @@ class _Exchange:
 
     def _release(self, connection: _Connection, *, reuse: bool) -> None:
         self._connection = None
+        if self._stop is not None:
+            self._stop.detach()  # before somebody else has the connection, or its number
         if reuse and self._answer.reader.reusable:
             self._pool.idle.put(connection, self._pool.clock())
         else:
@@ -161,6 +176,8 @@ class _Exchange:
         """As Exchange.close."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            if self._stop is not None:
+                self._stop.detach()
             connection.discard()
 
 
@@ -212,22 +229,28 @@ class BlockingTransport:
         self._pid = os.getpid()
         self._closed = False
 
-    def open(self, request: HttpRequest, clocks: Clocks) -> _Exchange:
-        """As Transport.open."""
+    def open(self, request: HttpRequest, clocks: Clocks, stop: Stop | None = None) -> _Exchange:
+        """As Transport.open; `stop` breaks it off, and what it returns."""
         if os.getpid() != self._pid:
             self._forget_inherited()
         pool = self._pools.get((request.origin, request.net)) or self._add_pool(request)
         site = pool.site
         head = head_of(request, site.fixed)
-        connection = pool.idle.take(self._clock()) or self._connect(site, clocks)
-        exchange = _Exchange(connection, pool, Answer(self._reader(self._limits), site, self._limits.max_body), clocks)
+        connection = pool.idle.take(self._clock()) or self._connect(site, clocks, stop)
+        exchange = _Exchange(connection, pool, Answer(self._reader(self._limits), site, self._limits.max_body), clocks, stop)
         try:
+            if stop is not None:
+                connection.let_stop(stop)
             failure = self._write(connection, request, head, clocks)
             exchange.begin(connection, reuse=failure is None)
         except BaseException:
             exchange.close()
             raise
         return exchange
+
+    def stoppable(self, stop: Stop) -> Transport:
+        """As Stoppable.stoppable."""
+        return _Stopped(self, stop)
 
     def close(self) -> None:
         """Close every idle connection; one that is in use closes when its answer ends."""
@@ -248,10 +271,10 @@ class BlockingTransport:
             for connection in pool.idle.empty():
                 connection.discard()
 
-    def _connect(self, site: Site, clocks: Clocks) -> _Connection:
+    def _connect(self, site: Site, clocks: Clocks, stop: Stop | None) -> _Connection:
         if self._closed:
             raise ConfigurationError("this client is closed; make a new one")
-        return _Connection(self._connector.connect(site, clocks), site, self._clock)
+        return _Connection(self._connector.connect(site, clocks, stop), site, self._clock)
 
     def _write(self, connection: _Connection, request: HttpRequest, head: bytes, clocks: Clocks) -> OSError | None:
         """Write the request; return the error of a connection that broke meanwhile, since its answer may have come all the same."""
@@ -268,3 +291,25 @@ class BlockingTransport:
         if isinstance(failure, OSError):
             return failure
         raise failure
+
+
+class _Stopped:
+    """A BlockingTransport as one flow sees it that another thread may stop."""
+
+    __slots__ = ("_stop", "_transport")
+
+    def __init__(self, transport: BlockingTransport, stop: Stop) -> None:
+        self._transport = transport
+        self._stop = stop
+
+    def open(self, request: HttpRequest, clocks: Clocks) -> _Exchange:
+        """As Transport.open."""
+        return self._transport.open(request, clocks, self._stop)
+
+    def stoppable(self, stop: Stop) -> Transport:
+        """As Stoppable.stoppable."""
+        return _Stopped(self._transport, stop)
+
+    def close(self) -> None:
+        """As Transport.close."""
+        self._transport.close()

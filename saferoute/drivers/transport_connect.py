@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import socket
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from saferoute.drivers.address import look_up
-from saferoute.drivers.pool import prepare
+from saferoute.drivers.pool import cut, prepare
 from saferoute.drivers.tls import check_pins
 from saferoute.drivers.transport_site import connect_failed, timed_out
 from saferoute.drivers.transport_tunnel import TunnelAnswer, connect_request
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from saferoute.drivers.address import Resolver
+    from saferoute.drivers.stopping import Stop
     from saferoute.drivers.tls import ClientTls
     from saferoute.drivers.transport_site import Hop, Site
     from saferoute.values.http import Clocks
@@ -47,8 +49,8 @@ class Connector:
         self.clock = clock
         self.resolver = resolver
 
-    def connect(self, site: Site, clocks: Clocks) -> Line:
-        """Open a connection that requests for a site may be written to.
+    def connect(self, site: Site, clocks: Clocks, stop: Stop | None = None) -> Line:
+        """Open a connection that requests for a site may be written to; `stop` breaks it off.
 
         Raises:
             AddressRefused, ConnectFailed, TimedOut: it did not come about.
@@ -57,7 +59,7 @@ class Connector:
         now = self.clock()
         total = clocks.deadline - now < clocks.connect
         ends = clocks.deadline if total else now + clocks.connect
-        opening = _Opening(self, site, ends)
+        opening = _Opening(self, site, ends, stop)
         try:
             return opening.run()
         except OSError as error:
@@ -70,12 +72,13 @@ class Connector:
 class _Opening:
     """One connection that is being opened, up to a point in time; `hop` is whom it is about at the moment."""
 
-    __slots__ = ("_clock", "_ends", "_resolver", "_site", "_tls", "hop")
+    __slots__ = ("_clock", "_ends", "_resolver", "_site", "_stop", "_tls", "hop")
 
-    def __init__(self, connector: Connector, site: Site, ends: float) -> None:
+    def __init__(self, connector: Connector, site: Site, ends: float, stop: Stop | None) -> None:
         self.hop: Hop = site.first
         self._site = site
         self._ends = ends
+        self._stop = stop
         self._tls = connector.tls
         self._clock = connector.clock
         self._resolver = connector.resolver
@@ -100,8 +103,13 @@ class _Opening:
             self.hop = site
             return self._secure_within(sock, site) if isinstance(sock, ssl.SSLSocket) else self._secure(sock, site)
         except BaseException:
-            sock.close()
+            self._close(sock)
             raise
+
+    def _close(self, sock: socket.socket) -> None:
+        if self._stop is not None:
+            self._stop.detach()  # first: once it is closed, its number may be another one's
+        sock.close()
 
     def _left(self) -> float:
         """Seconds until the end.
@@ -116,6 +124,8 @@ class _Opening:
 
     def _resolve(self, hop: Hop) -> Sequence[str] | Exception:
         found: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
+        if self._stop is not None:
+            self._stop.attach(partial(found.put, ConnectionAbortedError()))
         look_up(self._resolver, hop.host, hop.port, found.put)
         try:
             return found.get(timeout=self._left())
@@ -131,11 +141,13 @@ class _Opening:
             try:
                 sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
                 sock.settimeout(left / (len(addresses) - tried))
+                if self._stop is not None:
+                    self._stop.attach(partial(cut, sock))
                 sock.connect((address, self.hop.port))
                 prepare(sock)
             except BaseException as error:
                 if sock is not None:
-                    sock.close()
+                    self._close(sock)
                 if not isinstance(error, OSError):
                     raise
                 failure = error.with_traceback(None)
@@ -157,11 +169,14 @@ class _Opening:
         context = self._tls.context(hop.tls)
         sock.settimeout(self._left())
         # An end without TLS's own goodbye is an error here, so that nobody can shorten an answer that ends with the connection.
-        secured = context.wrap_socket(sock, server_hostname=hop.host, suppress_ragged_eofs=False)
+        secured = context.wrap_socket(sock, server_hostname=hop.host, suppress_ragged_eofs=False, do_handshake_on_connect=False)
         try:
+            if self._stop is not None:
+                self._stop.attach(partial(cut, secured))
+            secured.do_handshake()
             check_pins(hop.label, hop.tls, secured.getpeercert(binary_form=True))
         except BaseException:
-            secured.close()
+            self._close(secured)
             raise
         return secured
 

@@ -6,7 +6,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from saferoute.drivers.pool import readability
+from saferoute.drivers.pool import cut, readability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,10 @@ class TlsInTls:
         """As pool.readability, with what was received and not yet decrypted."""
         readable, outer, incoming = readability(self._outer), self._outer, self._incoming
         return lambda: incoming.pending or outer.pending() or readable()
+
+    def cut(self) -> None:
+        """As pool.cut."""
+        cut(self._outer)
 
     def close(self) -> None:
         """Close the file descriptor, without a goodbye on either layer."""

@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from saferoute.errors import CapabilityError, NoRoute
+from saferoute.routing.policies import rows_beyond
 from saferoute.routing.resolve import resolve
 from saferoute.routing.schema import Flag, ListOf, Record, Text, Whole, check
 from saferoute.signing.refusal import Refused
+from saferoute.values.permission import data_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -214,9 +216,25 @@ def run_assertions(table: RoutingTable, assertions: Sequence[Assertion], decide:
     return tuple(Result(one, _failure(table, one, decide)) for one in assertions)
 
 
+def _readers(table: RoutingTable, call: MadeUpCall, decide: Decide) -> tuple[Target, ...]:
+    """The rows that may get the call: those that may answer, and those that it may go on or be copied to.
+
+    Raises:
+        CapabilityError: none may answer; a fallback does not help a call that is refused.
+        NoRoute: the table has no such name.
+    """
+    own, policy = resolve(table, call.route), table.policy(call.route)
+    targets, others = decide(call, own), rows_beyond(policy)
+    shadow = policy.shadow
+    if shadow is not None and (call.data is None or data_rank(call.data) > data_rank(shadow.data)):
+        fallback = {row for rows in policy.fallback.values() for row in rows}
+        others = tuple(row for row in others if row in fallback)
+    return tuple(dict.fromkeys((*targets, *decide(call, (*own, *others))))) if others else targets
+
+
 def _failure(table: RoutingTable, assertion: Assertion, decide: Decide) -> str:
     try:
-        targets = decide(assertion.call, resolve(table, assertion.call.route))
+        targets = _readers(table, assertion.call, decide)
     except (CapabilityError, NoRoute) as error:
         return _refused(assertion, getattr(error, "code", _NO_ROUTE), str(error))
     if assertion.allowed is False:

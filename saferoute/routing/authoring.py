@@ -27,9 +27,10 @@ from saferoute.routing.parameters import filled
 from saferoute.routing.release import Release
 from saferoute.routing.rows import compile_row, family_name
 from saferoute.routing.schema import check
-from saferoute.routing.shapes import ALIAS, GRANT, ROW, SCHEMA
-from saferoute.routing.spellings import duration, money, price, written_proxy
+from saferoute.routing.shapes import GRANT, ROW, SCHEMA
+from saferoute.routing.spellings import money, price, written_proxy
 from saferoute.routing.table import compile_table
+from saferoute.routing.written_alias import DEFAULT_ATTEMPTS, written_alias, written_deadlines
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
 
@@ -41,12 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_ATTEMPTS", "assertions_of", "build", "build_payload", "spelled_bounds"]
 
-DEFAULT_ATTEMPTS = 3
-"""How many requests one call of an alias may send, unless the alias says otherwise."""
-
 _SECTIONS = ("aliases", "annotations", "assertions", "credentials", "defaults", "grant", "providers", "routes", "schema")
 _DEFAULTABLE = ("connect_proxy", "data", "deadlines", "default_max_output", "headers", "max_output", "region", "tls")
-_NESTED = ("deadlines", "headers", "profile", "quirks")  # what `extends` merges field by field
+_NESTED = ("deadlines", "headers", "limits", "profile", "quirks")  # what `extends` merges field by field
 _MAX_EXTENDS = 8
 _MAX_TOML_BYTES = 2_000_000
 _PRICE_FIELDS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
@@ -141,7 +139,7 @@ def _build(source: Mapping[str, Any], catalogue: Catalogue) -> bytes:
     rows = written.all()
     if not rows:
         raise Refused("there is no route: add a [providers.NAME] or a [routes.NAME]")
-    aliases = {name: _alias(raw, f"aliases.{name}") for name, raw in _table(source, "aliases").items()}
+    aliases = {name: written_alias(raw, f"aliases.{name}") for name, raw in _table(source, "aliases").items()}
     grant = _grant(source["grant"], rows, aliases) if "grant" in source else None
     sections = _table(source, "credentials")
     paths = {name: f"credentials.{name}" for name in sections}
@@ -250,7 +248,7 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _spelled(row: dict[str, Any], path: str) -> dict[str, Any]:
     """Turn the friendly spellings of a row into the signed table's own."""
     if "deadlines" in row:
-        row["deadlines"] = _deadlines(row["deadlines"], f"{path}.deadlines")
+        row["deadlines"] = written_deadlines(row["deadlines"], f"{path}.deadlines")
     if "prices" in row:
         row["prices"] = _prices(row["prices"], f"{path}.prices")
     if isinstance(row.get("net"), list):
@@ -258,12 +256,6 @@ def _spelled(row: dict[str, Any], path: str) -> dict[str, Any]:
     if "connect_proxy" in row:
         row["connect_proxy"] = written_proxy(row["connect_proxy"], f"{path}.connect_proxy")
     return row
-
-
-def _deadlines(raw: object, path: str) -> dict[str, int]:
-    if not isinstance(raw, dict):
-        raise Refused(f'{path} must be a table such as {{ connect = "10s", total = "2m" }}')
-    return {name: duration(value, f"{path}.{name}") for name, value in raw.items()}
 
 
 def _prices(raw: object, path: str) -> dict[str, Any]:
@@ -278,22 +270,6 @@ def _prices(raw: object, path: str) -> dict[str, Any]:
             raise Refused(f"{path}.{name} is in {currency}, and another price in {prices['currency']}")
         prices[name] = nano
     return prices
-
-
-def _alias(raw: object, path: str) -> dict[str, Any]:
-    fields: dict[str, Any] = {"strategy": "ordered", "max_attempts": DEFAULT_ATTEMPTS}
-    if isinstance(raw, str):
-        fields["targets"] = [raw]
-    elif isinstance(raw, list):
-        fields["targets"] = raw
-    elif isinstance(raw, dict):
-        fields |= raw
-        if "deadlines" in raw:
-            fields["deadlines"] = _deadlines(raw["deadlines"], f"{path}.deadlines")
-    else:
-        raise Refused(f'{path} must be a target, a list of targets, or a table with targets = ["openai/gpt-5.4-mini"]')
-    check(fields, ALIAS, path)
-    return fields
 
 
 def _grant(raw: object, rows: Sequence[Mapping[str, Any]], aliases: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from saferoute.routing.difference_fields import Change, credential_changes, fields_changed, row_changes, unusual
 from saferoute.routing.difference_grant import grant_changes
+from saferoute.routing.difference_policy import ids, in_turn, place_of, policy_changes
+from saferoute.routing.policies import POLICY_FIELDS
 from saferoute.routing.release import Release
 from saferoute.routing.resolve import resolve
 from saferoute.routing.shapes import MAX_TABLE_BYTES
@@ -34,6 +36,7 @@ Readers: TypeAlias = "Mapping[str, DataLabel]"
 """Who can read what is sent, "PROVIDER in REGION at ORIGIN" -> the highest label of data that may go there."""
 
 _ALIAS_HARMLESS: Final = frozenset({"annotations", "deadlines", "max_attempts"})
+_COMPARED: Final = POLICY_FIELDS | {"targets"}
 _TOGETHER: Final = frozenset({"aliases", "annotations", "credentials", "grant", "routes", "schema"})
 
 
@@ -169,34 +172,21 @@ def _aliases(old: _Side, new: _Side) -> Iterator[Change]:
         place = f"aliases.{name}"
         was = resolve(old.table, name) if name in before else ()
         becomes = resolve(new.table, name) if name in after else ()
+        policies = old.table.policy(name), new.table.policy(name)
         if name not in before:
-            yield Change(place, "", f"is new: it sends to {_in_turn(becomes)}", None, _ids(becomes))
+            yield Change(place, "", f"is new: it sends to {in_turn(becomes)}", None, ids(becomes))
+            yield from policy_changes(place, {}, after[name], policies, becomes)
         elif name not in after:
-            yield Change(place, "", f"is gone: it sent to {_in_turn(was)}", _ids(was), None)
+            yield Change(place, "", f"is gone: it sent to {in_turn(was)}", ids(was), None)
         else:
-            if _ids(was) != _ids(becomes):
-                places = {_place(target) for target in was}
-                elsewhere = any(_place(target) not in places for target in becomes)
-                text = f"now sends to {_in_turn(becomes)}; before, to {_in_turn(was)}"
-                yield Change(place, "targets", text, _ids(was), _ids(becomes), dangerous=elsewhere)
-            rest = [{field: value for field, value in fields.items() if field != "targets"} for fields in (before[name], after[name])]
+            if ids(was) != ids(becomes):
+                places = {place_of(target) for target in was}
+                elsewhere = any(place_of(target) not in places for target in becomes)
+                text = f"now sends to {in_turn(becomes)}; before, to {in_turn(was)}"
+                yield Change(place, "targets", text, ids(was), ids(becomes), dangerous=elsewhere)
+            yield from policy_changes(place, before[name], after[name], policies, was)
+            rest = [{field: value for field, value in fields.items() if field not in _COMPARED} for fields in (before[name], after[name])]
             yield from fields_changed(place, rest[0], rest[1], lambda field, *_: field not in _ALIAS_HARMLESS)
-
-
-def _place(target: Target) -> tuple[str, str, str]:
-    return target.provider_name, target.region, target.origin
-
-
-def _ids(targets: tuple[Target, ...]) -> list[Any]:
-    return [_id(target) for target in targets]
-
-
-def _id(target: Target) -> str:
-    return f"{target.id} ({target.provider_name}/{target.model}{f' in {target.region}' if target.region else ''})"
-
-
-def _in_turn(targets: tuple[Target, ...]) -> str:
-    return ", then ".join(map(_id, targets))
 
 
 def _credentials(old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]) -> Iterator[Change]:

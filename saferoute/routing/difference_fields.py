@@ -22,6 +22,7 @@ __all__ = [
     "entries_gone",
     "fields_changed",
     "label_raised",
+    "limit_raised",
     "row_changes",
     "shown",
     "unusual",
@@ -52,9 +53,9 @@ class Change:
 # What changes how a call is made, and not where it goes, who can read it, or what it may cost. Whatever is not listed, here or below with
 # a rule of its own, is marked: an origin, a net class, TLS, a proxy, and fields that are newer than this list.
 _HARMLESS: Final = frozenset(
-    {"annotations", "auth", "deadlines", "default_max_output", "dialect", "families", "headers", "profile", "quirks"}
+    {"annotations", "auth", "deadlines", "default_max_output", "dialect", "families", "headers", "profile", "quirks", "quota_group"}
 )
-_NESTED: Final = frozenset({"annotations", "deadlines", "headers", "prices", "profile", "quirks"})
+_NESTED: Final = frozenset({"annotations", "deadlines", "headers", "limits", "prices", "profile", "quirks", "tagged", "weights"})
 
 
 _ORDINARY: Final = frozenset({"id", "model", "net", "networks", "origin", "path", "prices", "provider", "region", "secret"})
@@ -113,6 +114,11 @@ def bound_raised(before: int | None, after: int | None) -> bool:
     return before is not None and (after is None or after > before)
 
 
+def limit_raised(before: int | bool | None, after: int | bool | None) -> bool:  # noqa: FBT001  a payload's value
+    """Whether one of the limits went up, or away; whether it adapts raises none."""
+    return not isinstance(before, bool) and not isinstance(after, bool) and bound_raised(before, after)
+
+
 def entries_added(before: Sequence[str] | None, after: Sequence[str] | None) -> bool:
     """Whether a list has entries that it had not."""
     return not set(after or ()) <= set(before or ())
@@ -136,6 +142,7 @@ _ROW_RULES: Final[Mapping[str, Callable[..., bool]]] = {
     "data": label_raised,
     "extra_params": entries_added,
     "guards": entries_gone,
+    "limits": limit_raised,
     "max_output": bound_raised,
     "model": _any_model,
 }
@@ -153,7 +160,10 @@ def _words(field: str, before: StrictJson, after: StrictJson) -> str:
         return f"{field} is now {shown(field, after)}"
     if after is None:
         return f"{field} is no longer {shown(field, before)}, but not set"
-    return f"{field} changes from {shown(field, before)} to {shown(field, after)}"
+    change = "changes"
+    if field.startswith("limits.") and not isinstance(after, bool):
+        change = "is raised" if limit_raised(before, after) else "is lowered"  # type: ignore[arg-type]  # the shape says so
+    return f"{field} {change} from {shown(field, before)} to {shown(field, after)}"
 
 
 def shown(field: str, value: StrictJson) -> str:

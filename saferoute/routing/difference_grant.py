@@ -17,6 +17,7 @@ __all__ = ["grant_changes"]
 _PERIODS: Final[tuple[str, ...]] = get_args(Period)
 _EVERY: Final = {"hour": "an hour", "day": "a day", "week": "a week", "month": "a month"}
 _SCOPES: Final[tuple[str, ...]] = get_args(Scope)
+_LIMITS: Final = ("requests_per_minute", "tokens_per_minute", "concurrent")
 
 
 def grant_changes(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Iterator[Change]:
@@ -61,7 +62,13 @@ def _shown(field: str, value: StrictJson) -> str:
         said = {"per": f" {_EVERY.get(str(value.get('per')))}", "scope": ", counted per {}", "replicas": ", among {} replicas"}
         more = "".join(words.format(value[name]) for name, words in said.items() if name in value)
         return f"{int(str(value['amount'])) / 1e9:g} {value['currency']}{more}"
+    if field == "limits" and isinstance(value, dict):
+        return ", ".join(f"{name} {shown(name, one)}" for name, one in sorted(value.items(), key=_limits_first)) or "nothing"
     return shown(field, value)
+
+
+def _limits_first(item: tuple[str, object]) -> tuple[int, str]:
+    return _LIMITS.index(item[0]) if item[0] in _LIMITS else len(_LIMITS), item[0]
 
 
 def _allowed(before: list[str] | None, after: list[str] | None) -> bool:
@@ -84,11 +91,20 @@ def _budget(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
     return _money(before, after) or shorter or narrower or fewer
 
 
+def _limits(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:
+    old, new = before or {}, after or {}
+    if any(old.get(name) != new.get(name) for name in {*old, *new} - {*_LIMITS, "scope"}):
+        return True  # a field that is newer than this list
+    narrower = _SCOPES.index(new.get("scope", "host")) < _SCOPES.index(old.get("scope", "host"))
+    return any(bound_raised(old.get(name), new.get(name)) or (narrower and name in old) for name in _LIMITS)
+
+
 _WIDENS: Final[Mapping[str, Callable[..., bool]]] = {
     "audience": _allowed,
     "budget": _budget,
     "data": label_raised,
     "guards": entries_gone,
+    "limits": _limits,
     "max_cost": _money,
     "max_output": bound_raised,
     "operations": _allowed,

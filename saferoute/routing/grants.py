@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from saferoute.routing.shared_limits import shared_quotas, shared_scope
 from saferoute.values.permission import Budget, Cost, Permission
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ def compile_grant(grant: Mapping[str, Any], table: str) -> Permission:
 
     Args:
         grant: the payload's grant.
-        table: the table's name: its budget is counted under it, whatever version the table has.
+        table: the table's name: its budget and limits are counted under it, whatever version the table has.
     """
-    cost, budget = grant.get("max_cost"), grant.get("budget")
+    cost, budget, limits = grant.get("max_cost"), grant.get("budget"), grant.get("limits")
     return Permission(
         GRANT_SOURCE,
         operations=frozenset(grant["operations"]),
@@ -34,8 +35,9 @@ def compile_grant(grant: Mapping[str, Any], table: str) -> Permission:
         data=grant.get("data"),
         max_output=grant.get("max_output"),
         max_cost=Cost(cost["amount"], cost["currency"]) if cost is not None else None,
-        scope=budget.get("scope") if budget is not None else None,
+        scope=shared_scope(budget, limits),
         budgets=() if budget is None else (_budget(budget, table),),
+        limits=shared_quotas(limits, f"grant:{table}", GRANT_SOURCE),
     )
 
 

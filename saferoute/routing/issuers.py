@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from saferoute.routing.shapes import MAX_TOKEN_BLOCKS
+from saferoute.routing.shared_limits import shared_quotas, shared_scope
 from saferoute.signing.envelope import encode_base64
 from saferoute.signing.strict_json import canonical
 from saferoute.values.issuer import IssuerRecord
@@ -33,8 +34,8 @@ class Issuer:
         max_life: the longest life of a token, in seconds; a day unless you say otherwise, 366 days at most.
         max_depth: the most blocks of a token.
         ceiling: what its tokens may allow at most, in the root's words: operations, models, providers, routes (ids of rows), tools,
-            data, regions, max_output, max_cost {amount, currency}, budget {amount, currency, per, scope, replicas}. A field that is
-            left out bounds nothing.
+            data, regions, max_output, max_cost {amount, currency}, budget {amount, currency, per, scope, replicas}, limits
+            {requests_per_minute, tokens_per_minute, concurrent, scope}. A field that is left out bounds nothing.
     """
 
     name: str
@@ -53,7 +54,7 @@ def compile_issuer(root: str, name: str, record: Mapping[str, Any], keys: Sequen
     """Compile an issuer's record that fits its shape.
 
     Args:
-        root: the root's name: the ceiling's budget is counted under it, whatever version the root has.
+        root: the root's name: the ceiling's budget and limits are counted under it, whatever version the root has.
         name: the issuer's name.
         record: the payload's record.
         keys: its keys, loaded strictly.
@@ -72,7 +73,7 @@ def compile_issuer(root: str, name: str, record: Mapping[str, Any], keys: Sequen
 
 
 def _ceiling(root: str, name: str, ceiling: Mapping[str, Any]) -> Permission:
-    cost, budget = ceiling.get("max_cost"), ceiling.get("budget")
+    cost, budget, limits = ceiling.get("max_cost"), ceiling.get("budget"), ceiling.get("limits")
     return Permission(
         f"the ceiling of the issuer {name!r}",
         operations=_set(ceiling, "operations"),
@@ -84,16 +85,25 @@ def _ceiling(root: str, name: str, ceiling: Mapping[str, Any]) -> Permission:
         data=ceiling.get("data"),
         max_output=ceiling.get("max_output"),
         max_cost=Cost(cost["amount"], cost["currency"]) if cost is not None else None,
-        scope=budget.get("scope") if budget is not None else None,
+        scope=shared_scope(budget, limits),
         budgets=() if budget is None else (_budget(root, name, budget),),
+        limits=shared_quotas(limits, _key(root, name), _owner(name)),
     )
 
 
 def _budget(root: str, name: str, budget: Mapping[str, Any]) -> Budget:
-    """The account that all of an issuer's tokens share: a message about it must not name the token at hand alone."""
-    owner = f"the issuer {name} (all capabilities that it minted)"
-    key, shares = f"issuer:{root}:{name}", budget.get("replicas", 1)
-    return Budget(key, budget["amount"], budget["currency"], budget["per"], owner=owner, replicas=shares)
+    """The account that all of an issuer's tokens share."""
+    shares = budget.get("replicas", 1)
+    return Budget(_key(root, name), budget["amount"], budget["currency"], budget["per"], owner=_owner(name), replicas=shares)
+
+
+def _key(root: str, name: str) -> str:
+    return f"issuer:{root}:{name}"
+
+
+def _owner(name: str) -> str:
+    """Whose accounts and counters these are: a message about them must not name the token at hand alone."""
+    return f"the issuer {name} (all capabilities that it minted)"
 
 
 def _set(ceiling: Mapping[str, Any], name: str) -> frozenset[str] | None:

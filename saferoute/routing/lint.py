@@ -6,8 +6,11 @@ An error is something under which calls are always refused; a warning is worth a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
+from saferoute.routing.findings import Finding, Severity
+from saferoute.routing.lint_policies import policy_findings
+from saferoute.routing.policies import rows_beyond
 from saferoute.routing.release import Release
 from saferoute.routing.resolve import resolve
 from saferoute.routing.shapes import MAX_TABLE_BYTES
@@ -24,27 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Severity", "lint"]
 
-Severity: TypeAlias = Literal["error", "warning", "note"]
 _SEVERITIES: Final = ("error", "warning", "note")
 _LONG: Final = 3600
 """Seconds; a call that may last longer is odd."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding.
-
-    Attributes:
-        severity: how bad.
-        rule: the rule's name, a stable word.
-        place: where, such as "routes.eu".
-        text: what is found, and what to do.
-    """
-
-    severity: Severity
-    rule: str
-    place: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +38,8 @@ class _Draft:
     table: RoutingTable
     granted: tuple[Target, ...]
     """The rows that the grant lets answer, before its other caveats."""
+    reached: tuple[Target, ...]
+    """These, and the rows that calls of the granted aliases may go on or be copied to."""
 
 
 def lint(body: bytes) -> tuple[Finding, ...]:
@@ -69,7 +56,8 @@ def lint(body: bytes) -> tuple[Finding, ...]:
     """
     payload: dict[str, Any] = parse(body, max_bytes=MAX_TABLE_BYTES)
     table = compile_table(body, Release("draft", 1, 1, 0, 1, ()))
-    draft = _Draft(payload, table, _granted(table))
+    granted = _granted(table)
+    draft = _Draft(payload, table, granted, _reached(table, granted))
     found = [finding for rule in _RULES for finding in rule(draft)]
     return tuple(sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), finding.place, finding.rule)))
 
@@ -84,19 +72,39 @@ def _granted(table: RoutingTable) -> tuple[Target, ...]:
     return tuple(rows.values())
 
 
+def _reached(table: RoutingTable, granted: tuple[Target, ...]) -> tuple[Target, ...]:
+    rows = {target.id: target for target in granted}
+    for name in sorted(table.grant.routes or ()) if table.grant else ():
+        rows |= {target.id: target for target in rows_beyond(table.policy(name)) if target.id not in rows}
+    return tuple(rows.values())
+
+
 def _unused(draft: _Draft) -> Iterator[Finding]:
     grant = draft.table.grant
     if grant is None:
         return
     led_to = {target.id for alias in draft.table.aliases for target in resolve(draft.table, alias)}
+    led_to |= {target.id for alias in draft.table.aliases.values() for target in rows_beyond(alias.policy)}
     for name in draft.table.routes.keys() - led_to - {target.id for target in draft.granted}:
         why = "no alias leads here, and the grant does not name it: only a capability could use it. Take it out, or name it"
         yield Finding("warning", "unused-route", f"routes.{name}", why)
     asked = grant.routes or frozenset()
-    nested = {target for alias in draft.table.aliases.values() for target in alias.targets}
+    nested = {target for alias in draft.payload["aliases"].values() for target in _names_in(alias)}
     for name in draft.table.aliases.keys() - asked - nested:
         why = "the grant does not name it: only a capability could use it. Take it out, or name it in grant.routes"
         yield Finding("warning", "unused-alias", f"aliases.{name}", why)
+
+
+def _names_in(alias: Mapping[str, Any]) -> Iterator[str]:
+    yield from alias["targets"]
+    for references in alias.get("fallback", {}).values():
+        yield from references
+    if "shadow" in alias:
+        yield alias["shadow"]["target"]
+
+
+def _policies(draft: _Draft) -> Iterator[Finding]:
+    yield from policy_findings(draft.table)
 
 
 def _aliases(draft: _Draft) -> Iterator[Finding]:
@@ -185,8 +193,8 @@ def _money(draft: _Draft) -> Iterator[Finding]:
             yield Finding("warning", "unbounded", "grant", "nothing bounds what callers spend: add budget, max_cost or max_output")
         return
     chats = grant.operations is None or "chat" in grant.operations
-    unpriced = [target for target in draft.granted if not _priced(target, wanted, chats=chats)]
-    if len(unpriced) == len(draft.granted):
+    unpriced = [target for target in draft.reached if not _priced(target, wanted, chats=chats)]
+    if set(draft.granted) <= set(unpriced):
         why = f"bounds money in {_listed(wanted)}, and no granted row has prices in it, so every call is refused: add prices"
         yield Finding("error", "no-prices", "grant", why)
         return
@@ -206,7 +214,7 @@ def _grant(draft: _Draft) -> Iterator[Finding]:
     grant = draft.table.grant
     if grant is None:
         return
-    yield from _reach(grant, draft.granted)
+    yield from _reach(grant, draft.granted, draft.reached)
     direct = [name for name in sorted(grant.routes or ()) if name in draft.table.routes]
     behind = {target.id for name in grant.routes or () if name in draft.table.aliases for target in resolve(draft.table, name)}
     for name in direct:
@@ -220,8 +228,8 @@ def _grant(draft: _Draft) -> Iterator[Finding]:
         yield Finding("note", "wide-grant", "grant.tools", "callers may offer any tool: list those that there are, or [] for none")
 
 
-def _reach(grant: Permission, granted: Sequence[Target]) -> Iterator[Finding]:
-    highest = max((target.data for target in granted), key=data_rank)
+def _reach(grant: Permission, granted: Sequence[Target], reached: Sequence[Target]) -> Iterator[Finding]:
+    highest = max((target.data for target in reached), key=data_rank)
     if grant.data is None:
         why = f'is not bounded: the rows\' own ceilings decide. With data = "{highest}", a row that is changed later widens nothing'
         yield Finding("warning", "wide-grant", "grant.data", why)
@@ -233,7 +241,8 @@ def _reach(grant: Permission, granted: Sequence[Target]) -> Iterator[Finding]:
     if not grant.regions & there:
         why = f"no granted row is in {_listed(grant.regions)}, so every call is refused: give the rows their region"
         yield Finding("error", "no-region-left", "grant.regions", why)
-    for name in sorted(grant.regions - there) if grant.regions & there else ():
+    unused = grant.regions - {target.region for target in reached}
+    for name in sorted(unused) if grant.regions & there else ():
         yield Finding("warning", "wide-grant", "grant.regions", f"no granted row is in {name}: take it out")
 
 
@@ -244,6 +253,7 @@ def _listed(names: set[str] | frozenset[str]) -> str:
 _RULES: Final[tuple[Callable[[_Draft], Iterator[Finding]], ...]] = (
     _unused,
     _aliases,
+    _policies,
     _rows,
     _alias_clocks,
     _keys,

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.routing.egress import compile_net
+from saferoute.routing.policies import compile_limits
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import write_parsed
 from saferoute.values.origin import parse_origin
@@ -141,6 +142,8 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         deadlines=compile_deadlines(row.get("deadlines", {}), _DEFAULT_CLOCKS),
         region=row.get("region", ""),
         digest=hashlib.sha256(write_parsed(row)).hexdigest(),
+        limits=compile_limits(row["limits"], f"{path}.limits") if "limits" in row else None,
+        quota_group=row.get("quota_group", ""),
     )
     families = tuple((family["prefix"], replace(profile, **_profile(family["profile"]))) for family in row.get("families", ()))
     return Row(target, families, hash(target))

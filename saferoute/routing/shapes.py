@@ -8,6 +8,7 @@ from typing import get_args
 from saferoute.routing.credentials import CREDENTIAL, CREDENTIAL_NAME
 from saferoute.routing.egress import EGRESS, NETWORKS
 from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
+from saferoute.values.balancing import Cause, Strategy
 from saferoute.values.http import AuthScheme
 from saferoute.values.permission import Period, Scope
 from saferoute.values.request import ReasoningEffort
@@ -30,6 +31,8 @@ MAX_ROUTES = 2000
 MAX_ALIASES = 500
 MAX_CREDENTIALS = 200
 MAX_ALIAS_TARGETS = 32
+MAX_TAGGED = 64
+MAX_HEDGE_MS = 600_000
 MAX_REVOKED = 600
 MAX_GRACE_HOURS = 72
 MAX_TOKEN_LIFE = 366 * 86_400
@@ -74,6 +77,14 @@ BUDGET = Record(
     {"amount": _money, "currency": _currency, "per": Text(choices=get_args(Period))},
     {"scope": Text(choices=get_args(Scope)), "replicas": Whole(1, 100_000)},
 )
+# What all callers of a grant, or all tokens of an issuer, may ask for together.
+SHARED_LIMITS = Record(
+    {},
+    {
+        **dict.fromkeys(("requests_per_minute", "tokens_per_minute", "concurrent"), Whole(1, 1_000_000_000)),
+        "scope": Text(choices=get_args(Scope)),
+    },
+)
 
 # What an issuer's tokens may allow at most. A token names what it allows, so there are no wildcards and no aliases here either.
 CEILING = Record(
@@ -89,6 +100,7 @@ CEILING = Record(
         "max_output": _tokens,
         "max_cost": _cost,
         "budget": BUDGET,
+        "limits": SHARED_LIMITS,
     },
 )
 ISSUER = Record(
@@ -201,6 +213,8 @@ _prices = Record(
     {"currency": _currency},
     {"input": _money, "output": _money, "cache_read": _money, "cache_write_5m": _money, "cache_write_1h": _money},
 )
+_rate = Whole(1, 1_000_000_000)
+_limits = Record({}, {"requests_per_minute": _rate, "tokens_per_minute": _rate, "concurrent": _rate, "adaptive": Flag()})
 _family = Record({"prefix": Text(MODEL, longest=MAX_MODEL, what="the beginning of a model's name"), "profile": _profile})
 
 ROW = Record(
@@ -229,18 +243,28 @@ ROW = Record(
         "families": ListOf(_family, 100, 1),
         "prices": _prices,
         "deadlines": _deadlines,
+        "limits": _limits,
+        "quota_group": _name,
         "annotations": ANNOTATIONS,
     },
 )
 
 _reference = Text(re.compile(rf"{_WORD}(?:/{_MODEL_NAME})?"), longest=300, what="a route, an alias or provider/model")
+_references = ListOf(_reference, MAX_ALIAS_TARGETS, 1, distinct=True)
+_tag_value = Text(re.compile(r"[!-~](?:[ -~]*[!-~])?"), longest=64, what="a tag's value")
 ALIAS = Record(
+    {"targets": _references, "strategy": Text(choices=get_args(Strategy)), "max_attempts": Whole(1, 20)},
     {
-        "targets": ListOf(_reference, MAX_ALIAS_TARGETS, 1, distinct=True),
-        "strategy": Text(choices=("ordered",)),
-        "max_attempts": Whole(1, 20),
+        "weights": MapOf(_name, Whole(0, 1000), MAX_ALIAS_TARGETS, 1),
+        "tag": _label,
+        "tagged": MapOf(_tag_value, ListOf(_name, MAX_ALIAS_TARGETS, 1, distinct=True), MAX_TAGGED, 1),
+        "fallback": Record({}, dict.fromkeys(get_args(Cause), _references)),
+        "hedge": Record({"after": Whole(0, MAX_HEDGE_MS)}),
+        "shadow": Record({"target": _reference, "share": Whole(1, 1000), "max_cost": _cost}, {"data": _data}),
+        "limits": _limits,
+        "deadlines": _deadlines,
+        "annotations": ANNOTATIONS,
     },
-    {"deadlines": _deadlines, "annotations": ANNOTATIONS},
 )
 GRANT = Record(
     {
@@ -256,6 +280,7 @@ GRANT = Record(
         "audience": ListOf(_label, 64, 1, distinct=True),
         "guards": ListOf(_label, 64, 1, distinct=True),
         "budget": BUDGET,
+        "limits": SHARED_LIMITS,
     },
 )
 

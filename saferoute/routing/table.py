@@ -12,17 +12,19 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from saferoute.errors import NoRoute, TableExpired, UntrustedTable
 from saferoute.routing.credentials import check_users, compile_credential, mark_of
 from saferoute.routing.grants import compile_grant
+from saferoute.routing.policies import compile_policy
 from saferoute.routing.resolve import build_index, lookup, resolve
 from saferoute.routing.rows import compile_deadlines, compile_row
 from saferoute.routing.schema import check
 from saferoute.routing.shapes import MAX_TABLE_BYTES, TABLE
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import parse
+from saferoute.values.balancing import PLAIN_POLICY
 from saferoute.values.target import Deadlines
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from saferoute.routing.release import Release
     from saferoute.routing.resolve import Index
     from saferoute.routing.rows import Row
+    from saferoute.values.balancing import Policy
     from saferoute.values.credential import CredentialSpec
     from saferoute.values.permission import Permission
     from saferoute.values.target import Target
@@ -48,7 +51,7 @@ _REMEMBERED = 256
 # All of a Target but its model (filled in for "*"), what follows from the model, and its clocks (an alias has its own).
 _FIXED = attrgetter(
     "id", "provider_name", "dialect", "origin", "path", "net", "secret", "auth", "headers", "data", "max_output", "default_max_output",
-    "extra_params", "quirks", "prices", "region", "digest",
+    "extra_params", "quirks", "prices", "region", "digest", "limits", "quota_group",
 )  # fmt: skip
 
 
@@ -64,16 +67,16 @@ class Alias:
     Attributes:
         name: what callers ask for.
         targets: as written: rows, provider/model, or other aliases.
-        strategy: how the rows are ordered.
         max_attempts: how many requests a call may send in all.
         deadlines: clocks instead of the rows' own; None for theirs. Those of aliases that it leads to do not count.
+        policy: how it spreads calls, and which other rows may get them. Nor do those of aliases that it leads to.
     """
 
     name: str
     targets: tuple[str, ...]
-    strategy: Literal["ordered"]
     max_attempts: int
     deadlines: Deadlines | None
+    policy: Policy = PLAIN_POLICY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +117,11 @@ class RoutingTable:
     def is_local(self) -> bool:
         """Whether it was made in memory, for this process only."""
         return self.name.startswith(LOCAL_PREFIX)
+
+    def policy(self, route: str) -> Policy:
+        """What the table says about a name beyond its rows: an alias's policy, and the plain one for every other name."""
+        alias = self.aliases.get(route)
+        return PLAIN_POLICY if alias is None else alias.policy
 
     def check_time(self, now: float) -> None:
         """Check that the table is valid now; called for every call, so that a process that runs for long notices.
@@ -195,7 +203,7 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
         not_after=release.not_after,
         digest=hashlib.sha256(body).hexdigest(),
         routes=MappingProxyType({name: row.target for name, row in rows.items()}),
-        aliases=MappingProxyType({name: _alias(name, raw) for name, raw in raw_aliases.items()}),
+        aliases=MappingProxyType({name: _alias(name, raw, index) for name, raw in raw_aliases.items()}),
         credentials=MappingProxyType(specs),
         grant=compile_grant(raw_grant, release.name) if raw_grant is not None else None,
         index=index,
@@ -207,14 +215,14 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
     return table
 
 
-def _alias(name: str, raw: Mapping[str, object]) -> Alias:
+def _alias(name: str, raw: Mapping[str, object], index: Index) -> Alias:
     clocks: Mapping[str, int] = raw.get("deadlines", {})  # type: ignore[assignment]  # the shape says so
     return Alias(
         name,
         tuple(raw["targets"]),  # type: ignore[arg-type]  # the shape says so
-        "ordered",
         raw["max_attempts"],  # type: ignore[arg-type]  # the shape says so
         compile_deadlines(clocks, Deadlines()) if clocks else None,
+        compile_policy(name, raw, index),
     )
 
 

@@ -103,11 +103,13 @@ class Head:
         status: such as 200.
         headers: as above.
         notes: what the driver did on the way to this answer that the caller should know, such as presenting the other revision of a key.
+        requests: how many requests it took: 2 where the other revision of a key was presented.
     """
 
     status: int
     headers: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Clocks:
         idle: between two pieces of the answer.
         total: the whole call's allowance, for the error's words.
         deadline: when that allowance ends.
+        last: whether no request may follow this one, not even with the other revision of a key.
     """
 
     connect: float
@@ -127,3 +130,4 @@ class Clocks:
     idle: float
     total: float
     deadline: float
+    last: bool = False

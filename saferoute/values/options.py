@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from saferoute.errors import RequestError, UnknownOption
@@ -37,6 +38,8 @@ class CallOptions(TypedDict, total=False):
         cache: "provider" marks the prompt for the provider's cache; "off" says nothing.
         timeout: the whole call's allowance, in seconds or as a timedelta: retries and fallbacks included.
         max_attempts: how many requests the call may send at most; an alias's own number in the table is the upper bound.
+        wait: True waits, within the call's allowance, for a row that rests or a limit that is used up; else the call is refused at once.
+        tags: words of yours about the call, such as {"session": "u-17"}; aliases may choose their rows by them.
         max_cost: in US dollars: refuse the call before it is sent if the worst case of one request costs more.
         data: label of what the messages hold; rows whose ceiling is lower drop out.
         capability: a `saferoute.Capability`, or the call token of somebody else's (`Capability.prove`), that must allow the call as well.
@@ -59,6 +62,8 @@ class CallOptions(TypedDict, total=False):
     cache: Literal["off", "provider"]
     timeout: float | timedelta
     max_attempts: int
+    wait: bool
+    tags: Mapping[str, str]
     max_cost: Money
     data: DataLabel
     capability: HeldCapability | str
@@ -72,6 +77,8 @@ class OperationOptions(TypedDict, total=False):
     Attributes:
         timeout: the whole call's allowance, in seconds or as a timedelta: all its requests, retries and fallbacks included.
         max_attempts: how many attempts may fail before the call does; a call that needs one request sends at most so many.
+        wait: True waits, within the call's allowance, for a row that rests or a limit that is used up.
+        tags: words of yours about the call; aliases may choose their rows by them.
         max_cost: in US dollars: refuse the call before it is sent if its worst case costs more, or is not known.
         data: label of what is sent; rows whose ceiling is lower drop out.
         capability: a `saferoute.Capability`, or the call token of somebody else's, that must allow the call as well.
@@ -81,12 +88,17 @@ class OperationOptions(TypedDict, total=False):
 
     timeout: float | timedelta
     max_attempts: int
+    wait: bool
+    tags: Mapping[str, str]
     max_cost: Money
     data: DataLabel
     capability: HeldCapability | str
     on_unsupported: OnUnsupported
     provider_options: Mapping[str, Mapping[str, Any]]
 
+
+_MOST_TAGS: Final = 32
+_LONGEST_TAG: Final = 200
 
 _FOREIGN: Final[Mapping[str, str]] = {
     "max_tokens": "use max_output_tokens",
@@ -250,6 +262,16 @@ def _provider_options(value: Any, name: str) -> dict[str, dict[str, Any]]:  # no
     return {key: dict(inner) for key, inner in value.items()}
 
 
+def _tags(value: Any, name: str) -> Mapping[str, str]:  # noqa: ANN401
+    """At most 32 names with at most 200 characters each: they may be counted and shown."""
+    if not isinstance(value, Mapping) or len(value) > _MOST_TAGS:
+        raise _wrong(name, f'a dict of at most {_MOST_TAGS} texts, such as {{"session": "u-17"}}', value)
+    for key, text in value.items():
+        if not all(isinstance(one, str) and 0 < len(one) <= _LONGEST_TAG for one in (key, text)):
+            raise _wrong(name, f"a dict of texts of 1 to {_LONGEST_TAG} characters", value)
+    return MappingProxyType(dict(value))
+
+
 def _capability(value: Any, name: str) -> HeldChain | PresentedToken:  # noqa: ANN401
     """The client has made one of the two, of a Capability that this process holds or of a call token."""
     if isinstance(value, HeldChain | PresentedToken):
@@ -272,6 +294,8 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "cache": _word(("off", "provider")),
     "timeout": _seconds,
     "max_attempts": _whole(1, 100),
+    "wait": _flag,
+    "tags": _tags,
     "max_cost": money,
     "data": _word(get_args(DataLabel)),
     "capability": _capability,

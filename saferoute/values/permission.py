@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from saferoute.values.limits import Quota
     from saferoute.values.request import DataLabel
 
 __all__ = [
@@ -140,8 +141,9 @@ class Permission:
         requests: hashes of the requests that it is bound to; None for any.
         not_before: seconds since the epoch; it is not valid before.
         expires_at: seconds since the epoch; it is not valid from then on.
-        scope: how widely budgets, calls and nonces must be counted; None for "host" if there is anything to count.
+        scope: how widely budgets, calls, limits and nonces must be counted; None for "host" if there is anything to count.
         budgets: every account that each attempt is charged to.
+        limits: every limit that each request must fit into.
     """
 
     source: str
@@ -166,3 +168,4 @@ class Permission:
     expires_at: int | None = None
     scope: Scope | None = None
     budgets: tuple[Budget, ...] = ()
+    limits: tuple[Quota, ...] = ()

@@ -32,10 +32,14 @@ class Attempt:
     Attributes:
         target: the row's id.
         model: the model that was asked.
-        outcome: "ok", or the error's class name.
+        outcome: "ok", the error's class name, or "given up" for the loser of a hedge.
         status: HTTP status, if an answer came.
         seconds: how long it took.
         request_id: the provider's id of the exchange.
+        why: why this row was chosen: the alias's strategy, "next in order", "retry", "fallback: CAUSE" or "hedge: ...".
+        rejected: rows that were passed over for it: (id, reason).
+        first_token: seconds to the first content of a stream; None where there was none.
+        cost: what it cost, in the currency of the row's prices; None where that is not known.
     """
 
     target: str
@@ -44,6 +48,10 @@ class Attempt:
     status: int | None = None
     seconds: float = 0.0
     request_id: str | None = None
+    why: str = ""
+    rejected: tuple[tuple[str, str], ...] = ()
+    first_token: float | None = None
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from saferoute.values.balancing import Limits
     from saferoute.values.http import AuthScheme, NetClass
     from saferoute.values.request import DataLabel
 
@@ -139,6 +140,8 @@ class Target:
         deadlines: default clocks.
         region: the signer's word for where the data stays; "" for none.
         digest: SHA-256 of the row's canonical bytes, in hex.
+        limits: how much may be asked of it; None for no bound.
+        quota_group: rows of one group share the provider's rate limit; "" for the group of its key, provider and model family.
     """
 
     id: str
@@ -161,3 +164,5 @@ class Target:
     deadlines: Deadlines = Deadlines()
     region: str = ""
     digest: str = ""
+    limits: Limits | None = None
+    quota_group: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from package_source import ROOT
@@ -16,6 +16,7 @@ from saferoute.routing.parameters import PARAMETERS
 from saferoute.routing.schema import Flag, ListOf, Record, Text
 from saferoute.routing.shapes import ALIAS, GRANT, HEADERS, ROW
 from saferoute.routing.spellings import duration
+from saferoute.values.balancing import PLAIN_POLICY, Shadow, Strategy
 from saferoute.values.target import Deadlines, Quirks
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def shapes(record: Shape) -> Mapping[str, Shape]:
 
 
 ROWS = shapes(ROW)
+ALIASES = shapes(ALIAS)
 FAMILIES = ROWS["families"]
 assert isinstance(FAMILIES, ListOf)
 
@@ -57,7 +59,12 @@ FIELDS: dict[str, set[str]] = {
     "prices": set(authoring._PRICE_FIELDS),
     "deadlines": set(shapes(ROWS["deadlines"])),
     "[credentials.NAME]": {*shapes(CREDENTIAL), "region"},
-    "[aliases]": set(shapes(ALIAS)),
+    "limits": set(shapes(ROWS["limits"])),
+    "[aliases]": set(ALIASES),
+    "strategy": set(get_args(Strategy)),
+    "fallback": set(shapes(ALIASES["fallback"])),
+    "hedge": set(shapes(ALIASES["hedge"])),
+    "shadow": set(shapes(ALIASES["shadow"])),
     "[grant]": set(shapes(GRANT)),
     "budget": {*shapes(shapes(GRANT)["budget"])} - {"currency", "per"},  # the amount says both
     "[[assertions]]": set(shapes(ASSERTION)),
@@ -70,7 +77,9 @@ SHAPES = {
     "profile": shapes(ROWS["profile"]),
     "quirks": shapes(ROWS["quirks"]),
     "[credentials.NAME]": shapes(CREDENTIAL),
-    "[aliases]": shapes(ALIAS),
+    "limits": shapes(ROWS["limits"]),
+    "[aliases]": ALIASES,
+    "shadow": shapes(ALIASES["shadow"]),
     "[grant]": shapes(GRANT),
     "budget": shapes(shapes(GRANT)["budget"]),
     "[[assertions]]": shapes(ASSERTION),
@@ -109,6 +118,8 @@ def test_the_defaults_are_those_of_the_program() -> None:
     assert spelled == {one.name: {True: "true", False: "false", "": '""'}.get(one.default, one.default) for one in fields(Quirks)}
     clocks = {name: duration(cells[0].strip("`"), name) / 1000 for name, cells in page["deadlines"].items()}
     assert clocks == {one.name: one.default for one in fields(Deadlines)}
+    assert page["shadow"]["data"][1] == f"`{Shadow.__dataclass_fields__['data'].default}`"
+    assert page["[aliases]"]["strategy"][1] == f"`{PLAIN_POLICY.strategy}`"
     assert page["[aliases]"]["max_attempts"][1] == f"`{authoring.DEFAULT_ATTEMPTS}`"
 
 

@@ -33,12 +33,18 @@ from saferoute.values.conversation import messages_from
 from saferoute.values.embeddings import Embeddings
 from saferoute.values.recordings import Speech
 from saferoute.values.request import ChatRequest
-from saferoute.values.target import Deadlines, Prices
+from saferoute.values.target import Deadlines, Prices, Target
 from saferoute.values.tokens import TokenCount
 from tests.support.both import KINDS
-from tests.support.scripted import Answer, AsyncWorld, Witness, World, target
+from tests.support.scripted import Answer, AsyncWorld, Witness, World
+from tests.support.scripted import target as plain_target
 
 BUSY = json.dumps({"error": {"message": "busy", "type": "rate_limit_error"}}).encode()
+
+
+def target(name: str = "row", **changes: object) -> Target:
+    """A row with a key of its own: one that is refused is not presented for another row of the call."""
+    return plain_target(name, **{"secret": name, **changes})
 
 
 def answered(*numbers: float, tokens: int = 3, model: str = "m-1-x") -> Answer:

@@ -38,6 +38,7 @@ _optional: dict[str, st.SearchStrategy[Any]] = {
         optional={"per": st.sampled_from(["hour", "day", "week", "month"])},
     ),
     "calls": st.integers(0, 9),
+    **dict.fromkeys(("rpm", "tpm", "concurrent"), st.integers(1, 9)),
     "stream": st.booleans(),
     "table_min": st.integers(1, 9),
     "exp": st.integers(NOW + 1, NOW + 9),
@@ -60,6 +61,10 @@ def _at_most(child: int | None, parent: int | None) -> bool:
     return parent is None or (child is not None and child <= parent)
 
 
+def _counters(permission: Permission) -> set[tuple[str, str, int]]:
+    return {(quota.key, quota.kind, quota.limit) for quota in permission.limits}
+
+
 def assert_no_wider(child: Permission, parent: Permission) -> None:
     for field in [*SETS.values(), "requests"]:
         outer, inner = getattr(parent, field), getattr(child, field)
@@ -74,6 +79,7 @@ def assert_no_wider(child: Permission, parent: Permission) -> None:
         assert getattr(parent, field) is None or getattr(child, field) >= getattr(parent, field), field
     assert parent.max_cost is None or (child.max_cost is not None and child.max_cost.amount <= parent.max_cost.amount)
     assert set(parent.budgets) <= set(child.budgets)
+    assert _counters(parent) <= _counters(child)
     assert scope_rank(child.scope or "host") >= scope_rank(parent.scope or "host")
 
 
@@ -115,6 +121,10 @@ def test_the_permission_is_what_every_block_allows(payloads: list[dict[str, Any]
     assert (name in permission.guards) == (name == "cc" or any(name in said.get("guards", ()) for said in payloads))
     assert len(permission.budgets) == sum(("budget" in said) + ("calls" in said) for said in payloads)
     assert len({budget.key for budget in permission.budgets}) == len(permission.budgets)
+    assert [quota.limit for quota in permission.limits] == [
+        said[claim] for said in payloads for claim in ("rpm", "tpm", "concurrent") if claim in said
+    ]
+    assert len(_counters(permission)) == len({quota.key for quota in permission.limits}) == len(permission.limits)
     wide = {"host", "cluster"} | ({"process"} if "scope" in payloads[0] else set())
     said = [one["scope"] for one in payloads if one.get("scope") in wide]
     assert permission.scope == (max(said, key=scope_rank) if said else None)

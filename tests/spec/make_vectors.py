@@ -36,6 +36,8 @@ def plain(permission: Permission) -> dict[str, Any]:
             value = sorted(value)
         elif name == "max_cost" and value is not None:
             value = {"amount": value.amount, "currency": value.currency}
+        elif name == "limits":
+            value = [{"key": one.key, "kind": one.kind, "limit": one.limit} for one in value]
         elif name == "budgets":
             value = [{field: getattr(one, field) for field in ("key", "limit", "unit", "per", "expires_at", "replicas")} for one in value]
         said[name] = value

@@ -74,11 +74,12 @@ const NAMES = names(/^[a-z0-9]+(?:[._/-][a-z0-9]+)*$/, 128);
 const SEGMENT = "(?!\\.{1,2}(?:/|$))[!$&'()+,\\-.0-9:=@A-Z\\[\\]_a-z~]+";
 const TIME = whole(0, 253402300799);
 const TOKENS = whole(1, 1000000000);
+const LIMIT = whole(1, 1000000000);
 const CLAIMS = {
   v: whole(1, 1), iss: matches(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/, 64), jti: matches(/^[0-9a-f]{32}$/, 32), iat: TIME, exp: TIME, nbf: TIME,
   aud: NAMES, ops: names(/^[a-z]+(?:_[a-z]+)*$/, 32), models: names(new RegExp(`^${SEGMENT}(?:/${SEGMENT})*$`), 200), providers: NAMES, routes: NAMES,
   tools: names(/^[A-Za-z0-9_.-]+$/, 128, 0), guards: NAMES, regions: NAMES, purpose: NAMES, data: word(...LABELS), max_in: TOKENS, max_out: TOKENS,
-  max_cost: amount([]), budget: amount(["per"]), calls: whole(0, Number.MAX_SAFE_INTEGER), stream: word(true, false),
+  max_cost: amount([]), budget: amount(["per"]), calls: whole(0, Number.MAX_SAFE_INTEGER), rpm: LIMIT, tpm: LIMIT, concurrent: LIMIT, stream: word(true, false),
   table_min: whole(1, Number.MAX_SAFE_INTEGER), req: names(/^[0-9a-f]{64}$/, 64), depth: whole(1, 8), scope: word(...SCOPES),
 };
 const ISSUERS_ONLY = ["v", "iss", "jti", "iat"];
@@ -104,7 +105,14 @@ function readClaims(payload, first) {
 
 const INSIDE = { hour: ["hour"], day: ["hour", "day"], week: ["hour", "day", "week"], month: ["hour", "day", "month"] };
 
+// A claim, its word in a ceiling, and what is counted.
+const LIMITS = [["rpm", "requests_per_minute", "requests"], ["tpm", "tokens_per_minute", "tokens"], ["concurrent", "concurrent", "concurrent"]];
+
 function checkCeiling(first, ceiling) {
+  for (const [claim, own] of LIMITS) {
+    const most = ceiling.limits?.[own];
+    if (most !== undefined && first[claim] !== undefined && first[claim] > most) refuse("ceiling", "more than its issuer may");
+  }
   const bound = ceiling.budget;
   if (!bound || !first.budget || first.budget.currency !== bound.currency) return;
   if (first.budget.per && INSIDE[bound.per].includes(first.budget.per) && first.budget.amount > bound.amount) refuse("ceiling", "more than its issuer may");
@@ -123,11 +131,20 @@ function merge(root, blocks, claims, issuer) {
   const ranks = all("data").map((label) => LABELS.indexOf(label));
   let scopes = claims.map((said) => said.scope).filter((scope) => scope !== undefined);
   if (claims[0].scope === undefined) scopes = scopes.filter((scope) => scope !== "process");
-  const counts = claims.some((said) => said.budget !== undefined || said.calls !== undefined);
-  if (claims[0].scope === undefined && ceiling.budget?.scope === "process" && counts) scopes.push("host");
-  if (ceiling.budget?.scope) scopes.push(ceiling.budget.scope);
+  const counts = claims.some((said) => ["budget", "calls", "rpm", "tpm", "concurrent"].some((claim) => said[claim] !== undefined));
+  const widest = (words) => SCOPES[Math.max(...words.map((scope) => SCOPES.indexOf(scope)))];
+  const parts = [ceiling.budget, ceiling.limits].filter((part) => part !== undefined);
+  const above = parts.some((part) => part.scope) ? widest(parts.map((part) => part.scope ?? "host")) : null;
+  if (claims[0].scope === undefined && above === "process" && counts) scopes.push("host");
+  if (scopes.length && !above && (ceiling.budget || LIMITS.some(([, own]) => ceiling.limits?.[own] !== undefined))) scopes.push("host");
+  if (above) scopes.push(above);
   const budgets = [];
   if (ceiling.budget) budgets.push({ key: `issuer:${root}:${issuer.name}`, limit: ceiling.budget.amount, unit: ceiling.budget.currency, per: ceiling.budget.per, expires_at: null, replicas: ceiling.budget.replicas ?? 1 });
+  const limits = LIMITS.filter(([, own]) => ceiling.limits?.[own] !== undefined)
+    .map(([claim, own, kind]) => ({ key: `issuer:${root}:${issuer.name}:${claim}`, kind, limit: ceiling.limits[own] }));
+  claims.forEach((said, n) => {
+    for (const [claim, , kind] of LIMITS) if (said[claim] !== undefined) limits.push({ key: `cap:${blocks[n].digest}:${claim}`, kind, limit: said[claim] });
+  });
   let until = null;
   claims.forEach((said, n) => {
     if (said.exp !== undefined) until = until === null ? said.exp : Math.min(until, said.exp);
@@ -144,8 +161,8 @@ function merge(root, blocks, claims, issuer) {
     max_cost: costs.length ? costs.reduce((least, cost) => (cost.amount < least.amount ? cost : least)) : null,
     stream: claims.every((said) => said.stream !== false), table_min: pick(Math.max, all("table_min", "none")), requests: common("req", "none"),
     not_before: pick(Math.max, all("nbf", "none")), expires_at: pick(Math.min, all("exp", "none")),
-    scope: scopes.length ? SCOPES[Math.max(...scopes.map((scope) => SCOPES.indexOf(scope)))] : null,
-    budgets,
+    scope: scopes.length ? widest(scopes) : null,
+    budgets, limits,
   };
 }
 

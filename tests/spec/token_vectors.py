@@ -27,10 +27,13 @@ IDENTITY = (1).to_bytes(32, "little")
 CEILING = {
     "operations": ["chat", "embed"], "data": "confidential", "max_output": 4000, "max_cost": {"amount": 5_000_000_000, "currency": "USD"},
     "budget": {"amount": 90_000_000_000, "currency": "USD", "per": "day", "scope": "cluster", "replicas": 3},
+    "limits": {"requests_per_minute": 600, "concurrent": 20, "scope": "process"},
 }  # fmt: skip
 ISSUERS: dict[str, dict[str, Any]] = {
     "ci": {"keys": [ISSUER], "max_life": 30 * DAY, "max_depth": 4, "ceiling": CEILING},
     "free": {"keys": [ISSUER, STRANGER], "max_life": 2 * DAY, "max_depth": 8, "ceiling": {}},
+    "paced": {"keys": [ISSUER], "max_life": 2 * DAY, "max_depth": 8, "ceiling": {"limits": {"tokens_per_minute": 9}}},
+    "narrow": {"keys": [ISSUER], "max_life": 2 * DAY, "max_depth": 8, "ceiling": {"limits": {"concurrent": 9, "scope": "process"}}},
 }
 
 
@@ -160,13 +163,20 @@ def _claims() -> list[dict[str, Any]]:
     return [
         _one("every claim", nbf=NOW - 60, routes=["main"], tools=["search"], guards=["pii"], regions=["eu"], purpose=["support"], data="internal",
              max_in=1000, max_out=500, max_cost={"amount": 1, "currency": "USD"}, budget={"amount": 1_000, "currency": "USD", "per": "day"},
-             calls=10, stream=True, table_min=5, req=[ASKED], depth=3, scope="host"),
+             calls=10, rpm=600, tpm=1_000_000_000, concurrent=1, stream=True, table_min=5, req=[ASKED], depth=3, scope="host"),
         *(_one(f"without {name}", "claim", **{name: None}) for name in ("v", "iss", "jti", "iat", "exp", "aud", "ops", "models", "providers")),
         _one("an unknown claim", "claim", admin=True),
         _one("v is 2", "claim", v=2),
         _one("true for a number", "claim", max_out=True),
         _one("a text for a number", "claim", max_out="5"),
         _one("below zero", "claim", calls=-1),
+        _one("the lowest limits", rpm=1, tpm=1, concurrent=1),
+        *(
+            _one(f"{name}: {said}", "claim", **{name: value})
+            for name in ("rpm", "tpm", "concurrent")
+            for said, value in (("zero", 0), ("below zero", -1), ("true", True), ("a text", "5"), ("over 10^9", 10**9 + 1), ("a list", [5]))
+        ),
+        _raw("a limit with a fraction", canonical(first(rpm=5)).replace(b'"rpm":5', b'"rpm":5.0'), "payload"),
         _one("a wildcard", "claim", models=["*"]),
         _one("a name in upper case", "claim", aud=["Support-bot"]),
         _one("a look-alike letter", "claim", aud=["supp\u043ert-bot"]),
@@ -189,6 +199,20 @@ def _claims() -> list[dict[str, Any]]:
         _two("depth 1 in the second block", "depth", depth=1),
         _two("two currencies", "currency", max_cost={"amount": 1, "currency": "EUR"}),
         _two("process in a later block is passed over", scope="process", calls=1),
+        _two("a higher limit in a later block has no effect", rpm=1_000_000_000, tpm=1_000_000_000, concurrent=1_000_000_000),
+        _chain_case("every block's limits hold", chain(
+            (first(rpm=100, tpm=5000), HOLDER, ISSUER), ({"rpm": 10, "concurrent": 2}, AGENT, HOLDER), ({"rpm": 50}, TOOL, AGENT))),
+        _one("limits of an issuer without bounds", iss="free", rpm=1_000_000_000),
+        _one("limits at process scope", iss="free", concurrent=1, scope="process"),
+        _one("a limit as high as the ceiling's", rpm=600, concurrent=20),
+        _one("rpm above the ceiling's", "ceiling", rpm=601),
+        _one("concurrent above the ceiling's", "ceiling", concurrent=21),
+        _one("tpm above the ceiling's", "ceiling", iss="paced", tpm=10),
+        _one("what the ceiling does not limit", iss="paced", rpm=1_000_000_000),
+        _one("the issuer's process, under a ceiling that the host counts", iss="paced", scope="process"),
+        _one("a limit under a ceiling at process scope needs the host", iss="narrow", rpm=5),
+        _one("nothing of its own under a ceiling at process scope", iss="narrow"),
+        _one("the issuer's process under a ceiling at process scope", iss="narrow", rpm=5, scope="process"),
         _one("process from the issuer, below the ceiling's scope", scope="process"),
         _one("it lives for its issuer's longest", exp=NOW - HOUR + 30 * DAY),
         _one("it lives for a second more", "life", exp=NOW - HOUR + 30 * DAY + 1),

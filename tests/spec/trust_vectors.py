@@ -55,6 +55,18 @@ def revocations_payload(**changes: Any) -> dict[str, Any]:
 BODY = canonical(table_payload())
 
 
+def spread_payload() -> dict[str, Any]:
+    """A table with an alias that has whatever an alias may have."""
+    alias = {
+        "targets": ["main", "other"], "strategy": "by_tag", "max_attempts": 3, "tag": "tenant", "tagged": {"acme": ["other", "main"]},
+        "fallback": {"any": ["third"]}, "hedge": {"after": 300}, "limits": {"concurrent": 4, "adaptive": True},
+        "shadow": {"target": "third", "share": 10, "max_cost": {"amount": 1_000_000, "currency": "USD"}, "data": "internal"},
+    }  # fmt: skip
+    rows = table_payload()["routes"]
+    third = {**rows[0], "id": "third", "limits": {"requests_per_minute": 60, "tokens_per_minute": 90_000}, "quota_group": "pool"}
+    return table_payload(routes=[*rows, third], aliases={"fast": alias})
+
+
 @dataclass(frozen=True)
 class Case:
     """What a verifier is given; what is not changed is right."""
@@ -195,6 +207,7 @@ def _releases() -> list[Case]:
         Case("a table in a later schema beside it", bundle=bundle(None, bodies=(BODY, newer))),
         Case("only a later schema", "table-digest", "no schema that is known", bundle=say(tables=[{**tables[0], "schema": 2}])),
         Case("a table with an unknown field", "table-form", "closed fields", bundle=bundle(None, bodies=(canonical(table_payload(x=1)),))),
+        Case("an alias with every field", bundle=bundle(None, bodies=(canonical(spread_payload()),))),
         Case("a table with white space", "table-form", "strict JSON", bundle=bundle(None, bodies=(BODY + b" ",))),
         Case("a row's id twice", "table-form", "ids are distinct", bundle=bundle(
             None, bodies=(canonical(table_payload(routes=table_payload()["routes"] * 2)),))),

@@ -76,14 +76,35 @@ def full_table() -> dict[str, Any]:
         profile=profile,
         prices={"currency": "USD", "input": 2500, "output": 10000, "cache_read": 250, "cache_write_5m": 3000, "cache_write_1h": 5000},
         deadlines=deadlines,
+        limits={"requests_per_minute": 600, "tokens_per_minute": 90_000, "concurrent": 8, "adaptive": True},
+        quota_group="eu-pool",
         annotations={"owner": "team"},
     )
     private = row(id="inside", origin="https://10.1.2.3", net="private", networks=["10.1.0.0/16"])
+    spread = alias(
+        "main",
+        "inside",
+        strategy="by_tag",
+        tag="tenant",
+        tagged={"Acme Ltd": ["inside", "main"]},
+        fallback={
+            "any": ["open/big-1"], "context_window": ["open/big-2"], "content_filter": ["open/big-3"], "quota": ["open/big-4"],
+            "timeout": ["open/big-5", "open/big-6"],
+        },
+        hedge={"after": 300},
+        shadow={"target": "open/new", "share": 10, "max_cost": {"amount": 1000, "currency": "USD"}, "data": "confidential"},
+        limits={"requests_per_minute": 60, "tokens_per_minute": 9000, "concurrent": 4, "adaptive": False},
+    )  # fmt: skip
     return table(
         whole,
         private,
         wildcard(families=[{"prefix": "big-", "profile": profile}]),
-        aliases={"fast": alias("main", "open/big-1", deadlines=deadlines, annotations={"why": "speed"}), "any": alias("fast", "inside")},
+        aliases={
+            "fast": alias("main", "open/big-1", deadlines=deadlines, annotations={"why": "speed"}),
+            "any": alias("fast", "inside"),
+            "spread": spread,
+            "weighed": alias("main", "inside", strategy="weighted", weights={"main": 3, "inside": 0}),
+        },
         grant={
             "operations": ["chat"], "routes": ["fast", "main"], "tools": ["search"], "data": "internal", "regions": ["eu"],
             "max_output": 900, "max_cost": {"amount": 1, "currency": "USD"}, "audience": ["web"], "guards": ["pii"],

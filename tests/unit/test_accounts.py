@@ -250,6 +250,8 @@ def test_an_attempt_may_take_its_worst_case_and_one_call() -> None:
     assert worst_case_debits((CALLS,), None) == (Debit(CALLS, 1),)
     assert worst_case_debits((MONEY,), Cost(MAX_AMOUNT)) == (Debit(MONEY, MAX_AMOUNT),)
     assert worst_case_debits((), None) == ()
+    euros = replace(MONEY, unit="EUR")
+    assert worst_case_debits((MONEY, euros, CALLS), Cost(0)) == (Debit(MONEY, 0), Debit(euros, 0), Debit(CALLS, 1))
 
 
 @pytest.mark.parametrize("cost", [None, Cost(7, "EUR")])

@@ -78,6 +78,23 @@ def test_mint_says_what_the_roots_ceiling_leaves(run: Commands) -> None:
     ]
 
 
+def test_limits_are_minted_narrowed_and_shown(run: Commands) -> None:
+    mint(run, "--requests-per-minute", "60", "--tokens-per-minute", "90000", "--scope", "host")
+    assert run("cap", "attenuate", "a.cap", "-o", "b.cap", "--concurrent", "2").code == 0
+    said = [
+        "limit: 60 requests a minute, shared by all that is made of it",
+        "limit: 90000 tokens a minute, shared by all that is made of it",
+        "limit: 2 requests at once, shared by all that is made of it",
+    ]
+    shown = run("cap", "show", "b.cap").out.splitlines()
+    assert [line.strip() for line in shown if "limit:" in line] == said
+    for command in ("show", "verify"):
+        allows = json.loads(run("cap", command, "b.cap", "--json").out)["allows"]
+        assert [line for line in allows if line.startswith("limit")] == said
+    refused = run("cap", "attenuate", "a.cap", "-o", "c.cap", "--concurrent", "0")
+    assert (refused.code, refused.err) == (1, "error: concurrent must be a whole number from 1 to 1000000000\n")
+
+
 def test_what_allows_nothing_under_the_ceiling_is_not_minted(run: Commands, here: pathlib.Path) -> None:
     done = run("cap", "mint", *MINT, "--expires-in", "1h", "-o", "a.cap", "--operation", "embed")
     assert (done.code, done.out) == (1, "")

@@ -348,7 +348,8 @@ def test_show_for_scripts(run: Commands, here: pathlib.Path) -> None:
     assert shown["routes"]["inside"]["net"] == "private"
     assert shown["routes"]["inside"]["networks"] == ["10.0.0.0/8"]
     assert shown["keys"] == {"openai": ["https://api.openai.com"]}
-    assert shown["aliases"] == {"fast": {"targets": ["eu", "inside"], "max_attempts": 3}}
+    plain = {"strategy": "ordered", "weights": {}, "tag": "", "tagged": {}, "fallback": {}, "hedge": None, "shadow": None, "limits": None}
+    assert shown["aliases"] == {"fast": {"targets": ["eu", "inside"], "max_attempts": 3, **plain}}
 
 
 def test_a_budget_is_shown_with_its_scope(run: Commands, here: pathlib.Path) -> None:

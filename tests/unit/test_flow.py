@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import warnings
+from dataclasses import replace
 
 import pydantic
 import pytest
@@ -135,10 +136,19 @@ def test_what_does_not_help_is_not_tried_again(kind: str, answer: Answer, expect
 
 def test_fallback_goes_in_order_without_waiting(kind: str) -> None:
     world = World(Answer(opening=ConnectFailed("refused")), failed(401), Answer([body()]))
-    reply = chat(kind, world, call(target("a"), target("b"), target("c")))
+    reply = chat(kind, world, call(target("a"), target("b"), replace(target("c"), secret="another")))
     assert reply.target == "c"
     assert [(a.target, a.outcome) for a in reply.attempts] == [("a", "ConnectFailed"), ("b", "AuthenticationRejected"), ("c", "ok")]
+    assert [a.why for a in reply.attempts] == ["ordered", "next in order", "next in order"]
     assert world.slept == []
+
+
+def test_a_refused_key_is_not_presented_again_in_the_same_call(kind: str) -> None:
+    world = World(failed(401), Answer([body()]))
+    with pytest.raises(AuthenticationRejected) as caught:
+        chat(kind, world, call(target("a"), target("b")))
+    assert len(world.requests) == 1
+    assert [a.target for a in caught.value.attempts] == ["a"]
 
 
 def test_a_bad_request_does_not_fall_back(kind: str) -> None:

@@ -296,9 +296,9 @@ CASES: dict[str, tuple[Callable[[], object], type[SaferouteError], str]] = {
     ),
     "an unknown keyword": (
         lambda: claims_from({"model": "m"}, NOW), UnknownOption,
-        ("-: 'model' is nothing that bounds a capability; what does: audience, budget, calls, data, expires_in, guards, "
-         "max_cost, max_depth, max_input_tokens, max_output_tokens, models, not_before, operations, providers, purpose, "
-         "regions, requests, routes, scope, stream, table_min, tools"),
+        ("-: 'model' is nothing that bounds a capability; what does: audience, budget, calls, concurrent, data, "
+         "expires_in, guards, max_cost, max_depth, max_input_tokens, max_output_tokens, models, not_before, operations, "
+         "providers, purpose, regions, requests, requests_per_minute, routes, scope, stream, table_min, tokens_per_minute, tools"),
     ),
     "too many models": (
         lambda: claims_from({"models": [f"m{n}" for n in range(65)]}, NOW), RequestError,

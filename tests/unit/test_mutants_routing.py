@@ -11,6 +11,7 @@ import pytest
 from saferoute.routing.authoring import build
 from saferoute.routing.difference import Change, compare
 from saferoute.routing.parameters import filled
+from saferoute.routing.resolve import resolve
 from saferoute.routing.rollback import Seen, State
 from saferoute.routing.root import parse_root
 from saferoute.routing.schema import Flag, ListOf, MapOf, Record, Shape, Text, Whole, check
@@ -19,6 +20,7 @@ from saferoute.routing.table import Alias
 from saferoute.signing.envelope import PayloadType
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
+from saferoute.values.balancing import PLAIN_POLICY, Hedge, Limits, Policy, Shadow
 from saferoute.values.http import NetClass
 from saferoute.values.permission import Budget, Cost, Permission
 from saferoute.values.target import Deadlines, Prices, Profile, Quirks, Target
@@ -109,20 +111,37 @@ MAIN = Target(
     prices=Prices("USD", 2500, 10000, 250, 3000, 5000),
     deadlines=Deadlines(1.0, 2.0, 3.0, 4.0),
     region="eu",
+    limits=Limits(600, 90_000, 8, adaptive=True),
+    quota_group="eu-pool",
 )  # fmt: skip
 
 
 def test_a_table_is_what_it_says() -> None:
     opened = files(full_table()).open()
     assert replace(opened.routes["main"], digest="") == MAIN
+    big = {number: resolve(opened, f"open/big-{number}") for number in range(1, 7)}
+    spread = Policy(
+        "by_tag",
+        tag="tenant",
+        tagged={"Acme Ltd": ("inside", "main")},
+        fallback={
+            "any": big[1], "context_window": big[2], "content_filter": big[3], "quota": big[4], "timeout": big[5] + big[6]
+        },
+        hedge=Hedge(0.3),
+        shadow=Shadow(resolve(opened, "open/new")[0], 10, Cost(1000, "USD"), "confidential"),
+        limits=Limits(60, 9000, 4),
+    )  # fmt: skip
     inside = opened.routes["inside"]
     assert inside.net == NetClass("private", ("10.1.0.0/16",))
     assert (inside.deadlines, inside.prices, inside.profile, inside.quirks, inside.region) == (Deadlines(), None, Profile(), Quirks(), "")
     assert (inside.headers, inside.extra_params, inside.max_output, inside.default_max_output) == ((), frozenset(), None, None)
     assert dict(opened.aliases) == {
-        "fast": Alias("fast", ("main", "open/big-1"), "ordered", 3, Deadlines(1.0, 2.0, 3.0, 4.0)),
-        "any": Alias("any", ("fast", "inside"), "ordered", 3, None),
+        "fast": Alias("fast", ("main", "open/big-1"), 3, Deadlines(1.0, 2.0, 3.0, 4.0)),
+        "any": Alias("any", ("fast", "inside"), 3, None),
+        "spread": Alias("spread", ("main", "inside"), 3, None, spread),
+        "weighed": Alias("weighed", ("main", "inside"), 3, None, Policy("weighted", {"main": 3, "inside": 0})),
     }
+    assert [opened.policy(name) for name in ("spread", "fast", "main", "open/big-1", "nowhere")] == [spread, *[PLAIN_POLICY] * 4]
     assert opened.grant == Permission(
         "the table's grant",
         operations=frozenset({"chat"}), routes=frozenset({"fast", "main"}), aliases=True, tools=frozenset({"search"}), data="internal",

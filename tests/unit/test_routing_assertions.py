@@ -205,3 +205,65 @@ def test_they_are_read_out_of_the_file_and_not_signed() -> None:
 def test_a_mistake_in_one_is_found_when_the_file_is_built(read: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"\Aroutes.toml: assertions\[0\] asserts nothing"):
         read(TOML + '\n[[assertions]]\nroute = "fast"\n')
+
+
+BEYOND = TOML.replace(
+    '[aliases]\nfast = ["eu", "us"]\n',
+    """
+[routes.fr]
+extends = "eu"
+model = "petit"
+region = "fr"
+
+[routes.ch]
+extends = "eu"
+model = "klein"
+region = "ch"
+
+[aliases.fast]
+targets = ["eu"]
+fallback = { context_window = "fr", any = "us" }
+shadow = { target = "ch", share = 1, max_cost = "$0.01" }
+""",
+)
+FR, CH = "fr (openai in the region fr)", "ch (openai in the region ch)"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ({"data": "confidential", "goes_only_to": {"regions": ["eu"]}}, f"it may go to {FR}: fr is not among the regions eu"),
+        ({"data": "confidential", "goes_only_to": {"regions": ["eu", "fr"]}}, ""),  # no copy, and "us" takes less
+        ({"data": "internal", "goes_only_to": {"regions": ["eu", "fr"]}}, f"it may go to {US}: unknown is not among the regions eu, fr"),
+        ({"data": "internal", "never_goes_to": {"regions": ["ch"]}}, f"it may go to {CH}: ch is among the regions ch"),
+        ({"data": "public", "goes_only_to": {"regions": ["ch", "eu", "fr", "unknown"]}}, ""),
+        ({"data": "confidential", "never_goes_to": {"regions": ["ch"]}}, ""),
+        ({"data": "internal", "allowed": False}, f"the call is allowed, and must be refused; it may go to {EU}, {US}, {FR}, {CH}"),
+        ({"data": "restricted", "refused": "data"}, ""),
+        ({"route": "us", "data": "internal", "refused": "routes"}, ""),
+    ],
+)
+def test_rows_of_a_fallback_and_a_shadow_count_as_readers(raw: dict[str, Any], text: str) -> None:
+    table = compile_table(build(BEYOND), Release("draft", 1, 1, 0, 1, ()))
+    assert failure(table, **raw) == text
+
+
+def test_a_call_without_a_label_is_not_copied_and_a_fallback_row_that_is_the_shadow_too_stays() -> None:
+    everywhere = BEYOND.replace('data = "confidential"\nregion = "eu"', 'data = "restricted"\nregion = "eu"').replace(
+        'tools = ["get_weather"]\ndata = "confidential"', 'tools = ["get_weather"]'
+    )
+    for shadow, text in (
+        (everywhere, ""),
+        (everywhere.replace('context_window = "fr"', 'context_window = ["fr", "ch"]'), f"it may go to {CH}: ch is among the regions ch"),
+    ):
+        table = compile_table(build(shadow), Release("draft", 1, 1, 0, 1, ()))
+        assert failure(table, never_goes_to={"regions": ["ch"]}) == text
+        assert failure(table, goes_only_to={"regions": ["ch", "eu", "fr"]}) == ""
+
+
+def test_a_fallback_does_not_allow_a_call_that_no_row_of_the_alias_may_answer() -> None:
+    moved = BEYOND.replace('targets = ["eu"]', 'targets = ["us"]').replace('any = "us"', 'any = "eu"')
+    table = compile_table(build(moved), Release("draft", 1, 1, 0, 1, ()))
+    assert failure(table, data="confidential", refused="data") == ""
+    assert failure(table, data="confidential", never_goes_to={"regions": ["eu"]}) == ""
+    assert failure(table, data="internal", never_goes_to={"regions": ["eu"]}) == f"it may go to {EU}: eu is among the regions eu"

@@ -146,7 +146,7 @@ def test_an_issuers_digest_is_over_its_record_and_its_keys() -> None:
         ({"ceiling": {"operations": ["*"]}}, "ceiling.operations[0] is '*'; it must be one of chat, "),
         ({"ceiling": {"providers": []}}, "ceiling.providers has 0 entries; it must have 1 to 200"),
         ({"ceiling": {"routes": ["a", "a"]}}, "ceiling.routes holds an entry twice"),
-        ({"ceiling": {"aliases": True}}, "ceiling.aliases is not a field of this schema; the fields are budget, data, max_cost"),
+        ({"ceiling": {"aliases": True}}, "ceiling.aliases is not a field of this schema; the fields are budget, data, limits, max_cost"),
         ({"ceiling": None}, "ceiling is missing"),
     ],
 )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from saferoute.values.account import Account, Debit
     from saferoute.values.permission import Scope
 
-__all__ = ["RedisAccounts"]
+__all__ = ["RedisAccounts", "connected_pool", "installed", "reason", "why_refused"]
 
 _MOST_NONCES: Final = 200_000
 _CONNECTIONS: Final = 16
@@ -128,23 +128,7 @@ class _Connected:
     __slots__ = ("balance", "client", "epoch", "errors", "first_use", "notes", "pid", "reserve", "settle")
 
     def __init__(self, server: RedisServer, redis: Any) -> None:  # noqa: ANN401  a module that need not be installed
-        pool = redis.BlockingConnectionPool(
-            max_connections=_CONNECTIONS,
-            timeout=server.timeout,
-            connection_class=_tls_connection(redis, server) if server.tls else redis.Connection,
-            host=server.host,
-            port=server.port,
-            db=server.database,
-            username=server.username,
-            password=None if server.password is None else server.password._bytes.decode(),  # noqa: SLF001  its one reader
-            socket_timeout=server.timeout,
-            socket_connect_timeout=server.timeout,
-            # An operation whose answer was lost may have been done: it is not tried again.
-            retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-            protocol=2,
-            decode_responses=True,
-        )
-        self.client = redis.Redis(connection_pool=pool)
+        self.client = redis.Redis(connection_pool=connected_pool(server, redis))
         self.pid = os.getpid()
         self.errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
         self.reserve: _Script = self.client.register_script(_RESERVE)
@@ -171,7 +155,7 @@ class RedisAccounts:
         Raises:
             ConfigurationError: the package redis is not installed.
         """
-        self._redis = _installed()
+        self._redis = installed()
         self._server = server
         self._clock = clock
         self._most_nonces = most_nonces
@@ -277,7 +261,7 @@ class RedisAccounts:
                 script: _Script = getattr(connected, name)
                 said = script(keys=[self._key("epoch"), *keys], args=[self._epoch, now, *arguments])
         except connected.errors as error:
-            problem = _reason(error)
+            problem = reason(error)
         if said is not None and said[0] == "lost":
             problem = (
                 "it lost its accounts since this process began (a restart without persistence, or FLUSHALL), so nobody knows what was "
@@ -290,10 +274,9 @@ class RedisAccounts:
     def _begin(self, connected: _Connected) -> str:
         """Look at the server once, and learn the name of the accounts that it has; the reason if it may not be used."""
         client = connected.client
-        memory = client.info("memory")
-        policy = str(memory.get("maxmemory_policy", "unknown"))
-        if memory.get("maxmemory") != 0 and policy != "noeviction":
-            return f"it throws out keys when its memory is full (maxmemory-policy {policy}): set it to noeviction, or use another server"
+        refused = why_refused(client)
+        if refused:
+            return refused
         if client.info("persistence").get("aof_enabled") != 1:
             connected.notes = (f"Redis at {self._server} may forget budgets when it restarts: appendonly is off",)
         client.set(self._key("epoch"), os.urandom(16).hex(), nx=True)
@@ -302,7 +285,32 @@ class RedisAccounts:
         return "" if connected.epoch else "it does not keep what is written"
 
 
-def _installed() -> Any:  # noqa: ANN401  a module that need not be installed
+def connected_pool(server: RedisServer, redis: Any) -> Any:  # noqa: ANN401  a module that need not be installed
+    """Connections to a server, for one process; made when they are needed."""
+    return redis.BlockingConnectionPool(
+        max_connections=_CONNECTIONS,
+        timeout=server.timeout,
+        connection_class=_tls_connection(redis, server) if server.tls else redis.Connection,
+        host=server.host,
+        port=server.port,
+        db=server.database,
+        username=server.username,
+        password=None if server.password is None else server.password._bytes.decode(),  # noqa: SLF001  its one reader
+        socket_timeout=server.timeout,
+        socket_connect_timeout=server.timeout,
+        # An operation whose answer was lost may have been done: it is not tried again.
+        retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
+        protocol=2,
+        decode_responses=True,
+    )
+
+
+def installed() -> Any:  # noqa: ANN401  a module that need not be installed
+    """The package redis.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
     with contextlib.suppress(ImportError):
         import redis  # noqa: PLC0415  an extra
         import redis.backoff  # noqa: PLC0415
@@ -310,6 +318,15 @@ def _installed() -> Any:  # noqa: ANN401  a module that need not be installed
 
         return redis
     raise ConfigurationError('Accounts.redis needs the package redis: pip install "saferoute-sdk[redis]"')
+
+
+def why_refused(client: Any) -> str:  # noqa: ANN401  as above
+    """Why a server may not be used; empty if it may."""
+    memory = client.info("memory")
+    policy = str(memory.get("maxmemory_policy", "unknown"))
+    if memory.get("maxmemory") != 0 and policy != "noeviction":
+        return f"it throws out keys when its memory is full (maxmemory-policy {policy}): set it to noeviction, or use another server"
+    return ""
 
 
 def _tls_connection(redis: Any, server: RedisServer) -> Any:  # noqa: ANN401  as above
@@ -333,7 +350,7 @@ def _tls_connection(redis: Any, server: RedisServer) -> Any:  # noqa: ANN401  as
     return TlsConnection
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Why, in our own words: a server's or the package's may hold what was sent."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError):

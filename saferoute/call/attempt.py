@@ -1,0 +1,134 @@
+"""One attempt at one row, with all that surrounds it: its limits, its reservation, and what it tells about the row's health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from saferoute.call.charging import charged, is_free
+from saferoute.call.effects import Abandoned, acquire, release
+from saferoute.call.limiting import used_amounts
+from saferoute.errors import SaferouteError
+from saferoute.values.limits import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from saferoute.call.balancing import Throttle
+    from saferoute.call.effects import Flow
+    from saferoute.call.tries import Progress, Tried
+    from saferoute.values.limits import Lease
+    from saferoute.values.target import Target
+
+__all__ = ["Attempting", "NoRoom", "answered", "attempt_at", "entered", "left"]
+
+C = TypeVar("C", bound="Tried")
+P = TypeVar("P", bound="Progress")
+R = TypeVar("R")
+
+
+class NoRoom(SaferouteError):  # noqa: N818  a signal between this file and the loop
+    """A limit has no room for a request to this row; nothing was sent. It never leaves the loop of tries.
+
+    Attributes:
+        busy: which limit, and for how long.
+    """
+
+    def __init__(self, busy: Busy) -> None:
+        super().__init__("a limit has no room")
+        self.busy = busy
+
+
+@dataclass(frozen=True, slots=True)
+class Attempting(Generic[C, P, R]):
+    """What all attempts of a call have in common.
+
+    Attributes:
+        call: what to do.
+        attempt: makes one attempt at one target, given the call's allowance in seconds and its end.
+        total: the call's allowance, in seconds.
+        deadline: its end, on the driver's monotonic clock.
+    """
+
+    call: C
+    attempt: Callable[[C, Target, P, float, float], Flow[R]]
+    total: float
+    deadline: float
+
+
+def entered(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:
+    """Begin an attempt, and give the flow that makes it, charged; what it ends with is for `left` or `answered`.
+
+    Args:
+        attempting: what to do.
+        target: where.
+        progress: where the call stands, for this attempt.
+    """
+    call = attempting.call
+    progress.begin()
+    progress.asked = target
+    call.balancing.health.begin(target, progress.now)
+    flow = attempting.attempt(call, target, progress, attempting.total, attempting.deadline)
+    return flow if call.charge is None else charged(call.charge, target, progress, flow)
+
+
+def answered(call: Tried, target: Target, progress: Progress, began: float) -> None:
+    """Tell a row's health that it answered."""
+    seconds = progress.now - began
+    call.balancing.health.succeeded(target, progress.now, seconds, progress.tokens)
+    if call.balancing.policy.hedge is not None:
+        call.balancing.health.took(call.route, seconds if progress.first is None else progress.first)
+
+
+def left(call: Tried, target: Target, progress: Progress, began: float, error: BaseException) -> None:
+    """Tell a row's health how an attempt ended that brought no answer: abandoned, or by a defect, is not the row's fault."""
+    health = call.balancing.health
+    if isinstance(error, SaferouteError):
+        health.failed(target, progress.now, progress.now - began, error)
+    else:
+        health.given_up(target, progress.now)
+
+
+def attempt_at(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:
+    """Make one attempt, with all that surrounds it.
+
+    Args:
+        attempting: what to do.
+        target: where.
+        progress: where the call stands, for this attempt.
+
+    Raises:
+        NoRoom: a limit has no room; nothing was sent.
+        SaferouteError: whatever the attempt raises.
+    """
+    throttle = attempting.call.balancing.throttle
+    if throttle is None or target.id not in throttle.draws:
+        return _watched(attempting, target, progress)
+    return _throttled(throttle, attempting, target, progress)
+
+
+def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:
+    draws = throttle.draws[target.id]
+    acquired = yield from acquire(throttle.store, draws, throttle.hold)
+    progress.now = acquired.now
+    if isinstance(acquired.outcome, Busy):
+        raise NoRoom(acquired.outcome)
+    lease: Lease = acquired.outcome
+    try:
+        result = yield from _watched(attempting, target, progress)
+    except (SaferouteError, Abandoned) as error:
+        progress.now = yield from release(throttle.store, lease, used_amounts(draws, None, sent=not is_free(error, progress)))
+        raise
+    progress.now = yield from release(throttle.store, lease, used_amounts(draws, progress.tokens, sent=True))
+    return result
+
+
+def _watched(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:
+    call, began = attempting.call, progress.now
+    try:
+        result = yield from entered(attempting, target, progress)
+    except BaseException as error:
+        left(call, target, progress, began, error)
+        raise
+    answered(call, target, progress, began)
+    return result

@@ -1,0 +1,297 @@
+"""Which row is asked next, within one call: strategy, health, limits and money decide among the rows that were authorised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from saferoute.errors import (
+    AllRoutesCooling,
+    AuthenticationRejected,
+    ContentFiltered,
+    ContextWindowExceeded,
+    ModelNotFound,
+    PermissionDenied,
+    QuotaExceeded,
+    TimedOut,
+)
+from saferoute.routing.health import Health
+from saferoute.routing.strategies import order
+from saferoute.values.balancing import PLAIN_POLICY, Facts, Policy, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from saferoute.call.tries import Tried
+    from saferoute.errors import SaferouteError
+    from saferoute.values.balancing import Cause
+    from saferoute.values.limits import Busy, Draw, LimitStore
+    from saferoute.values.permission import Cost
+    from saferoute.values.target import Target
+
+__all__ = ["Balancing", "Candidates", "Cap", "Throttle", "without_copies"]
+
+_Key: TypeAlias = tuple[str, str]
+
+_NOTHING: Final[Mapping[Cause, tuple[Target, ...]]] = MappingProxyType({})
+
+# The other rows may still help against these, though the same row will not.
+_ELSEWHERE: Final = (AuthenticationRejected, PermissionDenied, QuotaExceeded, ModelNotFound)
+_KEY_REFUSED: Final = (AuthenticationRejected, PermissionDenied)
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Where a call's limits are counted, and what a request takes of them.
+
+    Attributes:
+        store: counts them.
+        draws: by row id, what one request there takes.
+        hold: seconds after which a request counts as ended, should its process die.
+    """
+
+    store: LimitStore
+    draws: Mapping[str, tuple[Draw, ...]]
+    hold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """What a call may cost with all its attempts, in nano-units of the one currency that its rows are priced in.
+
+    Attributes:
+        amount: the tightest bound of caller and permissions.
+        worst: by row id, what one attempt there costs at most.
+    """
+
+    amount: int
+    worst: Mapping[str, int]
+
+
+def _no_clock() -> float:
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Balancing:
+    """What a call's choice of rows goes by.
+
+    Attributes:
+        policy: what the table says about the name that was asked for.
+        health: what this client has seen of its rows.
+        facts: what strategies look at in the call.
+        fallback: rows that may take over, authorised, by cause.
+        wait: wait for a row to be ready, as long as the call's allowance lasts, instead of refusing.
+        throttle: None where nothing is limited.
+        cap: None for no bound on money.
+        clock: the wall clock, in seconds since the epoch, for messages.
+    """
+
+    policy: Policy = PLAIN_POLICY
+    health: Health = field(default_factory=lambda: Health(_no_clock))
+    facts: Facts = field(default_factory=lambda: Facts(lambda: 0))
+    fallback: Mapping[Cause, tuple[Target, ...]] = field(default_factory=lambda: _NOTHING)
+    wait: bool = False
+    throttle: Throttle | None = None
+    cap: Cap | None = None
+    clock: Callable[[], float] = _no_clock
+
+
+class Candidates:
+    """The rows of one call that may be asked, in order; made for one call and dropped with it.
+
+    Attributes:
+        rejected: the rows that were passed over when the last one was chosen.
+        why: why the last one was chosen, in words.
+    """
+
+    __slots__ = (
+        "_balancing", "_busy", "_call", "_dead", "_health", "_keys", "_listed", "_main", "_narrow", "_order", "_spent", "_tried",
+        "rejected", "why",
+    )  # fmt: skip
+
+    def __init__(self, call: Tried, now: float) -> None:
+        balancing, targets = call.balancing, call.targets
+        policy = balancing.policy
+        if len(targets) > 1 and policy.strategy != "ordered":
+            targets = order(targets, policy, balancing.health.condition, balancing.facts, now, call.random)
+        self._call = call
+        self._balancing = balancing
+        self._health = balancing.health
+        self._main = self._order = targets
+        self._tried: dict[_Key, int] = {}
+        self._dead: set[_Key] = set()
+        self._keys: set[tuple[str | None, str]] = set()
+        self._busy: dict[_Key, Rejected] = {}
+        self._listed: dict[_Key, Cause] = {}
+        self._spent = 0
+        self._narrow = False  # the request itself was refused, so only rows that are meant for that may follow
+        self.rejected: tuple[Rejected, ...] = ()
+        self.why = ""
+
+    def next(self, now: float) -> Target | None:
+        """The row to ask now: the first in order of those that were asked least; None if none may be asked.
+
+        Args:
+            now: the driver's monotonic time.
+        """
+        if not self._tried and not self._busy:
+            for target in self._order:  # nearly always the first one
+                if self._health.refusal(target, now) is not None:
+                    break
+                self.why = self._balancing.policy.strategy if len(self._order) > 1 else "the only row"
+                return target
+        best = self._best(now)
+        if (best is None or _key(best) in self._tried) and not self._narrow and self._extend("any"):
+            best = self._best(now)
+        if best is not None:
+            self.why = self._reason(best)
+        return best
+
+    def _best(self, now: float) -> Target | None:
+        tried, best, fewest = self._tried, None, 0
+        rejected: list[Rejected] = []
+        for target in self._order:
+            times = tried.get((target.id, target.model), 0)
+            if best is not None and times >= fewest:
+                continue
+            refusal = self._refusal(target, now)
+            if refusal is not None:
+                rejected.append(refusal)
+                continue
+            best, fewest = target, times
+            if not times:
+                break
+        self.rejected = tuple(rejected)
+        return best
+
+    def _refusal(self, target: Target, now: float) -> Rejected | None:
+        key = (target.id, target.model)  # models of a row that takes any share its id
+        if key in self._dead:
+            return Rejected(target.id, "failed in this call, in a way that another request would not change")
+        if self._keys and (target.secret, target.origin) in self._keys:
+            return Rejected(target.id, "its key was refused in this call")
+        busy = self._busy.get(key) if self._busy else None
+        if busy is not None and busy.retry_at is not None and now < busy.retry_at:
+            return busy
+        if self._tried and not self._affords(target):
+            return Rejected(target.id, "what this call may cost does not cover another attempt there")
+        return self._health.refusal(target, now)
+
+    def _affords(self, target: Target) -> bool:
+        cap = self._balancing.cap
+        if self._spent and cap is not None and self._spent + cap.worst.get(target.id, cap.amount) > cap.amount:
+            return False
+        return self._call.affords(target)
+
+    def _reason(self, target: Target) -> str:
+        key = (target.id, target.model)
+        if key in self._tried:
+            return "retry"
+        if key in self._listed:
+            return f"fallback: {self._listed[key]}"
+        return "next in order"
+
+    def chosen(self, target: Target) -> None:
+        """A request for this row is about to leave."""
+        key = (target.id, target.model)
+        self._tried[key] = self._tried.get(key, 0) + 1
+
+    def was_tried(self, target: Target) -> bool:
+        """Whether this call has asked this row before."""
+        return (target.id, target.model) in self._tried
+
+    def other(self, target: Target, now: float) -> Target | None:
+        """A row for a hedge beside this one: another that was not asked yet, of the alias itself; None if there is none."""
+        return next((one for one in self._main if one is not target and not self.was_tried(one) and self._refusal(one, now) is None), None)
+
+    def spent(self, target: Target, billed: Cost | None) -> None:
+        """An attempt failed that may be billed: what the provider reported, or its worst case."""
+        cap = self._balancing.cap
+        if cap is not None:
+            self._spent += cap.worst.get(target.id, cap.amount) if billed is None else billed.amount
+
+    def throttled(self, target: Target, busy: Busy, now: float) -> None:
+        """A limit has no room for a request to this row."""
+        reason = f"{busy.quota.owner}: {busy.quota.limit} {_COUNTED[busy.quota.kind]} are used; room in {busy.retry_after:.1f} s"
+        key = (target.id, target.model)
+        self._tried[key] -= 1  # nothing was sent
+        if not self._tried[key]:
+            del self._tried[key]
+        self._busy[key] = Rejected(target.id, reason, now + busy.retry_after)
+
+    def failed(self, target: Target, error: SaferouteError) -> bool:
+        """Take a failure into account.
+
+        Returns:
+            Whether another attempt may follow at all, at this row or at another.
+        """
+        retryable = bool(getattr(error, "retryable", False))
+        if getattr(error, "clock", "") == "total":
+            return False
+        self._narrow = self._narrow or isinstance(error, ContextWindowExceeded | ContentFiltered)
+        if isinstance(error, ContextWindowExceeded):
+            self._dead |= {_key(one) for one in self._order if not _is_larger(one, target)}
+            self._extend("context_window")
+            return True
+        if isinstance(error, ContentFiltered):
+            self._dead |= {_key(one) for one in self._order}
+            return self._extend("content_filter")
+        if isinstance(error, _KEY_REFUSED) and target.secret is not None:
+            self._keys.add((target.secret, target.origin))
+        if not retryable:
+            self._dead.add(_key(target))
+        if isinstance(error, QuotaExceeded):
+            self._extend("quota")
+        elif isinstance(error, TimedOut):
+            self._extend("timeout")
+        return retryable or isinstance(error, _ELSEWHERE)
+
+    def _extend(self, cause: Cause) -> bool:
+        """Put the rows of a fallback list in: before the others that are left, or after them for "any". Tells whether there were any."""
+        rows = tuple(row for row in self._balancing.fallback.get(cause, ()) if _key(row) not in self._listed)
+        if rows:
+            keys = {_key(row) for row in rows}
+            self._listed |= dict.fromkeys(keys, cause)
+            self._dead -= keys - self._tried.keys()
+            rest = tuple(row for row in self._order if _key(row) not in keys)
+            self._order = (*rest, *rows) if cause == "any" else (*rows, *rest)
+        return bool(rows)
+
+    def ready_at(self) -> float | None:
+        """When the first of the rows that were passed over may be asked, on the monotonic clock; None if that is not known of any."""
+        return min((one.retry_at for one in self.rejected if one.retry_at is not None), default=None)
+
+    def cooling(self, now: float) -> AllRoutesCooling:
+        """The error for a call that found no row to ask."""
+        balancing, at = self._balancing, self.ready_at()
+        wait = 1.0 if at is None else max(0.0, at - now)
+        reasons = "; ".join(f"{one.target}: {one.reason}" for one in self.rejected)
+        return AllRoutesCooling(
+            f"no row of {self._call.route!r} may be asked now ({reasons}): try again in {wait:.1f} s, pass wait=True to wait for it within "
+            "the call's timeout, or give the alias rows with another key or provider",
+            retry_at=balancing.clock() + wait,
+        )
+
+
+_COUNTED: Final[Mapping[str, str]] = MappingProxyType(
+    {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests under way"}
+)
+
+
+def _key(target: Target) -> _Key:
+    return target.id, target.model
+
+
+def _is_larger(one: Target, than: Target) -> bool:
+    mine, other = one.profile.context_window, than.profile.context_window
+    return mine is not None and other is not None and mine > other
+
+
+def without_copies(balancing: Balancing) -> Balancing:
+    """The same, asking one row at a time: for operations, whose plans cannot race."""
+    policy = balancing.policy
+    if policy.hedge is None and policy.shadow is None:
+        return balancing
+    return replace(balancing, policy=replace(policy, hedge=None, shadow=None))

@@ -1,0 +1,190 @@
+"""What runs beside calls: the threads of a blocking client, and the tasks of an asyncio one. Each client owns one of these.
+
+Nothing waits in a queue here. What does not fit is left out, and whoever asked is told.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from saferoute.drivers.stopping import Stop
+
+__all__ = ["GRACE", "Background", "Job", "say_ended"]
+
+_log = logging.getLogger("saferoute")
+
+GRACE: Final = 1.0
+"""Seconds that what still runs gets when a client is closed, and again once it has been told to stop."""
+
+_IDLE: Final = 5.0  # seconds that a thread waits for more to do
+
+_Inbox: TypeAlias = "queue.SimpleQueue[Job | None]"
+
+
+class Job:
+    """Something for a thread to do.
+
+    Attributes:
+        stop: makes it stop.
+        awaited: whether a caller waits for it; closing a client leaves such jobs to their callers.
+        done: set when it has ended.
+        thread: the thread that does it; None before it begins.
+    """
+
+    __slots__ = ("_context", "_work", "awaited", "done", "stop", "thread")
+
+    def __init__(self, work: Callable[[], None], stop: Stop, *, awaited: bool) -> None:
+        self.stop = stop
+        self.awaited = awaited
+        self.done = threading.Event()
+        self.thread: int | None = None
+        self._work = work
+        self._context = copy_context()  # what a task of asyncio gets, too
+
+    def run(self) -> None:
+        """Do it. Whatever it raises ends here."""
+        self.thread = threading.get_ident()
+        try:
+            self._context.run(self._work)
+        except BaseException as error:  # noqa: BLE001  nobody is there to hear it
+            say_ended(error)
+        finally:
+            self.done.set()
+
+
+def say_ended(error: BaseException) -> None:
+    """Log how something that nobody waits for has failed: by the name of its class, since its text may hold content."""
+    _log.debug("saferoute: what ran beside a call ended with %s", type(error).__name__)
+
+
+class Background:
+    """A blocking client's threads. They begin when there is something to do, end when there has been nothing for a while, and are daemons.
+
+    Safe to use from any thread, and after a fork: the child begins with no thread and nothing running.
+
+    Args:
+        most: jobs at once, whatever they are.
+        most_spawned: jobs at once that nobody waits for from their beginning.
+
+    Attributes:
+        left_out: how many of those found no room.
+    """
+
+    __slots__ = ("_closed", "_idle", "_lock", "_most", "_most_spawned", "_pid", "_running", "_spawned", "left_out")
+
+    def __init__(self, most: int = 64, most_spawned: int = 8) -> None:
+        self._most = most
+        self._most_spawned = most_spawned
+        self._closed = False
+        self.left_out = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._idle: list[_Inbox] = []
+        self._running: set[Job] = set()
+        self._spawned: set[Job] = set()
+        self._lock = threading.RLock()  # a finalizer that closes a client may run in a thread that holds it
+        self._pid = os.getpid()  # last: whoever sees it takes the new lock
+
+    def start(self, job: Job) -> bool:
+        """Have a job done now; False if there is no room for it."""
+        if os.getpid() != self._pid:
+            self._begin()
+        with self._lock:
+            if self._closed or len(self._running) >= self._most:
+                return False
+            self._running.add(job)
+            inbox = self._idle.pop() if self._idle else None
+        if inbox is not None:
+            inbox.put(job)
+            return True
+        inbox = queue.SimpleQueue()
+        inbox.put(job)
+        try:
+            threading.Thread(target=self._serve, args=(inbox,), name="saferoute-beside", daemon=True).start()
+        except BaseException as error:
+            self._ended(job)
+            if isinstance(error, RuntimeError):  # the system has no more threads, or the interpreter is about to end
+                return False
+            raise
+        return True
+
+    def spawn(self, job: Job) -> bool:
+        """Have a job done that nobody waits for; False, and counted, if there is no room for it."""
+        if os.getpid() != self._pid:
+            self._begin()
+        with self._lock:
+            fits = len(self._spawned) < self._most_spawned
+            if fits:
+                self._spawned.add(job)
+        if fits and self.start(job):
+            return True
+        with self._lock:
+            self._spawned.discard(job)
+            self.left_out += 1
+        return False
+
+    def _ended(self, job: Job) -> None:
+        with self._lock:
+            self._running.discard(job)
+            self._spawned.discard(job)
+
+    def _serve(self, inbox: _Inbox) -> None:
+        """What a thread does: one job after the other."""
+        while (job := self._next(inbox)) is not None:
+            job.run()
+            with self._lock:
+                self._ended(job)
+                if self._closed:
+                    return
+                self._idle.append(inbox)
+            del job  # what it held must not live as long as this thread
+
+    def _next(self, inbox: _Inbox) -> Job | None:
+        try:
+            return inbox.get(timeout=_IDLE)
+        except queue.Empty:
+            with self._lock:
+                if inbox in self._idle:
+                    self._idle.remove(inbox)
+                    return None
+        return inbox.get()  # something was found for it at the last moment
+
+    def retire(self) -> None:
+        """Take nothing more, and let threads end when they have nothing to do. What runs goes on."""
+        if os.getpid() != self._pid:
+            self._begin()
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for inbox in idle:
+            inbox.put(None)
+
+    def close(self, grace: float = GRACE) -> None:
+        """Retire; give what nobody waits for a moment to end, then stop it and give it another one. Safe to call twice.
+
+        Args:
+            grace: seconds, each time.
+        """
+        self.retire()
+        left = [job for job in list(self._running) if not job.awaited and job.thread != threading.get_ident()]
+        left = _wait(left, grace)
+        running = [job for job in left if not job.stop.fired]
+        for job in running:
+            job.stop.fire()
+        _wait(running, grace)
+
+
+def _wait(jobs: list[Job], seconds: float) -> list[Job]:
+    """Wait for jobs; give those that have not ended by then."""
+    ends = time.monotonic() + seconds
+    return [job for job in jobs if not job.done.wait(max(0.0, ends - time.monotonic()))]

@@ -1,0 +1,98 @@
+"""What runs beside the calls of an asyncio client: its tasks. As `saferoute.drivers.background`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from saferoute.call.effects import Abandoned
+from saferoute.drivers.background import GRACE, say_ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["AsyncBackground"]
+
+
+class AsyncBackground:
+    """An asyncio client's tasks, of whatever event loop. Asyncio itself forgets a task that nobody holds.
+
+    Args:
+        most: spawned flows at once.
+
+    Attributes:
+        left_out: how many of those found no room.
+    """
+
+    __slots__ = ("_closed", "_kept", "_most", "_pid", "_spawned", "left_out")
+
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
+        self._closed = False
+        self.left_out = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._kept: set[asyncio.Task[None]] = set()
+        self._spawned: set[asyncio.Task[None]] = set()
+        self._pid = os.getpid()
+
+    def keep(self, tidying: Callable[[], Coroutine[object, object, object]]) -> asyncio.Task[None]:
+        """Let something come to its end."""
+        if os.getpid() != self._pid:
+            self._begin()
+        task = asyncio.ensure_future(_quietly(tidying))
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+        return task
+
+    def spawn(self, work: Callable[[], Coroutine[object, object, object]]) -> bool:
+        """Begin something that nobody waits for; False, and counted, if there is no room for it."""
+        if os.getpid() != self._pid:
+            self._begin()
+        if self._closed or len(self._spawned) >= self._most:
+            self.left_out += 1
+            return False
+        task = asyncio.ensure_future(_quietly(work))
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
+        return True
+
+    async def close(self, grace: float = GRACE) -> None:
+        """Take nothing more; give what runs a moment to end, then stop it and give it another one. Safe to call twice.
+
+        Tasks of another event loop are stopped and not waited for.
+
+        Args:
+            grace: seconds, each time.
+        """
+        self._closed = True
+        if os.getpid() != self._pid:
+            self._begin()
+        here, this = asyncio.get_running_loop(), asyncio.current_task()
+        mine: list[asyncio.Task[None]] = []
+        for task in [*self._kept, *self._spawned]:
+            loop = task.get_loop()
+            if loop is here:
+                mine.append(task)
+            elif not loop.is_closed():
+                loop.call_soon_threadsafe(task.cancel)
+        mine = [task for task in mine if task is not this]
+        if not mine:
+            return
+        _, left = await asyncio.wait(mine, timeout=grace)
+        running = left & self._spawned
+        if running:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=grace)
+
+
+async def _quietly(work: Callable[[], Coroutine[object, object, object]]) -> None:
+    try:
+        await work()
+    except asyncio.CancelledError:
+        pass  # it was stopped, and has tidied up; its task ends with this
+    except (Exception, Abandoned) as error:  # noqa: BLE001  nobody is there to hear it
+        say_ended(error)

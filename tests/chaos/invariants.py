@@ -1,0 +1,156 @@
+"""What must hold after a chaos run, whatever happened in it: each check gives the row of a table, with what was found."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tests.chaos.calls import Lag
+from tests.chaos.table import MEASURED, Row
+
+_NANO = 1_000_000_000
+_FREE = frozenset({*range(400, 500), 503, 529} - {408})
+_PROVIDERS = frozenset({
+    "RateLimited", "ServerError", "Overloaded", "BadRequest", "AuthenticationRejected", "PermissionDenied", "QuotaExceeded", "Conflict",
+    "RequestTooLarge", "ModelNotFound",
+})  # fmt: skip
+_GRACE = 0.1
+
+
+@dataclass(frozen=True)
+class Check:
+    """One invariant, and what was found of it."""
+
+    what: str
+    found: str
+    holds: bool
+
+
+def shown(title: str, checks: Sequence[Check], facts: Iterable[str]) -> str:
+    """The table of a run."""
+    width = max(len(check.what) for check in checks)
+    lines = [f"{'ok  ' if check.holds else 'FAIL'}  {check.what:<{width}}  {check.found}" for check in checks]
+    return "\n".join((f"\n{title}", *(f"      {fact}" for fact in facts), *lines))
+
+
+def ended(calls: Sequence[Mapping[str, Any]], expected: int) -> list[Check]:
+    """Every call ended, in an answer or in an error of ours, and every answer is to its own question."""
+    silent = sum(not call["answered"] and not call["error"] and not call["leaving"] for call in calls)
+    foreign = [call for call in calls if not call["typed"]]
+    mixed = [call["words"] for call in calls if "tag-" in call["words"] and f"tag-{call['tag']:06d}" not in call["words"]]
+    kinds = Counter(call["text"] for call in foreign)
+    return [
+        Check("every call ended", f"{len(calls)} of {expected}, {silent} with nothing", len(calls) == expected and not silent),
+        Check("in an answer or in a SaferouteError", f"{len(foreign)} in something else {dict(kinds) or ''}", not foreign),
+        Check("an answer is to its own call", f"{len(mixed)} were not {mixed[:3] or ''}", not mixed),
+    ]
+
+
+def in_time(calls: Sequence[Mapping[str, Any]], lag: Lag) -> Check:
+    """By its deadline and 100 ms, and as much later as this process was late itself just then."""
+    late: list[tuple[float, float, str]] = []
+    over = 0.0
+    for call in calls:
+        beyond = call["took"] - call["timeout"]
+        over = max(over, beyond)
+        if beyond > _GRACE:
+            own = lag.worst(call["ended"] - beyond - 0.05, call["ended"])
+            if beyond > _GRACE + own:
+                late.append((round(beyond, 3), round(own, 3), call["error"] or "answered"))
+    found = f"longest beyond its deadline {over * 1000:.0f} ms; later than 100 ms and the loop's own lag: {len(late)} {late[:4] or ''}"
+    return Check("within its deadline + 100 ms", found, not late)
+
+
+def attempts(calls: Sequence[Mapping[str, Any]], requests: Mapping[str, int]) -> list[Check]:
+    """No call sent more than its budget of attempts; copies are counted for themselves."""
+    by_tag, copies = Counter[int](), Counter[int]()
+    for key, count in requests.items():
+        tag, _, row = key.partition(" ")
+        (copies if row == "copy" else by_tag)[int(tag)] += count
+    budget = {call["tag"]: call["max_attempts"] for call in calls}
+    over = {tag: count for tag, count in by_tag.items() if count > budget.get(tag, 0)}
+    told = [call["tag"] for call in calls if len(call["attempts"]) > call["max_attempts"]]
+    unsaid = [call["tag"] for call in calls if not call["leaving"] and by_tag[call["tag"]] > len(call["attempts"])]
+    sent = sum(by_tag.values())
+    return [
+        Check("requests at the servers within the sum of budgets", f"{sent} of {sum(budget.values())}", sent <= sum(budget.values())),
+        Check("requests of each call within its own", f"{len(over)} over {dict(list(over.items())[:3]) or ''}", not over and not told),
+        Check("every request is told in attempts", f"{len(unsaid)} calls told fewer {unsaid[:3] or ''}", not unsaid),
+        Check("one copy of a call at most", f"{sum(copies.values())} copies", max(copies.values(), default=0) <= 1),
+    ]
+
+
+def billed(calls: Iterable[Mapping[str, Any]], rows: Mapping[str, Row], books: Mapping[str, Any]) -> tuple[int, int, list[str]]:
+    """What the calls that were waited for may have cost, least and most, in nano-dollars, by their attempts; and answers billed wrongly.
+
+    The two differ only by losers of hedges that may not have left at all.
+    """
+    least = most = 0
+    wrong: list[str] = []
+    for call in calls:
+        if call["leaving"]:
+            continue
+        for target, outcome, status, cost in call["attempts"]:
+            row = rows[target]
+            worst = call["max_output"] * row.price
+            if outcome == "ok" and cost is not None:
+                exact = math.ceil(Decimal(cost) * _NANO)
+                told = [tokens * row.price for tokens in books["billed"].get(f"{call['tag']} {row.counted}", [])]
+                if row.ours and exact not in told:
+                    wrong.append(f"{target}: {exact} for {told}")
+                least, most = least + exact, most + exact
+                continue
+            amount = 0 if _is_free(outcome, status, call, row, books) else worst
+            most += amount
+            least += 0 if outcome == "given up" else amount
+    return least, most, wrong
+
+
+def _is_free(outcome: str, status: int | None, call: Mapping[str, Any], row: Row, books: Mapping[str, Any]) -> bool:
+    """What was refused before any work was done, or never left."""
+    if outcome in _PROVIDERS:
+        return status in _FREE
+    if outcome == "TimedOut" and status is None:
+        return not books["requests"].get(f"{call['tag']} {row.counted}")
+    return outcome in {"ConnectFailed", "AddressRefused"}
+
+
+def budget(spent: int, reserved: int, least: int, most: int, wrong: Sequence[str], *, exact: bool) -> list[Check]:
+    """Nothing is held back any more, and what was spent is what the attempts come to."""
+    agrees = spent == most if exact else least <= spent <= most
+    told = f"{most}" if exact or least == most else f"{least} to {most}"
+    return [
+        Check("nothing reserved at the end", f"{reserved} nano-dollars", reserved == 0),
+        Check("spent is the sum over all attempts", f"{spent} spent, {told} by the attempts", agrees),
+        Check("an answer costs what its server billed", f"{len(wrong)} do not {wrong[:3] or ''}", not wrong),
+    ]
+
+
+def leavers(spent: int, reserved: int, tags: Mapping[int, int], rows: Mapping[str, Row], requests: Mapping[str, int]) -> Check:
+    """Whoever leaves pays at most the worst case of every request that came."""
+    dearest = max(row.price for row in rows.values())
+    bound = sum(count * tags[int(tag)] * dearest for tag, _, count in _split(requests) if int(tag) in tags)
+    return Check(
+        "who leaves pays for requests that were made", f"{spent} of at most {bound}, {reserved} reserved", spent <= bound and not reserved
+    )
+
+
+def _split(requests: Mapping[str, int]) -> Iterable[tuple[str, str, int]]:
+    return ((*key.split(" ", 1), count) for key, count in requests.items())  # type: ignore[misc]  # two words each
+
+
+def limited(arrived: Mapping[str, Sequence[float]]) -> Check:
+    """A limit of requests a minute, seen from the server: a second less than a minute, as what left in time may arrive a little apart."""
+    most = 0
+    for row, times in arrived.items():
+        if row.endswith("-steady"):
+            first = 0
+            for last, at in enumerate(times):
+                while times[first] <= at - 59.0:
+                    first += 1
+                most = max(most, last - first + 1)
+    return Check("a row's requests a minute", f"{most} of {MEASURED}", most <= MEASURED)

@@ -1,0 +1,77 @@
+"""Sees every connection that this process begins, whoever begins it, and refuses those that are not allowed.
+
+An audit hook cannot be taken away again, so there is one for the run, and it sleeps while nobody watches.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import ref
+
+
+@dataclass
+class Watched:
+    """What was begun.
+
+    Attributes:
+        allowed: ports of this machine that may be connected to; None for any address at all.
+        connects: every address, in order, the refused ones too.
+        refused: what was not allowed.
+        names: every host name that was looked up.
+        sockets: what was connected, as long as it lives.
+    """
+
+    allowed: frozenset[int] | None
+    connects: list[Any] = field(default_factory=list)
+    refused: list[Any] = field(default_factory=list)
+    names: list[Any] = field(default_factory=list)
+    sockets: list[ref[Any]] = field(default_factory=list)
+
+    def open_sockets(self) -> int:
+        """How many of the sockets still hold a file descriptor."""
+        return sum(1 for known in self.sockets if (sock := known()) is not None and sock.fileno() >= 0)
+
+
+_watching: list[Watched] = []
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if not _watching:
+        return
+    if event == "socket.getaddrinfo":
+        for watched in _watching:
+            watched.names.append(arguments[0])
+    elif event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
+        for watched in _watching:
+            _note(watched, event, arguments)
+
+
+def _note(watched: Watched, event: str, arguments: tuple[Any, ...]) -> None:
+    address = arguments[1]
+    if event != "socket.connect" and address is None:  # on a connection that was seen when it began
+        return
+    watched.connects.append(address)
+    watched.sockets.append(ref(arguments[0]))
+    fits = isinstance(address, tuple) and address[0] in {"127.0.0.1", "::1"}
+    if watched.allowed is not None and not (fits and address[1] in watched.allowed):
+        watched.refused.append(address)
+        message = f"this test allows no connection to {address}"
+        raise ConnectionRefusedError(message)
+
+
+sys.addaudithook(_hook)
+
+
+@contextmanager
+def watched(*ports: int) -> Iterator[Watched]:
+    """Watch until the end of the block; with ports, connections anywhere else are refused."""
+    seen = Watched(frozenset(ports) or None)
+    _watching.append(seen)
+    try:
+        yield seen
+    finally:
+        _watching.remove(seen)
