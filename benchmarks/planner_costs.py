@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable
 from typing import get_args
 
+from saferoute.routing.health import Health
 from saferoute.routing.strategies import STRATEGIES, order
-from saferoute.values.balancing import Facts, Policy, Strategy
+from saferoute.values.balancing import Facts, Limits, Policy, Strategy
 from saferoute.values.http import NetClass
 from saferoute.values.request import DataLabel
 from saferoute.values.target import Prices, Profile, Target
@@ -26,6 +27,9 @@ TARGETS = {3: 10.0, 100: 100.0}
 ROUNDS = 200
 CALLS = {3: 300, 100: 20}
 NOW = 1000.0
+RECORDED = ", real record"
+"""Of cases whose conditions are the client's own record: shown, and not held to the targets, which are the planner's alone."""
+
 LABELS: tuple[DataLabel, ...] = get_args(DataLabel)
 
 
@@ -52,6 +56,7 @@ def row(number: int) -> Target:
     return Target(
         f"provider-{number:03}", "llm", "openai_chat", f"https://api{number}.example.com", "/v1", NetClass(), f"model-{number}", "key",
         "bearer", data=LABELS[number % 4], max_output=8192, default_max_output=1024, profile=profile, prices=prices,
+        limits=Limits(requests_per_minute=100, tokens_per_minute=100_000),
     )  # fmt: skip
 
 
@@ -74,7 +79,24 @@ def cases(count: int) -> dict[str, Callable[[], object]]:
     def condition(target: Target) -> Seen:
         return seen[target.id]
 
-    return {name: functools.partial(order, rows, policy, condition, facts, NOW, chance) for name, policy in policies(rows).items()}
+    found: dict[str, Callable[[], object]] = {
+        name: functools.partial(order, rows, policy, condition, facts, NOW, chance) for name, policy in policies(rows).items()
+    }
+    health = recorded(rows)
+    measuring: tuple[Strategy, ...] = ("least_busy", "lowest_latency", "most_headroom", "two_choices")
+    found |= {f"{name}{RECORDED}": functools.partial(order, rows, Policy(name), health.condition, facts, NOW, chance) for name in measuring}
+    return found
+
+
+def recorded(rows: tuple[Target, ...]) -> Health:
+    """A client's record of these rows: each has answered a few times within the last minute."""
+    health = Health(random.Random(6).random)
+    for number, target in enumerate(rows):
+        for _ in range(number % 10):
+            health.begin(target, NOW - 20)
+            health.first_token(target, NOW - 19, 1.0)
+            health.succeeded(target, NOW - 18 + number / 10, 2.0 + number / 10, 500)
+    return health
 
 
 def measured() -> dict[int, dict[str, float]]:
@@ -102,9 +124,10 @@ def main() -> int:
     for name in costs[3]:
         cells = []
         for count, target in TARGETS.items():
-            over = costs[count][name] > target
+            over = costs[count][name] > target and not name.endswith(RECORDED)
             missed += over
-            cells.append(f"{costs[count][name]:12.1f} {'OVER' if over else 'ok':5}")
+            verdict = "" if name.endswith(RECORDED) else ("OVER" if over else "ok")
+            cells.append(f"{costs[count][name]:12.1f} {verdict:5}")
         print(f"{name:30}" + "".join(cells))
     print(f"{'at most':30}" + "".join(f"{target:12.1f} {'':5}" for target in TARGETS.values()))
     return 1 if missed else 0

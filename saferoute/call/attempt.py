@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from saferoute.call.charging import charged, is_free
 from saferoute.call.effects import Abandoned, acquire, release
 from saferoute.call.limiting import used_amounts
 from saferoute.errors import SaferouteError
+from saferoute.values.balancing import Rejected
 from saferoute.values.limits import Busy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from saferoute.call.balancing import Throttle
     from saferoute.call.effects import Flow
     from saferoute.call.tries import Progress, Tried
-    from saferoute.values.limits import Lease
+    from saferoute.values.limits import Lease, LimitKind
     from saferoute.values.target import Target
 
 __all__ = ["Attempting", "NoRoom", "answered", "attempt_at", "entered", "left"]
+
+_COUNTED: Final[Mapping[LimitKind, str]] = MappingProxyType(
+    {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests under way"}
+)
 
 C = TypeVar("C", bound="Tried")
 P = TypeVar("P", bound="Progress")
@@ -28,15 +34,15 @@ R = TypeVar("R")
 
 
 class NoRoom(SaferouteError):  # noqa: N818  a signal between this file and the loop
-    """A limit has no room for a request to this row; nothing was sent. It never leaves the loop of tries.
+    """There is no room for a request to this row, whatever was seen before; nothing was sent. It never leaves the loop of tries.
 
     Attributes:
-        busy: which limit, and for how long.
+        rejected: why, and for how long.
     """
 
-    def __init__(self, busy: Busy) -> None:
-        super().__init__("a limit has no room")
-        self.busy = busy
+    def __init__(self, rejected: Rejected) -> None:
+        super().__init__("there is no room")
+        self.rejected = rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,16 @@ def entered(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flo
         attempting: what to do.
         target: where.
         progress: where the call stands, for this attempt.
+
+    Raises:
+        NoRoom: the row may not be asked any more; nothing was sent.
     """
     call = attempting.call
     progress.begin()
     progress.asked = target
-    call.balancing.health.begin(target, progress.now)
+    rejected = call.balancing.health.begin(target, progress.now)
+    if rejected is not None:  # another call was faster: it took the one probe, or was refused meanwhile
+        raise NoRoom(rejected)
     flow = attempting.attempt(call, target, progress, attempting.total, attempting.deadline)
     return flow if call.charge is None else charged(call.charge, target, progress, flow)
 
@@ -83,10 +94,12 @@ def answered(call: Tried, target: Target, progress: Progress, began: float) -> N
 def left(call: Tried, target: Target, progress: Progress, began: float, error: BaseException) -> None:
     """Tell a row's health how an attempt ended that brought no answer: abandoned, or by a defect, is not the row's fault."""
     health = call.balancing.health
+    if isinstance(error, NoRoom):
+        return  # it never began
     if isinstance(error, SaferouteError):
         health.failed(target, progress.now, progress.now - began, error)
     else:
-        health.given_up(target, progress.now)
+        health.given_up(target, progress.now, progress.now - began)
 
 
 def attempt_at(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:
@@ -112,7 +125,7 @@ def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Targ
     acquired = yield from acquire(throttle.store, draws, throttle.hold)
     progress.now = acquired.now
     if isinstance(acquired.outcome, Busy):
-        raise NoRoom(acquired.outcome)
+        raise NoRoom(_rejected(target, acquired.outcome, acquired.now))
     lease: Lease = acquired.outcome
     try:
         result = yield from _watched(attempting, target, progress)
@@ -121,6 +134,12 @@ def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Targ
         raise
     progress.now = yield from release(throttle.store, lease, used_amounts(draws, progress.tokens, sent=True))
     return result
+
+
+def _rejected(target: Target, busy: Busy, now: float) -> Rejected:
+    quota = busy.quota
+    reason = f"{quota.owner}: {quota.limit} {_COUNTED[quota.kind]} are used; room in {busy.retry_after:.1f} s"
+    return Rejected(target.id, reason, now + busy.retry_after)
 
 
 def _watched(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:

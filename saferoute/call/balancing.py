@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from saferoute.call.tries import Tried
     from saferoute.errors import SaferouteError
     from saferoute.values.balancing import Cause
-    from saferoute.values.limits import Busy, Draw, LimitStore
+    from saferoute.values.limits import Draw, LimitStore
     from saferoute.values.permission import Cost
     from saferoute.values.target import Target
 
@@ -212,14 +212,13 @@ class Candidates:
         if cap is not None:
             self._spent += cap.worst.get(target.id, cap.amount) if billed is None else billed.amount
 
-    def throttled(self, target: Target, busy: Busy, now: float) -> None:
-        """A limit has no room for a request to this row."""
-        reason = f"{busy.quota.owner}: {busy.quota.limit} {_COUNTED[busy.quota.kind]} are used; room in {busy.retry_after:.1f} s"
+    def passed_over(self, target: Target, rejected: Rejected) -> None:
+        """There was no room for a request to the row that was chosen; nothing was sent."""
         key = (target.id, target.model)
-        self._tried[key] -= 1  # nothing was sent
+        self._tried[key] -= 1
         if not self._tried[key]:
             del self._tried[key]
-        self._busy[key] = Rejected(target.id, reason, now + busy.retry_after)
+        self._busy[key] = rejected
 
     def failed(self, target: Target, error: SaferouteError) -> bool:
         """Take a failure into account.
@@ -273,11 +272,6 @@ class Candidates:
             "the call's timeout, or give the alias rows with another key or provider",
             retry_at=balancing.clock() + wait,
         )
-
-
-_COUNTED: Final[Mapping[str, str]] = MappingProxyType(
-    {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests under way"}
-)
 
 
 def _key(target: Target) -> _Key:

@@ -33,6 +33,12 @@ __all__ = ["Progress", "Tried", "id_of", "tries"]
 
 _log = logging.getLogger("saferoute")
 
+_SHORT: Final = 0.1
+"""Seconds that a call waits for a row unasked: less than what an error would cost its caller."""
+
+_POLL: Final = 0.05
+"""Seconds between two looks at a row that rests until something ends that is under way."""
+
 _FAILURES: Final = (ProviderError, TransportError, ProtocolError)
 
 
@@ -182,7 +188,7 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                 return (yield from _raced(attempting, candidates, progress, target, rival))
             return (yield from attempt_at(attempting, target, progress))
         except NoRoom as full:
-            candidates.throttled(target, full.busy, progress.now)
+            candidates.passed_over(target, full.rejected)
             continue
         except _FAILURES as failure:
             yield from cancel()
@@ -215,7 +221,9 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
             return target
         until = progress.now if target is not None else candidates.ready_at()
         if error is None:
-            if until is None or not call.balancing.wait or until >= deadline:
+            if until is None and call.balancing.wait:
+                until = progress.now + _POLL  # what is under way may end at any time
+            if until is None or until >= deadline or not (call.balancing.wait or until - progress.now <= _SHORT):
                 raise candidates.cooling(progress.now)
             progress.now = yield from sleep(until - progress.now)
             continue

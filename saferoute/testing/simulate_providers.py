@@ -84,8 +84,9 @@ class SyntheticProvider:
     Attributes:
         latency: seconds of an answer: a number, a `Lognormal`, or `ByLoad`.
         first_token: the share of it until a stream's first token.
-        requests_per_minute: beyond that many in any 60 seconds it answers 429; None for no limit. Rows of one quota group, so with one
-            key for one family of models, are counted together, as providers do.
+        requests_per_minute: beyond that many it answers 429; None for no limit. Rows of one quota group, so with one key for one family
+            of models, are counted together, as providers do.
+        counts: "window" takes so many in any 60 seconds; "bucket" is a token bucket: one more every 60/n seconds, and up to n at once.
         says_when: a 429 says how long to wait; False leaves the client to find out.
         error_rate: the share of requests that it answers 500 to.
         outages: when it is down.
@@ -99,6 +100,7 @@ class SyntheticProvider:
     latency: Latency = Lognormal(1.0)
     first_token: float = 0.25
     requests_per_minute: int | None = None
+    counts: Literal["window", "bucket"] = "window"
     says_when: bool = True
     error_rate: float = 0.0
     outages: Sequence[Outage] = ()
@@ -134,15 +136,17 @@ class Reaction:
     error: Callable[[], SaferouteError] | None = None
 
 
-class Window:
-    """The requests of the last minute that one quota group was given; refused ones do not count."""
+class Limiter:
+    """How many requests one quota group was given of late; refused ones do not count."""
 
-    __slots__ = ("_given",)
+    __slots__ = ("_given", "_level", "_since")
 
     def __init__(self) -> None:
         self._given: deque[float] = deque()
+        self._level = 0.0  # of the bucket: what was taken and has not come back
+        self._since = 0.0
 
-    def wait(self, now: float, limit: int) -> float:
+    def window(self, now: float, limit: int) -> float:
         """Count a request in, and return 0.0; or return how long there is no room."""
         given = self._given
         while given and given[0] <= now - _MINUTE:
@@ -150,6 +154,17 @@ class Window:
         if len(given) >= limit:
             return given[len(given) - limit] + _MINUTE - now
         given.append(now)
+        return 0.0
+
+    def bucket(self, now: float, limit: int) -> float:
+        """As `window`."""
+        rate = limit / _MINUTE
+        self._level = max(0.0, self._level - (now - self._since) * rate)
+        self._since = now
+        over = self._level + 1.0 - limit
+        if over > 0.0:
+            return over / rate
+        self._level += 1.0
         return 0.0
 
 
@@ -163,15 +178,15 @@ class Row:
         load: how many are under way.
     """
 
-    __slots__ = ("_chance", "_heads", "_provider", "_window", "answered", "load", "requests", "target")
+    __slots__ = ("_chance", "_heads", "_limiter", "_provider", "answered", "load", "requests", "target")
 
-    def __init__(self, target: Target, provider: SyntheticProvider, window: Window, chance: Chance) -> None:
+    def __init__(self, target: Target, provider: SyntheticProvider, limiter: Limiter, chance: Chance) -> None:
         self.target = target
         self.requests = 0
         self.answered = 0
         self.load = 0
         self._provider = provider
-        self._window = window
+        self._limiter = limiter
         self._chance = chance
         self._heads = dict(_HEADS)
 
@@ -189,7 +204,8 @@ class Row:
                 return self._down(outage)
         soon = provider.refuses_in
         if provider.requests_per_minute is not None:
-            wait = self._window.wait(now, provider.requests_per_minute)
+            count = self._limiter.window if provider.counts == "window" else self._limiter.bucket
+            wait = count(now, provider.requests_per_minute)
             if wait > 0.0:
                 asked = wait if provider.says_when else None
                 return self._refused(soon, 429, lambda: RateLimited(status=429, provider_name=name, retry_after=asked))
@@ -229,10 +245,10 @@ def rows_for(targets: Sequence[Target], providers: Mapping[str, SyntheticProvide
     unknown = sorted(providers.keys() - ids)
     if unknown:
         raise ConfigurationError(f"providers names {', '.join(unknown)}, and calls may go to {', '.join(sorted(ids))}")
-    windows: dict[GroupKey, Window] = {}
+    limiters: dict[GroupKey, Limiter] = {}
     rows: dict[str, Row] = {}
     for target in targets:
-        window = windows.setdefault(group_key(target), Window())
+        limiter = limiters.setdefault(group_key(target), Limiter())
         own = Chance(int(chance() * 2**53))
-        rows.setdefault(target.id, Row(target, providers.get(target.id, SyntheticProvider()), window, own))
+        rows.setdefault(target.id, Row(target, providers.get(target.id, SyntheticProvider()), limiter, own))
     return rows

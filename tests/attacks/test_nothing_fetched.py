@@ -76,7 +76,7 @@ def test_d15_no_part_of_a_message_is_fetched(face: Face, provider: EmbeddedProvi
 def test_against_429_exactly_the_signed_number_of_requests_leaves(face: Face, provider: EmbeddedProvider, asked: int) -> None:
     for run in (face.chat, face.stream):
         provider.forget()
-        provider.script([ErrorAnswer(429, headers={"retry-after": "0"})], then="repeat")
+        provider.script([ErrorAnswer(429, headers={"retry-after-ms": "1"})], then="repeat")
         with pytest.raises(RateLimited) as caught:
             run("chat/m", "hi", max_attempts=asked, timeout=30)
         assert (len(provider.requests), len(caught.value.attempts)) == (asked, asked)

@@ -7,6 +7,7 @@ import json
 import random
 import threading
 import time
+import traceback
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class Record:
             "took": now - began,
             "error": "" if error is None else type(error).__name__,
             "typed": error is None or isinstance(error, SaferouteError),
-            "text": "" if isinstance(error, SaferouteError) or error is None else repr(error),
+            "text": "" if isinstance(error, SaferouteError) or error is None else "".join(traceback.format_exception(error)[-3:]),
             "sent": getattr(error, "sent", None),
             "answered": reply is not None,
             "words": "" if reply is None else reply.text[:60],
@@ -193,6 +194,11 @@ class Lag:
 
     def stop(self) -> None:
         self._over.set()
+
+    @property
+    def now(self) -> float:
+        """How late this process is at the moment."""
+        return time.monotonic() - self._at[self._count - 1] - self._EVERY if self._count else 0.0
 
     def worst(self, since: float = 0.0, until: float = float("inf")) -> float:
         """The latest tick of a stretch of time, the tick after it included."""

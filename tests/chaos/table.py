@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 BAD = ("ok", "rst", "rst-mid", "close-mid", "short", "long", "slow", "hang", "bomb", "redirect", "badjson", "hdr", "crlf", "chunk", "100")
-"""The faults of bad_upstream.py, each a row."""
+"""The faults of bad_upstream.py, each a row of one alias."""
 
 MOCKS = {
     "llmock": [("openai_chat", "/v1"), ("anthropic_messages", "/anthropic"), ("cohere_chat", "/cohere")],
@@ -20,7 +20,7 @@ MODELS = {
     "cohere_chat": "command-r",
     "ollama_chat": "llama3",
 }
-CLOCKS = 'deadlines = { connect = "1s", first_byte = "700ms", idle = "500ms", total = "30s" }'
+CLOCKS = 'deadlines = { connect = "1s", first_byte = "1500ms", idle = "600ms", total = "30s" }'
 MEASURED = 240
 """Requests a minute that the rows called "steady" take together: their alias's share of what a test counts at the server."""
 
@@ -55,8 +55,11 @@ def rows_of(alias: str, ports: Mapping[str, int]) -> list[Row]:
     """The rows of one alias."""
     own = ("steady", "sluggish", "outage", "storm", "flaky", "crowded")
     places = [(name, ports[name], "openai_chat", f"/{alias}-{name}", True) for name in own]
-    places += [("bad", ports["bad"], "openai_chat", f"/{fault}", False) for fault in BAD if "bad" in ports]
-    places += [(mock, ports[mock], dialect, path, False) for mock, spoken in MOCKS.items() if mock in ports for dialect, path in spoken]
+    turn = list(ALIASES).index(alias)
+    faults = [fault for number, fault in enumerate(BAD) if "bad" in ports and (number + turn) % 5 == 0]
+    places += [("bad", ports["bad"], "openai_chat", f"/{fault}", False) for fault in faults]
+    spoken = [(mock, *way) for mock, ways in MOCKS.items() if mock in ports for way in ways]
+    places += [(mock, ports[mock], *way, False) for number, (mock, *way) in enumerate(spoken) if (number + turn) % 4 == 0]
     rows = []
     for number, (place, port, dialect, path, ours) in enumerate(places, 1):
         counted = place if place in MOCKS else path[1:]

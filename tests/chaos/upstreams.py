@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import random
 import re
 import socket
@@ -151,7 +152,7 @@ class Ours:
         """Answer one request; False when the connection has ended with it."""
         match self._name:
             case "sluggish":
-                await asyncio.sleep(min(chance.expovariate(4), 2.5))
+                await asyncio.sleep(min(chance.expovariate(2), 3.0))
             case "outage":
                 if (mode := self._outage()) == "reset":
                     reset(writer)
@@ -167,7 +168,7 @@ class Ours:
                     return await self._misbehave(fault / 0.5, asked, writer, chance)
             case "crowded":
                 await asyncio.sleep(0.01 * self._books.open)
-        await asyncio.sleep(chance.uniform(0.02, 0.12))
+        await asyncio.sleep(chance.uniform(0.2, 1.0))
         await self._say(asked, writer, chance)
         return True
 
@@ -274,6 +275,7 @@ async def main() -> None:
     _tell(ports)
     while await orders.readline():
         _tell(books.as_json())
+    os._exit(0)  # whatever still answers slowly
 
 
 if __name__ == "__main__":

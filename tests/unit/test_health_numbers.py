@@ -181,3 +181,12 @@ def test_the_best_falls_gently_and_rises_by_a_hundredth() -> None:
     one.answered(110.0, 10.05, 1)  # the best is 10.05, and not 10.1
     one.answered(140.0, 20.15, 10)
     assert one.bound == pytest.approx(7.0)
+
+
+def test_of_129_samples_the_oldest_is_gone() -> None:
+    recent = RecentSeconds()
+    for seconds in (1000.0, *[1.0] * 121, *[500.0] * 6):
+        recent.add(seconds)
+    assert recent.percentile() == 500.0
+    recent.add(1.0)
+    assert recent.percentile() == 1.0

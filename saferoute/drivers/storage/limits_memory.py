@@ -79,7 +79,7 @@ class MemoryLimits:
             full = False
             for draw in draws:
                 quota, amount = draw.quota, draw.amount
-                window = self._windows.get((quota.kind, quota.key)) or self._counted(quota)
+                window = self._windows.get((quota.kind, quota.key)) or self._new(quota)
                 window.forget(slot - PERIOD)
                 limit = quota.limit
                 full = full or window.total + min(amount, limit) > limit
@@ -150,16 +150,14 @@ class MemoryLimits:
             if not window.total:
                 del self._windows[name]
 
-    def _counted(self, quota: Quota) -> Window:
-        name = quota.kind, quota.key
-        if name not in self._windows:
-            if len(self._windows) >= self._most:
-                raise ConfigurationError(
-                    f"{self._most} limits are counted in memory, and no more fit: share them, or pass "
-                    "Client(accounts=saferoute.Accounts.sqlite(path))"
-                )
-            self._windows[name] = Window()
-        return self._windows[name]
+    def _new(self, quota: Quota) -> Window:
+        if len(self._windows) >= self._most:
+            raise ConfigurationError(
+                f"{self._most} limits are counted in memory, and no more fit: share them, or pass "
+                "Client(accounts=saferoute.Accounts.sqlite(path))"
+            )
+        window = self._windows[quota.kind, quota.key] = Window()
+        return window
 
     def _busy(self, draws: Sequence[Draw], now: float) -> Busy | None:
         """The limit that has no room for the longest time; None if all of them have."""
