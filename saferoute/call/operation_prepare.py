@@ -112,7 +112,7 @@ def prepare_operation(
     tokens = asked.input_bytes or 0
     tags = checked.get("tags")
     every = {**snapshot.tags, **tags} if tags else snapshot.tags
-    facts = Facts(lambda: tokens // 4, snapshot.health.turn(route), data=asked.data, tags=every)
+    facts = Facts(lambda: tokens // 4, snapshot.health.turn(route), max_output=asked.max_output, data=asked.data, tags=every)
     fix = "send less, or pass a higher max_cost"
     admission = admitted(snapshot, asked, permissions, resolved, policy=policy, options=checked, facts=facts, fix=fix)
     balancing = without_copies(admission.balancing)

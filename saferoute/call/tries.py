@@ -165,46 +165,49 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
     hedged = call.balancing.policy.hedge is not None
     plain = call.balancing.throttle is None and not hedged
     error: SaferouteError | None = None
-    while True:
-        target = candidates.next(progress.now) if error is None else None
-        if target is None:
-            target = yield from _next(call, candidates, progress, error, attempting.deadline)
-        candidates.chosen(target)
-        progress.why = candidates.why
-        progress.rejected = _passed_over(candidates) if candidates.rejected else ()
-        progress.last = progress.failures + 1 >= call.max_attempts
-        try:
-            if plain:  # as _watched in attempt.py, without its generator: that would be one more for every piece of an answer
-                began = progress.now
-                try:
-                    result = yield from entered(attempting, target, progress)
-                except BaseException as ended:
-                    left(call, target, progress, began, ended)
+    try:
+        while True:
+            target = candidates.next(progress.now) if error is None else None
+            if target is None:
+                target = yield from _next(call, candidates, progress, error, attempting.deadline)
+            candidates.chosen(target)
+            progress.why = candidates.why
+            progress.rejected = _passed_over(candidates) if candidates.rejected else ()
+            progress.last = progress.failures + 1 >= call.max_attempts
+            try:
+                if plain:  # as _watched in attempt.py, without its generator: that would be one more for every piece of an answer
+                    began = progress.now
+                    try:
+                        result = yield from entered(attempting, target, progress)
+                    except BaseException as ended:
+                        left(call, target, progress, began, ended)
+                        raise
+                    answered(call, target, progress, began)
+                    return result
+                rival = _rival(call, candidates, progress, target) if hedged else None
+                if rival is not None:
+                    return (yield from _raced(attempting, candidates, progress, target, rival))
+                return (yield from attempt_at(attempting, target, progress))
+            except NoRoom as full:
+                candidates.passed_over(target, full.rejected)
+                continue
+            except _FAILURES as failure:
+                yield from cancel()
+                error, target = failure, progress.asked or target
+                _record(candidates, target, progress, error)
+                may_go_on = not progress.visible and candidates.failed(target, error) and progress.failures < call.max_attempts
+                if not may_go_on:
+                    _explain(error, progress)
                     raise
-                answered(call, target, progress, began)
-                return result
-            rival = _rival(call, candidates, progress, target) if hedged else None
-            if rival is not None:
-                return (yield from _raced(attempting, candidates, progress, target, rival))
-            return (yield from attempt_at(attempting, target, progress))
-        except NoRoom as full:
-            candidates.passed_over(target, full.rejected)
-            continue
-        except _FAILURES as failure:
-            yield from cancel()
-            error, target = failure, progress.asked or target
-            _record(candidates, target, progress, error)
-            may_go_on = not progress.visible and candidates.failed(target, error) and progress.failures < call.max_attempts
-            if not may_go_on:
-                _explain(error, progress)
+                _log.info("saferoute: %s failed with %s", target.id, type(error).__name__)
+            except SaferouteError as refusal:  # this target cannot take the call; what was sent before it stays on record
+                refusal.attempts = progress.attempts
                 raise
-            _log.info("saferoute: %s failed with %s", target.id, type(error).__name__)
-        except SaferouteError as refusal:  # this target cannot take the call; what was sent before it stays on record
-            refusal.attempts = progress.attempts
-            raise
-        except Abandoned:
-            yield from cancel()
-            raise
+            except Abandoned:
+                yield from cancel()
+                raise
+    finally:
+        error = None  # an error refers to this frame: without the way back nothing is kept alive by it
 
 
 def _next(call: Tried, candidates: Candidates, progress: Progress, error: SaferouteError | None, deadline: float) -> Flow[Target]:
@@ -215,31 +218,34 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
         SaferouteError: the last failure, if no other attempt can follow it.
     """
     waited = False
-    while True:
-        target = candidates.next(progress.now)
-        if target is not None and (waited or not candidates.was_tried(target)):
-            return target
-        until = progress.now if target is not None else candidates.ready_at()
-        if error is None:
-            if until is None and call.balancing.wait:
-                until = progress.now + _POLL  # what is under way may end at any time
-            if until is None or until >= deadline or not (call.balancing.wait or until - progress.now <= _SHORT):
-                raise candidates.cooling(progress.now)
-            progress.now = yield from sleep(until - progress.now)
-            continue
-        # The wait was decided with the row; tenacity is asked once.
-        delay = next_delay(Situation(error, progress.failures, call.max_attempts, progress.now, deadline, call.random))
-        if target is None and not (
-            call.balancing.wait or isinstance(error, RateLimited) or getattr(error, "retry_after", None) is not None
-        ):
-            delay = None  # it rests because of more than this call has seen
-        if delay is None or until is None or max(delay, until - progress.now) + progress.now >= deadline:
-            _explain(error, progress)
-            raise error
-        delay = max(delay, until - progress.now)
-        _log.info("saferoute: trying again in %.2f s", delay)
-        progress.now = yield from sleep(delay)
-        waited = True
+    try:
+        while True:
+            target = candidates.next(progress.now)
+            if target is not None and (waited or not candidates.was_tried(target)):
+                return target
+            until = progress.now if target is not None else candidates.ready_at()
+            if error is None:
+                if until is None and call.balancing.wait:
+                    until = progress.now + _POLL  # what is under way may end at any time
+                if until is None or until >= deadline or not (call.balancing.wait or until - progress.now <= _SHORT):
+                    raise candidates.cooling(progress.now)
+                progress.now = yield from sleep(until - progress.now)
+                continue
+            # The wait was decided with the row; tenacity is asked once.
+            delay = next_delay(Situation(error, progress.failures, call.max_attempts, progress.now, deadline, call.random))
+            if target is None and not (
+                call.balancing.wait or isinstance(error, RateLimited) or getattr(error, "retry_after", None) is not None
+            ):
+                delay = None  # it rests because of more than this call has seen
+            if delay is None or until is None or max(delay, until - progress.now) + progress.now >= deadline:
+                _explain(error, progress)
+                raise error
+            delay = max(delay, until - progress.now)
+            _log.info("saferoute: trying again in %.2f s", delay)
+            progress.now = yield from sleep(delay)
+            waited = True
+    finally:
+        error = None  # as in `tries`
 
 
 def _passed_over(candidates: Candidates) -> tuple[tuple[str, str], ...]:
@@ -262,6 +268,7 @@ def _raced(attempting: Attempting[C, P, R], candidates: Candidates, progress: P,
     after = max(hedge.after, usual)
     # Each has a progress of its own, which nobody else writes to: the loser may still be tidying up when the race is over.
     sides = (progress.beside(), progress.beside())
+    sides[0].last = sides[1].last = progress.failures + 2 >= call.max_attempts
     sides[1].why, sides[1].rejected = f"hedge: {target.id} took longer than {after:.2f} s", ()
     flows = (attempt_at(attempting, target, sides[0]), attempt_at(attempting, rival, sides[1]))
     raced = yield from race(*flows, after)
@@ -271,7 +278,10 @@ def _raced(attempting: Attempting[C, P, R], candidates: Candidates, progress: P,
         if raced.began:
             candidates.chosen(rival)
             _lose(candidates, rival, sides[1], progress, _error(raced, 1))
-        raise _error(raced, 0)  # the loop puts this one on record
+        try:
+            raise _error(raced, 0)  # the loop puts this one on record
+        finally:
+            del raced  # as in `tries`
     winner = sides[raced.winner]
     lost: tuple[Attempt, ...] = ()
     if raced.began:

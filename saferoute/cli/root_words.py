@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from saferoute.capabilities.quotas import quota_in_words
 from saferoute.cli.table_files import chain_of
 from saferoute.cli.terminal import show
 from saferoute.routing.publish import pin
@@ -76,6 +77,7 @@ def _ceiling(ceiling: Permission) -> list[str]:
     facts += [f'data up to "{ceiling.data}"'] if ceiling.data else []
     facts += [f"output: {ceiling.max_output} tokens a call"] if ceiling.max_output is not None else []
     facts += [f"cost: {ceiling.max_cost.amount / 1e9:g} {ceiling.max_cost.currency} a call"] if ceiling.max_cost else []
+    facts += [f"limit: {quota_in_words(one)}, for all of its tokens together" for one in ceiling.limits]
     return facts + [f"budget: {one.limit / 1e9:g} {one.unit} a {one.per}, for all of its tokens together" for one in ceiling.budgets]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from saferoute.capabilities.quotas import quota_in_words
 from saferoute.routing.table import show_time
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def _grant(grant: Permission | None) -> list[str]:
     for budget in grant.budgets:
         shared = f", shared by {budget.replicas} processes that each count for themselves" if budget.replicas > 1 else ""
         lines.append(f"  budget      {budget.limit / 1e9:g} {budget.unit} a {budget.per}, counted for each {grant.scope or 'host'}{shared}")
+    lines += [f"  limit       {quota_in_words(one)}, counted for each {grant.scope or 'host'}" for one in grant.limits]
     return lines + ([f"  guards      {_listed(grant.guards)} must be active"] if grant.guards else [])
 
 
@@ -257,5 +259,6 @@ def _grant_json(grant: Permission) -> Mapping[str, Any]:
         "max_cost": None if cost is None else {"amount": cost.amount, "currency": cost.currency},
         "guards": sorted(grant.guards),
         "budgets": [{"limit": one.limit, "unit": one.unit, "per": one.per, "replicas": one.replicas} for one in grant.budgets],
+        "limits": [{"kind": one.kind, "limit": one.limit} for one in grant.limits],
         "scope": grant.scope,
     }

@@ -24,7 +24,7 @@ __all__ = ["POLICY_FIELDS", "compile_limits", "compile_policy", "rows_beyond"]
 POLICY_FIELDS: Final = frozenset({"strategy", "weights", "tag", "tagged", "fallback", "hedge", "shadow", "limits"})
 """The fields of an alias that its policy is compiled from."""
 
-_WEIGHING: Final = ("weighted", "sticky")
+_WEIGHING: Final = ("weighted", "least_busy", "sticky")
 _READING_TAGS: Final = ("sticky", "by_tag")
 
 
@@ -87,7 +87,7 @@ def _check_strategy(raw: Mapping[str, Any], rows: Sequence[Target], place: str) 
     strategy, ids = raw["strategy"], [row.id for row in rows]
     weights: Mapping[str, int] = raw.get("weights", {})
     if weights and strategy not in _WEIGHING:
-        raise Refused(f'{place}.weights: the strategy "{strategy}" does not weigh rows; "weighted" and "sticky" do')
+        raise Refused(f'{place}.weights: the strategy "{strategy}" does not weigh rows; "weighted", "least_busy" and "sticky" do')
     _check_own(weights, ids, f"{place}.weights")
     if not any(weights.get(row, 1) for row in ids):
         raise Refused(f"{place}.weights: every row has the weight 0, so none could be chosen")

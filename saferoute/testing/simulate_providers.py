@@ -87,7 +87,8 @@ class SyntheticProvider:
         requests_per_minute: beyond that many it answers 429; None for no limit. Rows of one quota group, so with one key for one family
             of models, are counted together, as providers do.
         counts: "window" takes so many in any 60 seconds; "bucket" is a token bucket: one more every 60/n seconds, and up to n at once.
-        says_when: a 429 says how long to wait; False leaves the client to find out.
+        says_when: what a 429 says about how long to wait: "seconds", whole ones and rounded up, as the header Retry-After has them;
+            "exactly"; or "never", which leaves the client to find out.
         error_rate: the share of requests that it answers 500 to.
         outages: when it is down.
         refuses_in: seconds until an error of its own, which costs it less than an answer.
@@ -101,7 +102,7 @@ class SyntheticProvider:
     first_token: float = 0.25
     requests_per_minute: int | None = None
     counts: Literal["window", "bucket"] = "window"
-    says_when: bool = True
+    says_when: Literal["seconds", "exactly", "never"] = "seconds"
     error_rate: float = 0.0
     outages: Sequence[Outage] = ()
     refuses_in: float = 0.05
@@ -207,7 +208,7 @@ class Row:
             count = self._limiter.window if provider.counts == "window" else self._limiter.bucket
             wait = count(now, provider.requests_per_minute)
             if wait > 0.0:
-                asked = wait if provider.says_when else None
+                asked = {"seconds": math.ceil(wait), "exactly": wait, "never": None}[provider.says_when]
                 return self._refused(soon, 429, lambda: RateLimited(status=429, provider_name=name, retry_after=asked))
         window = self.target.profile.context_window
         if window is not None and tokens > window:

@@ -91,7 +91,7 @@ class Policy:
 
     Attributes:
         strategy: how its rows are ordered for a call.
-        weights: by row id, for "weighted" and "sticky"; 1 for rows without.
+        weights: by row id, for "weighted", "least_busy" and "sticky"; 1 for rows without.
         tag: the name of the call's tag that "sticky" and "by_tag" read.
         tagged: for "by_tag": the tag's value -> ids of the rows that calls with it prefer.
         fallback: rows that take over, by the cause of a failure; never after the consumer has seen something.

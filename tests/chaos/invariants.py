@@ -55,7 +55,7 @@ def in_time(calls: Sequence[Mapping[str, Any]], lag: Lag) -> Check:
 
     From the clock that ran out to the caller it takes three rounds of the loop, or turns of a thread, each of which may be late.
     """
-    late: list[tuple[float, float, str]] = []
+    late: list[tuple[Any, ...]] = []
     over = 0.0
     for call in calls:
         beyond = call["took"] - call["timeout"]
@@ -63,7 +63,9 @@ def in_time(calls: Sequence[Mapping[str, Any]], lag: Lag) -> Check:
         if beyond > _GRACE:
             own = 3 * lag.worst(call["ended"] - beyond - 0.05, call["ended"])
             if beyond > _GRACE + own:
-                late.append((round(beyond, 3), round(own, 3), call["error"] or "answered"))
+                late.append(
+                    (round(beyond, 3), round(own, 3), call["error"] or "answered", call["route"], [one[:3] for one in call["attempts"]])
+                )
     found = f"longest beyond its deadline {over * 1000:.0f} ms; later than 100 ms and the loop's own lag: {len(late)} {late[:4] or ''}"
     return Check("within its deadline + 100 ms", found, not late)
 

@@ -46,6 +46,9 @@ AIMOCK_CHAOS = {"dropRate": 0.05, "rateLimitRate": 0.05, "malformedRate": 0.05, 
 
 TASKS, THREADS = 128, 32
 LATE = 0.02
+RAMP = 0.05
+"""Seconds from one thread's first call to the next one's."""
+
 BYTES_PER_CALL = 10
 FEWEST_FOR_MEMORY = 8_000
 LEAVERS_BUDGET = "50000"
@@ -241,7 +244,7 @@ async def _make(day: Day, tags: range, tasks: int) -> None:
         for tag in left:
             async with door:
                 await asyncio.sleep(0)
-                while day.lag.now > LATE:
+                while day.lag.now > LATE:  # noqa: ASYNC110  nothing tells when a loop is not late any more
                     await asyncio.sleep(LATE)
             plan = planned(SEED, tag, tasks=True)
             day.begins(1)
@@ -340,13 +343,14 @@ def test_tasks(upstreams: Upstreams, tmp_path: Path, store: str, share: float) -
     _judge(f"{calls} calls, {TASKS} tasks, budgets in {store}, {time.monotonic() - began:.0f} s", day, standing, calls, checks)
 
 
-@pytest.mark.parametrize(("store", "share"), [("memory", 0.1), ("sqlite", 0.2)])
+@pytest.mark.parametrize(("store", "share"), [("memory", 0.05), ("sqlite", 0.2)])
 def test_threads(upstreams: Upstreams, tmp_path: Path, store: str, share: float) -> None:
     calls = max(1, int(CALLS * share))
     day = Day(saferoute.Client, store, upstreams, tmp_path)
     began, left, one_at_a_time = time.monotonic(), iter(range(calls)), threading.Lock()
 
-    def work() -> None:
+    def work(number: int) -> None:
+        time.sleep(number * RAMP)
         while True:
             with one_at_a_time:
                 tag = next(left, None)
@@ -370,8 +374,8 @@ def test_threads(upstreams: Upstreams, tmp_path: Path, store: str, share: float)
     _judge(f"{calls} calls, {THREADS} threads, budgets in {store}, {time.monotonic() - began:.0f} s", day, standing, calls, checks)
 
 
-def _in_threads(work: Callable[[], None]) -> None:
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(THREADS)]
+def _in_threads(work: Callable[[int], None]) -> None:
+    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(THREADS)]
     for worker in workers:
         worker.start()
     for worker in workers:

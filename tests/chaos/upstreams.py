@@ -26,6 +26,9 @@ OURS = ("steady", "spare", "copy", "sluggish", "outage", "storm", "flaky", "crow
 TAG = re.compile(rb"tag-(\d{6})")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 RESET = struct.pack("ii", 1, 0)
+TAKES = (0.3, 1.6)
+"""Seconds that a good answer takes: long enough for many to be under way at once."""
+
 WORDS = 4
 INPUT_TOKENS = 10
 
@@ -103,6 +106,7 @@ class Door:
                 if upstream is None:
                     answers, upstream = await asyncio.open_connection("127.0.0.1", self._port)
                     back = asyncio.create_task(self._pass_back(answers, writer))
+                await asyncio.sleep(random.uniform(*TAKES) / 2)
                 upstream.write(asked.raw)
         except ConnectionError:
             reset(writer)
@@ -164,11 +168,11 @@ class Ours:
                     return await self._fail(writer, 429, chance)
             case "flaky":
                 fault = chance.random()
-                if fault < 0.5:
-                    return await self._misbehave(fault / 0.5, asked, writer, chance)
+                if fault < 0.6:
+                    return await self._misbehave(fault / 0.6, asked, writer, chance)
             case "crowded":
                 await asyncio.sleep(0.01 * self._books.open)
-        await asyncio.sleep(chance.uniform(0.2, 1.0))
+        await asyncio.sleep(chance.uniform(*TAKES))
         await self._say(asked, writer, chance)
         return True
 

@@ -65,7 +65,9 @@ def test_the_next_request_waits_for_as_long_as_was_asked(four_ways: Way, serve: 
 
 
 @pytest.mark.parametrize(
-    "headers", [{"retry_after": "1"}, {"retry_after": "Sun, 06 Nov 1994 08:49:38 GMT", "date": NOW}], ids=["seconds", "date"]
+    ("kind", "headers"),
+    [("blocking", {"retry_after": "1"}), ("asyncio", {"retry_after": "Sun, 06 Nov 1994 08:49:38 GMT", "date": NOW})],
+    ids=["seconds", "date"],
 )
 def test_whole_seconds_and_dates_are_waited_for(kind: str, serve: Serve, opened: Opened, headers: dict[str, str]) -> None:
     server = serve(fails(429, **headers), says("ok"))

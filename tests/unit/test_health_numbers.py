@@ -37,10 +37,10 @@ def test_many_good_samples_fall_no_faster_than_time() -> None:
 
 def test_the_first_token_and_the_answer_have_times_of_their_own() -> None:
     one = RowCondition(row())
-    one.began_to_answer(0.0, 3.0)
-    one.took(0.0, 3.0)
-    one.began_to_answer(9.0, 1.0)
-    one.took(10.0, 1.0)
+    one.began_to_answer(100.0, 3.0)
+    one.took(100.0, 3.0)
+    one.began_to_answer(109.0, 1.0)
+    one.took(110.0, 1.0)
     assert one.latency == pytest.approx(1.0 + 2.0 / e)
     assert one.first_token == pytest.approx(1.0 + 2.0 * e**-0.9)
 

@@ -87,7 +87,7 @@ def test_another_model_of_the_same_open_row_is_another_row() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"weights": {"a": 1}}, 'x.weights: the strategy "ordered" does not weigh rows; "weighted" and "sticky" do'),
+        ({"weights": {"a": 1}}, 'x.weights: the strategy "ordered" does not weigh rows; "weighted", "least_busy" and "sticky" do'),
         ({"strategy": "weighted", "weights": {"c": 1}}, "x.weights: 'c' is not the id of a row that this alias leads to; those are a, b"),
         ({"strategy": "weighted", "weights": {"a": 0, "b": 0}}, "x.weights: every row has the weight 0, so none could be chosen"),
         (
