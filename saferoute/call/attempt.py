@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from saferoute.call.charging import charged, is_free
-from saferoute.call.effects import Abandoned, acquire, release
+from saferoute.call.effects import Abandoned, acquire, cancel, release
 from saferoute.call.limiting import used_amounts
 from saferoute.errors import SaferouteError
 from saferoute.values.balancing import Rejected
@@ -75,7 +75,7 @@ def entered(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flo
     """
     call = attempting.call
     progress.begin()
-    progress.asked = target
+    progress.asked, progress.billed = target, None
     rejected = call.balancing.health.begin(target, progress.now)
     if rejected is not None:  # another call was faster: it took the one probe, or was refused meanwhile
         raise NoRoom(rejected)
@@ -88,7 +88,8 @@ def answered(call: Tried, target: Target, progress: Progress, began: float) -> N
     seconds = progress.now - began
     call.balancing.health.succeeded(target, progress.now, seconds, progress.tokens)
     if call.balancing.policy.hedge is not None:
-        call.balancing.health.took(call.route, seconds if progress.first is None else progress.first)
+        # What the call took, not the second row alone: else the percentile sinks to where every other call is hedged.
+        call.balancing.health.took(call.route, progress.late + (seconds if progress.first is None else progress.first))
 
 
 def left(call: Tried, target: Target, progress: Progress, began: float, error: BaseException) -> None:
@@ -129,8 +130,9 @@ def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Targ
     lease: Lease = acquired.outcome
     try:
         result = yield from _watched(attempting, target, progress)
-    except (SaferouteError, Abandoned) as error:
-        progress.now = yield from release(throttle.store, lease, used_amounts(draws, None, sent=not is_free(error, progress)))
+    except (Exception, Abandoned) as error:
+        sent = not isinstance(error, SaferouteError) or not is_free(error, progress)
+        progress.now = yield from release(throttle.store, lease, used_amounts(draws, None, sent=sent))
         raise
     progress.now = yield from release(throttle.store, lease, used_amounts(draws, progress.tokens, sent=True))
     return result
@@ -146,6 +148,10 @@ def _watched(attempting: Attempting[C, P, R], target: Target, progress: P) -> Fl
     call, began = attempting.call, progress.now
     try:
         result = yield from entered(attempting, target, progress)
+    except SaferouteError as error:
+        progress.now = yield from cancel()  # also for the time: an error of the outside world does not bring it
+        left(call, target, progress, began, error)
+        raise
     except BaseException as error:
         left(call, target, progress, began, error)
         raise

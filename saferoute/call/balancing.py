@@ -103,12 +103,13 @@ class Candidates:
 
     Attributes:
         rejected: the rows that were passed over when the last one was chosen.
+        rests: whether one of them may be asked later in this call.
         why: why the last one was chosen, in words.
     """
 
     __slots__ = (
-        "_balancing", "_busy", "_call", "_dead", "_health", "_keys", "_listed", "_main", "_narrow", "_order", "_spent", "_tried",
-        "rejected", "why",
+        "_balancing", "_busy", "_call", "_dead", "_extended", "_health", "_keys", "_listed", "_main", "_narrow", "_order", "_spent",
+        "_tried", "rejected", "rests", "why",
     )  # fmt: skip
 
     def __init__(self, call: Tried, now: float) -> None:
@@ -125,9 +126,11 @@ class Candidates:
         self._keys: set[tuple[str | None, str]] = set()
         self._busy: dict[_Key, Rejected] = {}
         self._listed: dict[_Key, Cause] = {}
+        self._extended: tuple[Cause, ...] = ()
         self._spent = 0
         self._narrow = False  # the request itself was refused, so only rows that are meant for that may follow
         self.rejected: tuple[Rejected, ...] = ()
+        self.rests = False
         self.why = ""
 
     def next(self, now: float) -> Target | None:
@@ -141,6 +144,7 @@ class Candidates:
                 if self._health.refusal(target, now) is not None:
                     break
                 self.why = self._balancing.policy.strategy if len(self._order) > 1 else "the only row"
+                self.rejected = ()
                 return target
         best = self._best(now)
         if (best is None or _key(best) in self._tried) and not self._narrow and self._extend("any"):
@@ -152,11 +156,15 @@ class Candidates:
     def _best(self, now: float) -> Target | None:
         tried, best, fewest = self._tried, None, 0
         rejected: list[Rejected] = []
+        self.rests = False
         for target in self._order:
             times = tried.get((target.id, target.model), 0)
             if best is not None and times >= fewest:
                 continue
-            refusal = self._refusal(target, now)
+            refusal = self._ruled_out(target)
+            if refusal is None:
+                refusal = self._resting(target, now)
+                self.rests = self.rests or refusal is not None
             if refusal is not None:
                 rejected.append(refusal)
                 continue
@@ -166,22 +174,26 @@ class Candidates:
         self.rejected = tuple(rejected)
         return best
 
-    def _refusal(self, target: Target, now: float) -> Rejected | None:
+    def _ruled_out(self, target: Target, beside: int = 0) -> Rejected | None:
+        """Why a row may not be asked any more in this call, `beside` being what else of its money is under way; None if it may."""
         key = (target.id, target.model)  # models of a row that takes any share its id
         if key in self._dead:
             return Rejected(target.id, "failed in this call, in a way that another request would not change")
         if self._keys and (target.secret, target.origin) in self._keys:
             return Rejected(target.id, "its key was refused in this call")
-        busy = self._busy.get(key) if self._busy else None
+        if self._tried and not self._affords(target, self._spent + beside):
+            return Rejected(target.id, "what this call may cost does not cover another attempt there")
+        return None
+
+    def _resting(self, target: Target, now: float) -> Rejected | None:
+        busy = self._busy.get((target.id, target.model)) if self._busy else None
         if busy is not None and busy.retry_at is not None and now < busy.retry_at:
             return busy
-        if self._tried and not self._affords(target):
-            return Rejected(target.id, "what this call may cost does not cover another attempt there")
         return self._health.refusal(target, now)
 
-    def _affords(self, target: Target) -> bool:
+    def _affords(self, target: Target, spent: int) -> bool:
         cap = self._balancing.cap
-        if self._spent and cap is not None and self._spent + cap.worst.get(target.id, cap.amount) > cap.amount:
+        if spent and cap is not None and spent + cap.worst.get(target.id, cap.amount) > cap.amount:
             return False
         return self._call.affords(target)
 
@@ -204,7 +216,12 @@ class Candidates:
 
     def other(self, target: Target, now: float) -> Target | None:
         """A row for a hedge beside this one: another that was not asked yet, of the alias itself; None if there is none."""
-        return next((one for one in self._main if one is not target and not self.was_tried(one) and self._refusal(one, now) is None), None)
+        cap = self._balancing.cap
+        beside = 0 if cap is None else cap.worst.get(target.id, cap.amount)  # both may be billed in full
+        for one in self._main:
+            if one is not target and not self.was_tried(one) and self._ruled_out(one, beside) is None and self._resting(one, now) is None:
+                return one
+        return None
 
     def spent(self, target: Target, billed: Cost | None) -> None:
         """An attempt failed that may be billed: what the provider reported, or its worst case."""
@@ -212,13 +229,14 @@ class Candidates:
         if cap is not None:
             self._spent += cap.worst.get(target.id, cap.amount) if billed is None else billed.amount
 
-    def passed_over(self, target: Target, rejected: Rejected) -> None:
-        """There was no room for a request to the row that was chosen; nothing was sent."""
+    def passed_over(self, target: Target, rejected: Rejected | None) -> None:
+        """Nothing was sent to the row that was chosen: there was no room for it (`rejected`), or it was refused on this side."""
         key = (target.id, target.model)
         self._tried[key] -= 1
         if not self._tried[key]:
             del self._tried[key]
-        self._busy[key] = rejected
+        if rejected is not None:
+            self._busy[key] = rejected
 
     def failed(self, target: Target, error: SaferouteError) -> bool:
         """Take a failure into account.
@@ -248,8 +266,13 @@ class Candidates:
         return retryable or isinstance(error, _ELSEWHERE)
 
     def _extend(self, cause: Cause) -> bool:
-        """Put the rows of a fallback list in: before the others that are left, or after them for "any". Tells whether there were any."""
-        rows = tuple(row for row in self._balancing.fallback.get(cause, ()) if _key(row) not in self._listed)
+        """Put a fallback list in, once: before the rows that are left, or after them for "any". Tells whether there were any."""
+        if cause in self._extended:
+            return False
+        self._extended += (cause,)
+        # A row that another list has brought keeps its place; but for these two causes no other place is left.
+        again = cause in {"context_window", "content_filter"}
+        rows = tuple(row for row in self._balancing.fallback.get(cause, ()) if again or _key(row) not in self._listed)
         if rows:
             keys = {_key(row) for row in rows}
             self._listed |= dict.fromkeys(keys, cause)
@@ -267,9 +290,10 @@ class Candidates:
         balancing, at = self._balancing, self.ready_at()
         wait = 1.0 if at is None else max(0.0, at - now)
         reasons = "; ".join(f"{one.target}: {one.reason}" for one in self.rejected)
+        fix = "give the call a longer timeout" if balancing.wait else "pass wait=True to wait for it within the call's timeout"
         return AllRoutesCooling(
-            f"no row of {self._call.route!r} may be asked now ({reasons}): try again in {wait:.1f} s, pass wait=True to wait for it within "
-            "the call's timeout, or give the alias rows with another key or provider",
+            f"no row of {self._call.route!r} may be asked now ({reasons}): try again in {wait:.1f} s, {fix}, or give the alias rows with "
+            "another key or provider",
             retry_at=balancing.clock() + wait,
         )
 

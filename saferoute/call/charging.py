@@ -119,8 +119,8 @@ def charged(charge: Charge, target: Target, progress: Progress, attempt: Flow[R]
         SaferouteError: whatever the attempt raises.
     """
     debits = charge.debits(target)
-    held = yield from reserve(charge.store, debits, None if progress.failures else charge.once)
-    progress.now, progress.billed, progress.paid = held.now, None, ()
+    held = yield from reserve(charge.store, debits, None if progress.vouched else charge.once)
+    progress.now, progress.billed, progress.paid, progress.vouched = held.now, None, (), True
     try:
         result = yield from attempt
     except (SaferouteError, Abandoned) as error:

@@ -17,6 +17,7 @@ from saferoute.call.effects import Abandoned, adopted, cancel, race, sleep
 from saferoute.call.retry import Situation, next_delay
 from saferoute.errors import ProtocolError, ProviderError, RateLimited, SaferouteError, TransportError
 from saferoute.providers.statuses import request_id
+from saferoute.values.balancing import Rejected
 from saferoute.values.reply import Attempt, Reply
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ _SHORT: Final = 0.1
 
 _POLL: Final = 0.05
 """Seconds between two looks at a row that rests until something ends that is under way."""
+
+_BOTH: Final = 2  # requests of a race
 
 _FAILURES: Final = (ProviderError, TransportError, ProtocolError)
 
@@ -91,6 +94,8 @@ class Progress:
         tokens: what the answer used; None if it does not say.
         billed: what the attempt is known to have cost; None as long as the provider has not reported it.
         paid: what every request of the attempt cost that was answered before the one under way; None for a cost that is not known.
+        vouched: the call's nonce is used up, so that no further attempt presents it.
+        late: seconds by which the attempt began after the one that it is a hedge of.
         why: why the row that is asked was chosen.
         rejected: ids of rows that were passed over for it, with the reasons.
         last: whether no other request may follow the one under way.
@@ -98,7 +103,8 @@ class Progress:
     """
 
     __slots__ = (
-        "asked", "attempts", "began", "billed", "failures", "first", "head", "last", "now", "paid", "rejected", "tokens", "visible", "why",
+        "asked", "attempts", "began", "billed", "failures", "first", "head", "last", "late", "now", "paid", "rejected", "tokens", "visible",
+        "vouched", "why",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -112,6 +118,8 @@ class Progress:
         self.tokens: int | None = None
         self.billed: Cost | None = None
         self.paid: tuple[Cost | None, ...] = ()
+        self.vouched = False
+        self.late = 0.0
         self.why = ""
         self.rejected: tuple[tuple[str, str], ...] = ()
         self.last = False
@@ -130,8 +138,9 @@ class Progress:
     def beside(self) -> Self:
         """The progress of a second attempt beside this one."""
         other = type(self)(self.now)
-        other.attempts, other.failures = self.attempts, self.failures
+        other.attempts, other.failures, other.vouched = self.attempts, self.failures, self.vouched
         other.why, other.rejected = self.why, self.rejected
+        other.begin()
         return other
 
     def become(self, other: Progress) -> None:
@@ -139,6 +148,7 @@ class Progress:
         self.now, self.began, self.attempts, self.failures = other.now, other.began, other.attempts, other.failures
         self.visible, self.head, self.first, self.tokens = other.visible, other.head, other.first, other.tokens
         self.billed, self.paid, self.why, self.rejected, self.asked = other.billed, other.paid, other.why, other.rejected, other.asked
+        self.vouched = self.vouched or other.vouched
 
 
 C = TypeVar("C", bound=Tried)
@@ -179,6 +189,10 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                     began = progress.now
                     try:
                         result = yield from entered(attempting, target, progress)
+                    except SaferouteError as ended:
+                        progress.now = yield from cancel()
+                        left(call, target, progress, began, ended)
+                        raise
                     except BaseException as ended:
                         left(call, target, progress, began, ended)
                         raise
@@ -192,7 +206,6 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                 candidates.passed_over(target, full.rejected)
                 continue
             except _FAILURES as failure:
-                yield from cancel()
                 error, target = failure, progress.asked or target
                 _record(candidates, target, progress, error)
                 may_go_on = not progress.visible and candidates.failed(target, error) and progress.failures < call.max_attempts
@@ -224,18 +237,18 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
             if target is not None and (waited or not candidates.was_tried(target)):
                 return target
             until = progress.now if target is not None else candidates.ready_at()
+            if until is None and call.balancing.wait and candidates.rests:
+                until = progress.now + _POLL  # what is under way may end at any time
             if error is None:
-                if until is None and call.balancing.wait:
-                    until = progress.now + _POLL  # what is under way may end at any time
                 if until is None or until >= deadline or not (call.balancing.wait or until - progress.now <= _SHORT):
                     raise candidates.cooling(progress.now)
                 progress.now = yield from sleep(until - progress.now)
                 continue
             # The wait was decided with the row; tenacity is asked once.
             delay = next_delay(Situation(error, progress.failures, call.max_attempts, progress.now, deadline, call.random))
-            if target is None and not (
-                call.balancing.wait or isinstance(error, RateLimited) or getattr(error, "retry_after", None) is not None
-            ):
+            if target is None and call.balancing.wait:
+                delay = 0.0  # the rest of a row is all that is waited for, whatever became of the others
+            elif target is None and not (isinstance(error, RateLimited) or getattr(error, "retry_after", None) is not None):
                 delay = None  # it rests because of more than this call has seen
             if delay is None or until is None or max(delay, until - progress.now) + progress.now >= deadline:
                 _explain(error, progress)
@@ -267,25 +280,22 @@ def _raced(attempting: Attempting[C, P, R], candidates: Candidates, progress: P,
     assert usual is not None  # noqa: S101  _rival looked
     after = max(hedge.after, usual)
     # Each has a progress of its own, which nobody else writes to: the loser may still be tidying up when the race is over.
-    sides = (progress.beside(), progress.beside())
-    sides[0].last = sides[1].last = progress.failures + 2 >= call.max_attempts
+    sides, requests = (progress.beside(), progress.beside()), call.max_attempts - progress.failures
+    sides[0].last, sides[1].last = requests < _BOTH + 1, requests < _BOTH + 2  # each may send one more, with a key's other revision
     sides[1].why, sides[1].rejected = f"hedge: {target.id} took longer than {after:.2f} s", ()
-    flows = (attempt_at(attempting, target, sides[0]), attempt_at(attempting, rival, sides[1]))
+    flows = (attempt_at(attempting, target, sides[0]), _hedged(attempting, rival, sides[1], sides[0]))
     raced = yield from race(*flows, after)
     progress.now = raced.now
+    if raced.began:
+        candidates.chosen(rival)
     if raced.winner is None:
-        progress.asked, progress.began, progress.head = target, sides[0].began, sides[0].head
-        if raced.began:
-            candidates.chosen(rival)
-            _lose(candidates, rival, sides[1], progress, _error(raced, 1))
         try:
-            raise _error(raced, 0)  # the loop puts this one on record
+            raise _both_failed(candidates, (target, rival), sides, progress, raced)  # the loop puts this one on record
         finally:
             del raced  # as in `tries`
     winner = sides[raced.winner]
     lost: tuple[Attempt, ...] = ()
     if raced.began:
-        candidates.chosen(rival)
         before = len(progress.attempts)
         loser, lost_at = sides[1 - raced.winner], target if raced.winner else rival
         _lose(candidates, lost_at, loser, progress, raced.errors[1 - raced.winner])
@@ -300,12 +310,35 @@ def _raced(attempting: Attempting[C, P, R], candidates: Candidates, progress: P,
     return result
 
 
+def _hedged(attempting: Attempting[C, P, R], target: Target, progress: P, first: P) -> Flow[R]:
+    """The second attempt of a race. It begins later than the race did, and presents no nonce: the first one has used it up."""
+    began, charge = progress.now, attempting.call.charge
+    progress.now = yield from sleep(0.0)  # for the time
+    progress.late, progress.vouched = progress.now - began, first.vouched
+    if charge is not None and charge.once is not None and not first.vouched:
+        raise NoRoom(Rejected(target.id, "whether the call token is good is still being looked up for the first attempt"))
+    return (yield from attempt_at(attempting, target, progress))
+
+
+def _both_failed(candidates: Candidates, rows: tuple[Target, Target], sides: tuple[P, P], progress: P, raced: Raced) -> SaferouteError:
+    """What a race ends with that nobody won: a failure of a request, if there is one, rather than that one could not be sent."""
+    second = raced.began and not isinstance(raced.errors[0], _FAILURES) and isinstance(raced.errors[1], _FAILURES)
+    mine = sides[second]
+    progress.become(mine)
+    progress.now, progress.asked = raced.now, rows[second]
+    progress.began += raced.now - mine.now  # it took until its own end, not until the other's
+    if raced.began:
+        _lose(candidates, rows[not second], sides[not second], progress, _error(raced, int(not second)))
+    return _error(raced, int(second))
+
+
 def _lose(candidates: Candidates, target: Target, loser: Progress, progress: Progress, error: SaferouteError | None) -> None:
     """Put the loser of a race on record: one that failed, or one that was given up and may be billed in full."""
-    if isinstance(error, NoRoom):
-        return  # nothing of it was sent
+    if error is not None and not isinstance(error, _FAILURES):  # nothing of it was sent
+        candidates.passed_over(target, error.rejected if isinstance(error, NoRoom) else None)
+        return
     outcome = "given up" if error is None else type(error).__name__
-    seconds = progress.now - loser.began
+    seconds = (progress.now if error is None else loser.now) - loser.began
     lost = Attempt(target.id, target.model, outcome, _status(loser), seconds, id_of(loser.head), loser.why, loser.rejected, loser.first)
     progress.attempts += (lost,)
     progress.failures += 1 if loser.head is None else loser.head.requests

@@ -98,7 +98,7 @@ class Core:
             shared.codec,
             fraction,
             unique_id,
-            Balancing(health=shared.health, clock=time.time),
+            Balancing(health=shared.health_here(), clock=time.time),
             shared.limits,
             scope.tags,
         )
@@ -106,7 +106,8 @@ class Core:
     @property
     def snapshot(self) -> Snapshot:
         """What a call is prepared against: the table that is in place now."""
-        if self._snapshot.opened is not self.shared.opened:
+        shared = self.shared
+        if self._snapshot.opened is not shared.opened or self._snapshot.plain.health is not shared.health_here():
             self._snapshot = self._taken()
         return self._snapshot
 

@@ -123,7 +123,7 @@ class Facade:
         table = self._core.table
         ids = {name for info in self._core.models() for name in info.targets}
         rows = [row for row in table.routes.values() if self._core.scope.is_whole or row.id in ids]
-        return HealthReport(self._core.shared.health.shown(rows, time.monotonic()))
+        return HealthReport(self._core.shared.health_here().shown(rows, time.monotonic()))
 
     def _beside(self) -> Any:  # noqa: ANN401  each driver has its own
         """What runs beside calls."""

@@ -47,13 +47,26 @@ class Shared:
         audience: the client's name, for permissions that are not for everybody.
         chains: capabilities that were verified.
         places: what files the client was made of, for its report; empty for a local one.
-        health: what was seen of the rows; it outlives an exchange of the table.
     """
 
     __slots__ = (
-        "_accounts", "_codecs", "_exchange", "_instance", "_limits", "_outputs", "_reopen", "_store", "audience", "chains", "credentials",
-        "health", "opened", "places",
-        "sources", "telemetry", "trust",
+        "_accounts",
+        "_codecs",
+        "_exchange",
+        "_health",
+        "_instance",
+        "_limits",
+        "_outputs",
+        "_reopen",
+        "_store",
+        "audience",
+        "chains",
+        "credentials",
+        "opened",
+        "places",
+        "sources",
+        "telemetry",
+        "trust",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +93,7 @@ class Shared:
         self._store = open_accounts(accounts)
         self._accounts = accounts
         self._limits: LimitStore | None = None
-        self.health = Health(fraction)
+        self._health = (os.getpid(), Health(fraction))
         self._instance = (os.getpid(), unique_id())
         self._codecs: dict[Dialect, Codec] = {}
         self._outputs: dict[type[Any], Output] = {}
@@ -127,6 +140,14 @@ class Shared:
 
                     self._limits = open_limits(self._accounts)
         return self._limits
+
+    def health_here(self) -> Health:
+        """What was seen of the rows; it outlives an exchange of the table, and begins anew in a forked child, whose requests are others."""
+        pid, health = self._health
+        if pid != os.getpid():
+            self._health = (os.getpid(), Health(fraction))
+            health = self._health[1]
+        return health
 
     def instance(self) -> str:
         """This process's random id: another one after a fork."""

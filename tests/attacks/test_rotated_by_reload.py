@@ -2,7 +2,7 @@
 
 CVE-2026-6550 was a cache of verified messages that passed over the policy on a hit.
 
-Guards: saferoute/client/core.py::if self._snapshot.opened is not self.shared.opened:
+Guards: saferoute/client/core.py::if self._snapshot.opened is not shared.opened or self._snapshot.plain.health is not shared.health_here():
 """
 
 from __future__ import annotations

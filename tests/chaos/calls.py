@@ -111,17 +111,20 @@ class Record:
 async def call_async(client: Any, plan: Plan, record: Record) -> None:
     """Make one call of an asyncio client."""
     began, reply, error = time.monotonic(), None, None
-    asking = asyncio.ensure_future(_ask_async(client, plan))
-    if plan.leaving == "cancelled" and not (await asyncio.wait({asking}, timeout=plan.patience))[0]:
-        asking.cancel()
     try:
-        reply = await asking
-    except asyncio.CancelledError:
-        if not asking.cancelled():
-            raise
+        reply = await (_leave(client, plan) if plan.leaving == "cancelled" else _ask_async(client, plan))
     except Exception as caught:  # noqa: BLE001  that nothing but our own errors come is what is tested
         error = caught
     record.add(plan, began, reply, error)
+
+
+async def _leave(client: Any, plan: Plan) -> Any:
+    """Ask in a task, and cancel it after a while."""
+    asking = asyncio.ensure_future(_ask_async(client, plan))
+    if not (await asyncio.wait({asking}, timeout=plan.patience))[0]:
+        asking.cancel()
+    await asyncio.wait({asking})
+    return None if asking.cancelled() else asking.result()
 
 
 async def _ask_async(client: Any, plan: Plan) -> Any:
@@ -173,11 +176,13 @@ class Lag:
             self._count += 1
         return time.monotonic()
 
-    async def watch(self) -> None:
-        """Tick until cancelled."""
+    async def watch(self, *, threads: bool) -> None:
+        """Tick until cancelled; with `threads`, through the loop's threads as well, which a store that waits for a disk is used in."""
         before = time.monotonic()
         while True:
             await asyncio.sleep(self._EVERY)
+            if threads:
+                await asyncio.to_thread(time.monotonic)
             before = self._tick(before)
 
     def watch_in_thread(self) -> threading.Thread:

@@ -19,6 +19,7 @@ _PROVIDERS = frozenset({
     "RequestTooLarge", "ModelNotFound",
 })  # fmt: skip
 _GRACE = 0.1
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def ended(calls: Sequence[Mapping[str, Any]], expected: int) -> list[Check]:
 def in_time(calls: Sequence[Mapping[str, Any]], lag: Lag) -> Check:
     """By its deadline and 100 ms, and as much later as this process was late itself just then.
 
-    From the clock that ran out to the caller it takes three rounds of the loop, or turns of a thread, each of which may be late.
+    From the clock that ran out to the caller it takes about four rounds of the loop, or turns of threads, each of which may be late.
     """
     late: list[tuple[Any, ...]] = []
     over = 0.0
@@ -61,7 +62,7 @@ def in_time(calls: Sequence[Mapping[str, Any]], lag: Lag) -> Check:
         beyond = call["took"] - call["timeout"]
         over = max(over, beyond)
         if beyond > _GRACE:
-            own = 3 * lag.worst(call["ended"] - beyond - 0.05, call["ended"])
+            own = _ROUNDS * lag.worst(call["ended"] - beyond - 0.05, call["ended"])
             if beyond > _GRACE + own:
                 late.append(
                     (round(beyond, 3), round(own, 3), call["error"] or "answered", call["route"], [one[:3] for one in call["attempts"]])

@@ -224,8 +224,10 @@ async def _settled(day: Day) -> tuple[tuple[int, int], tuple[int, int]]:
     return whole, own
 
 
-def _forget_idle(client: Any) -> None:
-    """Close pooled connections: how many there are at a time is chance, and no leak."""
+def _forget_bounded(client: Any) -> None:
+    """Let go of what is kept within bounds, and whose number at a time is chance: idle connections, and settled reservations."""
+    store = client._core.shared.store()
+    store._due[:] = [entry for entry in store._due if not entry[2] or entry[2] in store._holds]
     transport = client._abandon.__self__
     for pools in transport._by_loop.values():
         for pool in pools.values():
@@ -256,16 +258,24 @@ async def _make(day: Day, tags: range, tasks: int) -> None:
             group.create_task(work())
 
 
-async def _kept(day: Day) -> int:
-    """The memory that Python has given out and not got back, with nothing under way."""
+async def _kept(day: Day) -> tracemalloc.Snapshot:
+    """The memory that Python has given out and not got back, with nothing under way; without what it takes to look."""
     for _ in range(100):
         await asyncio.sleep(0.02)
         if len(asyncio.all_tasks()) <= 2:  # this one, and the one that watches the lag
             break
-    _forget_idle(day.client)
+    _forget_bounded(day.client)
     await asyncio.sleep(0.05)
     gc.collect()
-    return tracemalloc.get_traced_memory()[0]
+    return tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(inclusive=False, filename_pattern=tracemalloc.__file__)])
+
+
+def _flat(before: tracemalloc.Snapshot, after: tracemalloc.Snapshot, calls: int) -> Check:
+    grown = after.compare_to(before, "lineno")
+    each = sum(one.size_diff for one in grown) / calls
+    places = ((one.traceback[0], one.size_diff) for one in grown[:5])
+    where = ", ".join(f"{Path(at.filename).name}:{at.lineno} {size:+}" for at, size in places)
+    return Check("memory of a call after it", f"{each:.1f} B ({where})", each <= BYTES_PER_CALL or calls < FEWEST_FOR_MEMORY)
 
 
 async def _tasks_left() -> list[str]:
@@ -280,7 +290,7 @@ async def _tasks_left() -> list[str]:
 async def _day_of_tasks(day: Day, calls: int, *, memory: bool) -> tuple[Any, list[Check]]:
     complaints: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, about: complaints.append(f"{about['message']} {about.get('exception')!r}"))
-    watching = asyncio.ensure_future(day.lag.watch())
+    watching = asyncio.ensure_future(day.lag.watch(threads=not memory))
     checks = []
     if memory:
         tracemalloc.start()
@@ -288,9 +298,8 @@ async def _day_of_tasks(day: Day, calls: int, *, memory: bool) -> tuple[Any, lis
         await _make(day, range(first), TASKS)
         before = await _kept(day)
         await _make(day, range(first, calls), TASKS)
-        each = (await _kept(day) - before) / (calls - first)
+        checks.append(_flat(before, await _kept(day), calls - first))
         tracemalloc.stop()
-        checks.append(Check("memory of a call after it", f"{each:.1f} B", each <= BYTES_PER_CALL or calls - first < FEWEST_FOR_MEMORY))
     else:
         await _make(day, range(calls), TASKS)
     standing = await _settled(day)

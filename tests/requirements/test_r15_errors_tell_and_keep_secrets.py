@@ -28,7 +28,8 @@ PROMPT = "the merger with Umbrella closes on the ninth"
 ANSWER = "here is a paragraph that the provider wrote"
 BODY = "raw body words that nobody classified"
 NAME = "demo-team-key"
-KEYED = f'auth = "bearer"\nsecret = "{NAME}"\ndeadlines = {{ first_byte = "200ms", idle = "200ms" }}'
+KEYED = f'auth = "bearer"\nsecret = "{NAME}"'
+CLOCKS = '\ndeadlines = { first_byte = "300ms", idle = "300ms" }'
 IDS = (("x-request-id", "req-77"),)
 SSE = (("content-type", "text/event-stream"), *IDS)
 
@@ -73,8 +74,8 @@ FAILURES: Mapping[str, tuple[Step, type[SaferouteError], int | None]] = {
 }  # fmt: skip
 
 
-def keyed(opened: Opened, kind: str, server: Any, **options: Any) -> Face:
-    return opened(kind, server, fields=KEYED, secrets=saferoute.Secrets.of({NAME: (KEY, server.origin)}), **options)
+def keyed(opened: Opened, kind: str, server: Any, clocks: str = "", **options: Any) -> Face:
+    return opened(kind, server, fields=KEYED + clocks, secrets=saferoute.Secrets.of({NAME: (KEY, server.origin)}), **options)
 
 
 def failure(way: Way, face: Face, kind: type[SaferouteError]) -> SaferouteError:
@@ -87,7 +88,7 @@ def failure(way: Way, face: Face, kind: type[SaferouteError]) -> SaferouteError:
 def test_it_tells_who_and_what_and_every_attempt(four_ways: Way, serve: Serve, opened: Opened, name: str) -> None:
     answer, kind, status = FAILURES[name]
     server = serve(answer)
-    error = failure(four_ways, keyed(opened, four_ways.kind, server), kind)
+    error = failure(four_ways, keyed(opened, four_ways.kind, server, CLOCKS if "silence" in name else ""), kind)
     (attempt,) = error.attempts
     told: Any = attempt
     assert (told.target, told.model, told.outcome, told.status) == ("row", "alpha", type(error).__name__, status)
@@ -107,7 +108,7 @@ def test_no_key_no_prompt_and_no_raw_body_is_in_it(
 ) -> None:
     answer, kind, _ = FAILURES[name]
     caplog.set_level(logging.DEBUG)
-    face = keyed(opened, four_ways.kind, serve(answer))
+    face = keyed(opened, four_ways.kind, serve(answer), CLOCKS if "silence" in name else "")
     error = failure(four_ways, face, kind)
     written = "\n".join((str(error), repr(error), repr(error.args), *traceback.format_exception_only(error), caplog.text))
     pickled = pickle.dumps(error)

@@ -454,3 +454,37 @@ def test_a_success_tells_what_it_used() -> None:
     one.begin(target, 1.0)
     one.succeeded(target, 1.0, 0.0, None)
     assert one.condition(target).headroom(1.0) == 0.75
+
+
+def test_answers_raise_and_slow_ones_lower_an_adaptive_bound() -> None:
+    one, target = health(), row(limits=Limits(concurrent=10, adaptive=True))
+    for now in (10.0, 20.0):
+        for _ in range(5):
+            one.begin(target, now)
+        for _ in range(5):
+            one.succeeded(target, now + 1.0, 1.0, None)
+    assert shown(one, target).concurrency == 10
+    for _ in range(5):
+        one.begin(target, 30.0)
+    one.succeeded(target, 35.0, 5.0, None)
+    assert shown(one, target).concurrency == 7
+    for _ in range(4):
+        one.succeeded(target, 35.0, 1.0, None)
+    for _ in range(4):
+        one.begin(target, 40.0)
+        one.succeeded(target, 41.0, 1.0, None)
+    assert shown(one, target).concurrency == 8
+
+
+def test_a_row_that_has_recovered_is_plain_again() -> None:
+    one = health()
+    fail(one, ServerError(status=500), 5)
+    known = one._rows["a"]
+    assert not known.plain
+    one.begin(ROW, 105.0)
+    one.succeeded(ROW, 106.0, 1.0, None)
+    assert known.plain
+    one.failed(ROW, 107.0, 1.0, Overloaded(status=529, retry_after=5.0))
+    assert not known.plain
+    one.succeeded(ROW, 112.0, 1.0, None)
+    assert known.plain

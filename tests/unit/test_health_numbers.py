@@ -190,3 +190,9 @@ def test_of_129_samples_the_oldest_is_gone() -> None:
     assert recent.percentile() == 500.0
     recent.add(1.0)
     assert recent.percentile() == 1.0
+    for seconds in (700.0, *[1.0] * 125):
+        recent.add(seconds)
+    assert recent.percentile() == 1.0
+    for seconds in (*[800.0] * 2, *[900.0] * 5):  # in the places of an old 1.0 and the oldest after it
+        recent.add(seconds)
+    assert recent.percentile() == 800.0

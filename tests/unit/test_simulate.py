@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from math import inf, isnan, nan, sqrt
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pathlib
 
 CLOCKED = 'deadlines = { first_byte = "5s" }'
+PRICED = 'default_max_output = 1000\nprices = { input = "$1/M", output = "$2/M" }'
 ONE_ROW = routes().replace('["one", "two", "three"]', '["one"]')
 BY_ANY_MEANS = ["ordered", "weighted", "round_robin", "least_busy", "lowest_latency", "two_choices", "most_headroom"]
 
@@ -30,9 +32,9 @@ BY_ANY_MEANS = ["ordered", "weighted", "round_robin", "least_busy", "lowest_late
 @pytest.mark.parametrize("kind", ["error", "refused", "silent"])
 @pytest.mark.parametrize("strategy", BY_ANY_MEANS)
 def test_an_outage_of_the_best_of_three_costs_no_call_and_no_storm(strategy: Any, kind: Any) -> None:
-    down = SyntheticProvider(latency=Lognormal(0.5), outages=[Outage(100, 200, kind)])
-    result = simulate(routes(CLOCKED), Poisson(20, 6000), strategy, providers=well(one=down), timeout=30.0)
-    assert result.calls == 6000
+    down = SyntheticProvider(latency=Lognormal(0.5), outages=[Outage(50, 100, kind)])
+    result = simulate(routes(CLOCKED), Poisson(20, 3000), strategy, providers=well(one=down), timeout=30.0)
+    assert result.calls == 3000
     assert result.success_rate >= 0.999, result
     assert result.total_requests <= 1.2 * result.calls, result
     assert result.requests["one"] - result.answers["one"] > 0  # it did fail: the breaker had something to find out
@@ -45,10 +47,12 @@ def test_the_best_row_is_used_again_after_its_outage() -> None:
 
 
 @pytest.mark.parametrize("wanted", [60, 600])
-@pytest.mark.parametrize(("counts", "says_when"), [("window", "seconds"), ("window", "exactly"), ("bucket", "seconds"), ("bucket", "never")])
+@pytest.mark.parametrize(
+    ("counts", "says_when"), [("window", "seconds"), ("window", "exactly"), ("bucket", "seconds"), ("bucket", "never")]
+)
 def test_a_storm_of_429_leaves_nine_tenths_of_the_limit(counts: Any, says_when: Any, wanted: int) -> None:
     limited = SyntheticProvider(latency=Lognormal(0.5), requests_per_minute=wanted, counts=counts, says_when=says_when)
-    minutes = 5
+    minutes = 3
     result = simulate(ONE_ROW, Poisson(3 * wanted / 60, 3 * wanted * minutes), providers={"one": limited})
     assert result.successes >= 0.9 * wanted * minutes, result
     assert result.requests_per_call < 1.0  # most are refused on this side, without a request
@@ -95,7 +99,7 @@ def test_concurrent_limits_hold() -> None:
 def test_waiting_calls_are_answered_in_time_or_told_so() -> None:
     table = routes("", {"one": "limits = { requests_per_minute = 60 }"}).replace('["one", "two", "three"]', '["one"]')
     at_once = [0.0] * 90
-    refused = simulate(table, at_once, providers=well(two=SyntheticProvider()) and {"one": SyntheticProvider(latency=0.5)})
+    refused = simulate(table, at_once, providers={"one": SyntheticProvider(latency=0.5)})
     waited = simulate(table, at_once, providers={"one": SyntheticProvider(latency=0.5)}, wait=True, timeout=120)
     assert (refused.successes, dict(refused.failures)) == (60, {"AllRoutesCooling": 30})
     assert (waited.successes, waited.requests["one"]) == (90, 90)
@@ -109,7 +113,9 @@ def everything(seed: int) -> Any:
         "two": SyntheticProvider(latency=Lognormal(0.8), outages=[Outage(20, 60, "silent")]),
         "three": SyntheticProvider(latency=ByLoad(lambda load: 0.2 + load / 50), error_rate=0.02),
     }
-    table = routes(f'strategy = "two_choices"\nhedge = {{ after = "500ms" }}\n{CLOCKED}', {"three": "limits = { concurrent = 20, adaptive = true }"})
+    table = routes(
+        f'strategy = "two_choices"\nhedge = {{ after = "500ms" }}\n{CLOCKED}', {"three": "limits = { concurrent = 20, adaptive = true }"}
+    )
     return simulate(table, Poisson(20, 2500, seed), providers=rough, seed=seed, timeout=20)
 
 
@@ -121,12 +127,9 @@ def test_the_same_seed_gives_the_same_result_and_another_seed_another() -> None:
 
 
 def test_a_result_that_was_written_down_once() -> None:
-    # On every machine and Python: no hash, no clock and no generator of the platform has a say.
-    result = simulate(routes('strategy = "weighted"'), Poisson(5, 300, seed=2), providers=well(), seed=9)
-    assert (result.requests, round(result.p95 or 0.0, 9)) == ({"one": 104, "two": 91, "three": 105}, WRITTEN_P95)
-
-
-WRITTEN_P95 = 0.0
+    # On every machine: neither a hash nor a clock nor a generator of the platform has a say. The planner's own chance has none here either.
+    result = simulate(routes(), Poisson(5, 300, seed=2), "round_robin", providers=well(), seed=9)
+    assert (dict(result.requests), round(result.p95 or 0.0, 6)) == (dict.fromkeys(ROWS, 100), 1.878298)
 
 
 @given(
@@ -136,7 +139,9 @@ WRITTEN_P95 = 0.0
     stream=st.booleans(),
     seed=st.integers(0, 2**64),
 )
-def test_every_call_ends_once_within_its_requests_and_its_time(strategy: Any, rates: tuple[float, ...], attempts: int, *, stream: bool, seed: int) -> None:
+def test_every_call_ends_once_within_its_requests_and_its_time(
+    strategy: Any, rates: tuple[float, ...], attempts: int, *, stream: bool, seed: int
+) -> None:
     providers = {
         name: SyntheticProvider(latency=Lognormal(1.0), error_rate=rate, requests_per_minute=200, outages=[Outage(3, 5, "silent")])
         for name, rate in zip(ROWS, rates, strict=True)
@@ -165,9 +170,9 @@ def test_a_hedge_shortens_the_tail_for_few_requests() -> None:
 
 
 def test_a_shadow_gets_its_share_of_labelled_calls_and_delays_none() -> None:
-    table = routes('shadow = { target = "three", share = 200, max_cost = "$1", data = "public" }', {"three": 'prices = { input = "$1/M", output = "$2/M" }'})
+    table = routes('shadow = { target = "three", share = 200, max_cost = "$1", data = "public" }', {"three": PRICED})
     table = table.replace('["one", "two", "three"]', '["one", "two"]')
-    slow = well(three=SyntheticProvider(latency=20.0, error_rate=1.0))
+    slow = well(three=SyntheticProvider(latency=20.0))
     plain = simulate(table, Poisson(20, 3000), providers=slow)
     copied = simulate(table, [Arrival(at, data="public") for at in Poisson(20, 3000)], providers=slow)
     assert plain.requests["three"] == 0  # a call without a label is not copied
@@ -179,7 +184,7 @@ def test_a_shadow_gets_its_share_of_labelled_calls_and_delays_none() -> None:
 
 
 def test_a_copy_that_may_cost_too_much_is_not_sent() -> None:
-    table = routes('shadow = { target = "three", share = 1000, max_cost = "$0.0001", data = "public" }', {"three": 'prices = { input = "$1/M", output = "$2/M" }'})
+    table = routes('shadow = { target = "three", share = 1000, max_cost = "$0.0001", data = "public" }', {"three": PRICED})
     table = table.replace('["one", "two", "three"]', '["one", "two"]')
     trace = [Arrival(at / 10, data="public") for at in range(50)]
     assert simulate(table, trace).requests["three"] == 0
@@ -205,7 +210,7 @@ def test_labels_drop_rows() -> None:
 def test_one_key_for_one_family_is_one_limit() -> None:
     table = routes().replace('secret = "two"', 'secret = "one"')
     limits = {name: SyntheticProvider(latency=0.1, requests_per_minute=30) for name in ROWS}
-    result = simulate(table, [0.0] * 70, "round_robin", providers=limits)
+    result = simulate(table, [0.0] * 70, "round_robin", providers=limits, timeout=30)
     assert result.answers["one"] + result.answers["two"] <= 30
     assert result.answers["three"] == 30
 
@@ -222,7 +227,7 @@ def test_a_stream_that_began_is_not_asked_elsewhere() -> None:
 
 
 def test_rows_and_costs_are_told() -> None:
-    priced = {name: 'prices = { input = "$1/M", output = "$2/M" }' for name in ROWS}
+    priced = dict.fromkeys(ROWS, PRICED)
     result = simulate(routes("", priced), [0.0, 10.0], providers=well(), tokens=(1000, 500))
     assert result.cost == {"USD": 2 * (1000 * 1000 + 500 * 2000)}
     assert simulate(routes(), [0.0]).cost is None
@@ -324,7 +329,7 @@ def test_providers_and_traces_that_cannot_be_are_refused(make: Any, words: dict[
 def test_a_poisson_trace_has_its_rate_and_its_spread() -> None:
     trace = Poisson(10.0, 20_000, seed=4)
     times = list(trace)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     mean = sum(gaps) / len(gaps)
     assert len(trace) == len(times)
     assert times == list(trace) != list(Poisson(10.0, 20_000, seed=5))
