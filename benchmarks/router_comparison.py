@@ -13,6 +13,7 @@ environment of its own, from the wheel that benchmarks/probes/peers.txt names; w
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -32,9 +33,10 @@ BEGIN, END = "<!-- router comparison: begin -->", "<!-- router comparison: end -
 
 RATE = 50  # calls a second
 CALLS = 150  # in a cell
+WARM_UP = 20  # calls of each client before the first cell: imports and caches are not what is compared
 ATTEMPTS = 3
 TIMEOUT = 4.0
-ADMITTED = 12  # requests a second at each server in the storm: together less than the calls that come
+ADMITTED = 8  # requests a second at each server in the storm: together half of the calls that come
 SERVERS = ("a", "b", "c")
 SCENARIOS = {
     "calm": "all three answer in 30 to 60 ms",
@@ -202,10 +204,18 @@ class Saferoute:
         self._folder.cleanup()
 
 
-CLIENTS = {"litellm": Litellm, "saferoute": Saferoute}
+class Waiting(Saferoute):
+    """The same; a call that finds every row at rest waits for one within its timeout."""
+
+    async def ask(self):
+        return (await self._client.chat("m", "hi", timeout=TIMEOUT, wait=True)).text
 
 
-async def cell(kind, strategy, ports):
+CLIENTS = {"litellm": Litellm, "saferoute": Saferoute, "saferoute, wait=True": Waiting}
+WAITING = "saferoute, wait=True"
+
+
+async def cell(kind, strategy, ports, count):
     """Make the calls of one cell."""
     client, took, failed = CLIENTS[kind](strategy, ports), [], {}
 
@@ -221,7 +231,7 @@ async def cell(kind, strategy, ports):
         took.append(time.monotonic() - began)
 
     used, begins, calls = time.process_time(), time.monotonic(), []
-    for number in range(CALLS):
+    for number in range(count):
         await asyncio.sleep(max(0.0, begins + number / RATE - time.monotonic()))
         calls.append(asyncio.ensure_future(one()))
     await asyncio.gather(*calls)
@@ -234,7 +244,7 @@ async def answer_orders(kind):
     """Take the orders of `measure`, one a line."""
     for line in sys.stdin:
         order = json.loads(line)
-        _tell(await cell(kind, order["strategy"], order["ports"]))
+        _tell(await cell(kind, order["strategy"], order["ports"], order["calls"]))
 
 
 # ------------------------------------------------------------------------------------------------------------------------- comparison
@@ -283,25 +293,18 @@ def measure(peers, only):
     servers, found = Child(sys.executable, "--serve"), {}
     clients = {name: Child(python, "--client", name) for name, python in peers.items()}
     try:
-        for scenario in SCENARIOS:
+        ports = servers.ask("calm")
+        for client in clients.values():
             for strategy in STRATEGIES:
-                for name, client in clients.items():
-                    if only and only not in (scenario, strategy, name):
-                        continue
-                    ports = servers.ask(scenario)
-                    numbers = client.ask(json.dumps({"strategy": strategy, "ports": ports}))
-                    numbers["requests"] = servers.ask("count")
-                    found[scenario, strategy, name] = numbers
-                    print(
-                        scenario,
-                        strategy,
-                        name,
-                        _numbers(numbers),
-                        numbers["failed"] or "",
-                        numbers["requests"],
-                        file=sys.stderr,
-                        flush=True,
-                    )
+                client.ask(json.dumps({"strategy": strategy, "ports": ports, "calls": WARM_UP}))
+        for scenario, strategy, (name, client) in itertools.product(SCENARIOS, STRATEGIES, clients.items()):
+            if (name == WAITING and scenario != "429 storm") or (only and only not in (scenario, strategy, name)):
+                continue
+            ports = servers.ask(scenario)
+            numbers = client.ask(json.dumps({"strategy": strategy, "ports": ports, "calls": CALLS}))
+            numbers["requests"] = servers.ask("count")
+            found[scenario, strategy, name] = numbers
+            print(scenario, strategy, name, *_numbers(numbers), numbers["failed"] or "", numbers["requests"], file=sys.stderr, flush=True)
     finally:
         for child in (servers, *clients.values()):
             child.stop()
@@ -321,6 +324,8 @@ def written(found, versions):
     lines = [
         f"Measured {datetime.now(UTC):%Y-%m-%d} with {versions}, {machine}.",
         f"{CALLS} calls a cell, {RATE} a second, at most {ATTEMPTS} attempts each.",
+        "",
+        *(f"- {name}: {what}" for name, what in SCENARIOS.items()),
         "",
         "| scenario | strategy | client | answered | requests a call | p50 ms | p95 ms | CPU us a call |",
         "|---|---|---|---|---|---|---|---|",
@@ -349,7 +354,7 @@ def main():
         import saferoute
 
         versions = f"saferoute {saferoute.__version__}"
-        peers = {"saferoute": sys.executable}
+        peers = {"saferoute": sys.executable, WAITING: sys.executable}
         if python is None:
             print(f"litellm: {version}; nothing is claimed about it")
         else:

@@ -28,6 +28,9 @@ _COUNTED: Final[Mapping[LimitKind, str]] = MappingProxyType(
     {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests under way"}
 )
 
+_LEAST_WAIT: Final = 0.01
+"""Seconds. A store that has no room, and says that there is some now, is not asked again and again without a pause."""
+
 C = TypeVar("C", bound="Tried")
 P = TypeVar("P", bound="Progress")
 R = TypeVar("R")
@@ -139,9 +142,8 @@ def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Targ
 
 
 def _rejected(target: Target, busy: Busy, now: float) -> Rejected:
-    quota = busy.quota
-    reason = f"{quota.owner}: {quota.limit} {_COUNTED[quota.kind]} are used; room in {busy.retry_after:.1f} s"
-    return Rejected(target.id, reason, now + busy.retry_after)
+    quota, wait = busy.quota, max(busy.retry_after, _LEAST_WAIT)
+    return Rejected(target.id, f"{quota.owner}: {quota.limit} {_COUNTED[quota.kind]} are used; room in {wait:.1f} s", now + wait)
 
 
 def _watched(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:

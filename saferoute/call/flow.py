@@ -58,7 +58,7 @@ class Call:
         codec: finds a dialect.
         recheck: raises if a row is not what was verified.
         random: makes numbers in [0, 1).
-        new_id: makes a unique id for answers that carry none.
+        new_id: gives an answer its id: the provider's own, or a unique one where that is empty or was given before.
         charge: what every attempt is charged to; None where nothing is counted.
         balancing: what the choice of rows goes by.
         shadow: a copy of the call for another row, whose answer is discarded; None for none.
@@ -74,7 +74,7 @@ class Call:
     codec: Callable[[Dialect], Codec]
     recheck: Callable[[Target], None]
     random: Callable[[], float]
-    new_id: Callable[[], str]
+    new_id: Callable[[str], str]
     charge: Charge | None = None
     balancing: Balancing = field(default_factory=Balancing)
     shadow: Call | None = None
@@ -145,6 +145,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     began = progress.now
     opened = yield from send(encoded.request, clocks)
     progress.now, progress.head = opened.now, opened.head
+    if opened.head.requests > 1:
+        progress.key_refused(target)
     decoder.head(opened.head)
     notices = call.notices + fitted + encoded.notices
     if opened.head.notes:
@@ -176,6 +178,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         progress.rejected,
         progress.first,
         cost,
+        target.secret,
     )
     reply = _reply(call, target, progress, notices, attempt)
     if call.charge is not None:
@@ -233,7 +236,7 @@ def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notic
         target.id,
         plain_name(started.model if started else "") or target.model,
         target.provider_name,
-        plain_name(started.id if started else "") or call.new_id(),
+        call.new_id(plain_name(started.id if started else "")),
         attempt.request_id,
         notices,
         (*progress.attempts, attempt),

@@ -265,6 +265,8 @@ def _exchange(step: Step[Any], chat: Reader, target: Target, clocks: Clocks, pro
     progress.begin()
     opened = yield from send(step.request, clocks)
     progress.now, progress.head = opened.now, opened.head
+    if opened.head.requests > 1:
+        progress.key_refused(target)
     if opened.head.notes:
         progress.lost += tuple(Notice("noted", "secret", note) for note in opened.head.notes)
     answer: _Whole | _Bytes = (_Bytes if _is_content(step, opened.head) else _Whole)(step, chat, target, opened.head)

@@ -65,7 +65,7 @@ class Snapshot:
         clock: the wall clock, in seconds since the epoch.
         codec: finds a dialect's codec.
         random: makes numbers in [0, 1).
-        new_id: makes unique ids.
+        new_id: gives an answer its id: the provider's own, or a unique one where that is empty or was given before.
         plain: what the choice of rows goes by where the table says nothing about a name.
         limits: gives the store where limits are counted.
         tags: of calls; a call's own come on top.
@@ -79,7 +79,7 @@ class Snapshot:
     clock: Callable[[], float]
     codec: Callable[[Dialect], Codec]
     random: Callable[[], float]
-    new_id: Callable[[], str]
+    new_id: Callable[[str], str]
     plain: Balancing
     limits: Callable[[], LimitStore]
     tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)

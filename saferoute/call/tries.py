@@ -143,6 +143,12 @@ class Progress:
         other.begin()
         return other
 
+    def key_refused(self, target: Target) -> None:
+        """The row refused the first revision of its key, and was asked again with the other one at once."""
+        seconds = self.now - self.began
+        refused = Attempt(target.id, target.model, "AuthenticationRejected", 401, seconds, why=self.why, credential=target.secret)
+        self.attempts += (refused,)
+
     def become(self, other: Progress) -> None:
         """Take over where another attempt of the same call stands."""
         self.now, self.began, self.attempts, self.failures = other.now, other.began, other.attempts, other.failures
@@ -339,7 +345,19 @@ def _lose(candidates: Candidates, target: Target, loser: Progress, progress: Pro
         return
     outcome = "given up" if error is None else type(error).__name__
     seconds = (progress.now if error is None else loser.now) - loser.began
-    lost = Attempt(target.id, target.model, outcome, _status(loser), seconds, id_of(loser.head), loser.why, loser.rejected, loser.first)
+    lost = Attempt(
+        target.id,
+        target.model,
+        outcome,
+        _status(loser),
+        seconds,
+        id_of(loser.head),
+        loser.why,
+        loser.rejected,
+        loser.first,
+        None,
+        target.secret,
+    )
     progress.attempts += (lost,)
     progress.failures += 1 if loser.head is None else loser.head.requests
     if error is None or not is_free(error, loser):
@@ -377,6 +395,8 @@ def _record(candidates: Candidates, target: Target, progress: Progress, error: S
         progress.why,
         progress.rejected,
         progress.first,
+        None,
+        target.secret,
     )
     progress.attempts += (attempt,)
     progress.failures += 1 if progress.head is None else progress.head.requests
@@ -386,7 +406,7 @@ def _record(candidates: Candidates, target: Target, progress: Progress, error: S
 
 def _explain(error: SaferouteError, progress: Progress) -> None:
     error.attempts = progress.attempts
-    if isinstance(error, TransportError | ProtocolError):
+    if isinstance(error, _FAILURES):
         partial: Any = progress.partial()
         if partial is not None:
             error.partial = partial

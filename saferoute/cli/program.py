@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "check": "say what a client's security rests on, and whether calls could be made now",
     "chat": "ask a model; the answer streams to stdout",
     "models": "list what can be called",
+    "route": "say what would happen to a call, or to many: explain, simulate",
     "demo": "see saferoute work, on an embedded provider",
 }
 
@@ -82,6 +83,8 @@ def _configure(name: str, parser: argparse.ArgumentParser) -> None:
             from saferoute.cli.chat import configure
         case "models":
             from saferoute.cli.models import configure
+        case "route":
+            from saferoute.cli.route import configure
         case _:
             from saferoute.cli.demo import configure
     configure(parser)

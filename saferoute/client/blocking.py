@@ -100,7 +100,9 @@ class Client(Facade, Operations):
         from saferoute.drivers.transport import BlockingTransport  # noqa: PLC0415  sockets and TLS: needed by clients only
 
         self._core, self._parent, self._background = core, None, Background()
-        self._transport: Transport = KeysFirst(BlockingTransport(core.credentials, parser=transport), core.credentials)
+        connections = BlockingTransport(core.credentials, parser=transport)
+        self._connected = connections.connected
+        self._transport: Transport = KeysFirst(connections, core.credentials)
         self._closed = False
 
     @classmethod
@@ -265,5 +267,5 @@ class Client(Facade, Operations):
         self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        if self._dropped():
             self.close()

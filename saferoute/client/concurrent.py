@@ -81,7 +81,7 @@ class AsyncClient(Facade, AsyncOperations):
 
         self._core, self._parent, self._background = core, None, AsyncBackground()
         connections = AsyncioTransport(core.credentials, parser=transport)
-        self._abandon = connections.abandon
+        self._abandon, self._connected = connections.abandon, connections.connected
         self._transport: AsyncTransport = AsyncKeysFirst(connections, core.credentials)
         self._closed = False
 
@@ -190,5 +190,5 @@ class AsyncClient(Facade, AsyncOperations):
         await self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True) and self._parent is None:
+        if self._dropped():
             self._abandon()

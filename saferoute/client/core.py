@@ -97,7 +97,7 @@ class Core:
             time.time,
             shared.codec,
             fraction,
-            unique_id,
+            shared.own_id,
             Balancing(health=shared.health_here(), clock=time.time),
             shared.limits,
             scope.tags,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from saferoute.client.core import as_html
 from saferoute.errors import CapabilityError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from typing_extensions import Unpack
@@ -56,9 +57,10 @@ class Remaining:
 class Facade:
     """The part of a client that needs no driver."""
 
-    __slots__ = ("__weakref__", "_background", "_closed", "_core", "_parent", "_transport")
+    __slots__ = ("__weakref__", "_background", "_closed", "_connected", "_core", "_parent", "_transport")
 
     _background: Any
+    _connected: Callable[[], int]
     _core: Core
     _closed: bool
     _parent: Facade | None
@@ -188,6 +190,15 @@ class Facade:
             left = max(0, account.limit - balance.spent - balance.reserved)
             standing.append(Remaining(account.owner, account.unit, account.limit, balance.spent, balance.reserved, left))
         return tuple(standing)
+
+    def _dropped(self) -> bool:
+        """Whether this client was dropped without being closed, and is its own to close; then it warns, if connections are open."""
+        if getattr(self, "_closed", True) or self._parent is not None:
+            return False
+        if self._connected():
+            text = f"{self!r} was dropped with open connections: use `with`, or call close()"
+            warnings.warn(text, ResourceWarning, stacklevel=3)
+        return True
 
     def _end(self) -> bool:
         """Note that this client is closed; say whether connections and accounts are its own to close."""

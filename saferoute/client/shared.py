@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Shared"]
 
 _MOST_OUTPUTS = 256
+_MOST_IDS = 1_024
 
 
 class Shared:
@@ -53,8 +54,7 @@ class Shared:
         "_accounts",
         "_codecs",
         "_exchange",
-        "_health",
-        "_instance",
+        "_health", "_ids",         "_instance",
         "_limits",
         "_outputs",
         "_reopen",
@@ -97,6 +97,7 @@ class Shared:
         self._instance = (os.getpid(), unique_id())
         self._codecs: dict[Dialect, Codec] = {}
         self._outputs: dict[type[Any], Output] = {}
+        self._ids: dict[str, None] = {}
         self._reopen = reopen
         self._exchange = threading.Lock()  # held while a table is exchanged, and not while files are read
 
@@ -148,6 +149,16 @@ class Shared:
             self._health = (os.getpid(), Health(fraction))
             health = self._health[1]
         return health
+
+    def own_id(self, told: str) -> str:
+        """An id for an answer: the provider's, or one of ours where that is empty, or was the id of another answer of late."""
+        ids = self._ids
+        if not told.strip() or told in ids:
+            return unique_id()
+        ids[told] = None
+        if len(ids) > _MOST_IDS:
+            ids.pop(next(iter(ids), ""), None)  # the oldest; another thread may have been faster
+        return told
 
     def instance(self) -> str:
         """This process's random id: another one after a fork."""

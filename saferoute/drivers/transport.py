@@ -252,6 +252,10 @@ class BlockingTransport:
         """As Stoppable.stoppable."""
         return _Stopped(self, stop)
 
+    def connected(self) -> int:
+        """How many connections are kept open for further requests."""
+        return sum(len(pool.idle) for pool in list(self._pools.values()))
+
     def close(self) -> None:
         """Close every idle connection; one that is in use closes when its answer ends."""
         self._closed = True

@@ -207,6 +207,10 @@ class AsyncioTransport:
                     loop.call_soon_threadsafe(pool.idle.close)
         await asyncio.sleep(0)  # asyncio closes the sockets in the next round
 
+    def connected(self) -> int:
+        """How many connections are kept open for further requests."""
+        return sum(len(pool.idle) for pools in list(self._by_loop.values()) for pool in list(pools.values()))
+
     def abandon(self) -> None:
         """Close every idle connection without waiting, from any thread: for a client that was dropped without `close`."""
         self._closed = True

@@ -81,7 +81,7 @@ class AsyncConnector:
                 return await opening.run(lookup)
         except OSError as error:  # TimeoutError is one
             failure = error.with_traceback(None)
-        if limit.expired():
+        if limit.expired() or isinstance(failure, TimeoutError):  # the time for one address may end just before the time for all
             raise timed_out(clocks, "connect", total=total, sent=False)
         raise connect_failed(opening.hop, failure)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from saferoute.errors.root import KEY_SHAPED, SaferouteError
+
+if TYPE_CHECKING:
+    from saferoute.errors.root import PartialReply
 
 __all__ = [
     "AuthenticationRejected",
@@ -36,10 +39,12 @@ class ProviderError(SaferouteError):
         code: the provider's machine-readable word, if it sent one.
         param: the request field that the provider named, if it named one.
         retry_after: seconds the provider asked us to wait, if it said so.
+        partial: what had arrived of an answer in which the error came; None if nothing had.
     """
 
     retryable: bool = False
     advice: str = ""
+    partial: PartialReply | None = None
 
     def __init__(
         self,

@@ -28,6 +28,10 @@ class AttemptRecord(Protocol):
     def outcome(self) -> str:
         """Say "ok", or the error's class name."""
 
+    @property
+    def credential(self) -> str | None:
+        """The name of the key that was presented; None where there is none."""
+
 
 class PartialReply(Protocol):
     """What had arrived of an answer that did not arrive whole."""
@@ -70,7 +74,9 @@ class SaferouteError(Exception):
         Show it to the person who made the call; do not log it.
         """
         lines = [f"{type(self).__name__}: {self.message}"]
-        lines += [f"  attempt {n}: {a.target} ({a.model}): {a.outcome}" for n, a in enumerate(self.attempts, 1)]
+        for number, one in enumerate(self.attempts, 1):
+            key = f", with the key {one.credential!r}" if one.credential else ""
+            lines.append(f"  attempt {number}: {one.target} ({one.model}): {one.outcome}{key}")
         return "\n".join(lines)
 
     def _pickled(self) -> dict[str, Any]:

@@ -41,10 +41,11 @@ def peak_average(average: float | None, sample: float, elapsed: float) -> float:
 class MinuteUse:
     """Requests and tokens of the last minute, in six slots of ten seconds."""
 
-    __slots__ = ("_requests", "_tick", "_tokens")
+    __slots__ = ("_in_all", "_requests", "_tick", "_tokens")
 
     def __init__(self) -> None:
         self._tick = 0
+        self._in_all = (0, 0)  # the sum over the slots, as they stand
         self._requests = [0] * _SLOTS
         self._tokens = [0] * _SLOTS
 
@@ -55,22 +56,30 @@ class MinuteUse:
         if ahead >= _SLOTS or ahead <= -_SLOTS:  # a clock that was set back far begins a new minute
             self._requests = [0] * _SLOTS
             self._tokens = [0] * _SLOTS
+            self._in_all = (0, 0)
             self._tick = tick
         elif ahead > 0:
+            self._in_all = self.used(now)
             for passed in range(self._tick + 1, tick + 1):
                 self._requests[passed % _SLOTS] = self._tokens[passed % _SLOTS] = 0
             self._tick = tick
         slot = tick % _SLOTS
         self._requests[slot] += requests
         self._tokens[slot] += tokens
+        self._in_all = (self._in_all[0] + requests, self._in_all[1] + tokens)
 
     def used(self, now: float) -> tuple[int, int]:
         """Requests and tokens in the last 50 to 60 seconds."""
         ahead = int(now // _SLOT) - self._tick
         if ahead <= 0:
-            return sum(self._requests), sum(self._tokens)
-        kept = [(self._tick - age) % _SLOTS for age in range(_SLOTS - ahead)]
-        return sum(self._requests[slot] for slot in kept), sum(self._tokens[slot] for slot in kept)
+            return self._in_all
+        if ahead >= _SLOTS:
+            return 0, 0
+        requests, tokens = self._in_all
+        for passed in range(self._tick + 1, self._tick + ahead + 1):  # what has grown too old since something was counted
+            requests -= self._requests[passed % _SLOTS]
+            tokens -= self._tokens[passed % _SLOTS]
+        return requests, tokens
 
 
 class RecentSeconds:

@@ -40,6 +40,7 @@ class Attempt:
         rejected: rows that were passed over for it: (id, reason).
         first_token: seconds to the first content of a stream; None where there was none.
         cost: what it cost, in the currency of the row's prices; None where that is not known.
+        credential: the name of the key that was presented; None where there is none.
     """
 
     target: str
@@ -52,6 +53,7 @@ class Attempt:
     rejected: tuple[tuple[str, str], ...] = ()
     first_token: float | None = None
     cost: Decimal | None = None
+    credential: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ async def _settled(day: Day) -> tuple[tuple[int, int], tuple[int, int]]:
 def _forget_bounded(client: Any) -> None:
     """Let go of what is kept within bounds, and whose number at a time is chance: idle connections, and settled reservations."""
     store = client._core.shared.store()
-    store._due[:] = [entry for entry in store._due if not entry[2] or entry[2] in store._holds]
+    store._due[:] = sorted(entry for entry in store._due if not entry[2] or entry[2] in store._holds)
     transport = client._abandon.__self__
     for pools in transport._by_loop.values():
         for pool in pools.values():

@@ -227,7 +227,8 @@ def test_an_async_client_that_is_dropped_closes_its_connections(provider: Embedd
         secrets = saferoute.Secrets.of({"row": (KEY, provider.origin)})
         client = saferoute.AsyncClient.local(servers=servers, secrets=secrets)
         await client.chat("row/m", "hi")
-        del client
+        with pytest.warns(ResourceWarning, match=r"dropped with open connections: use `with`, or call close\(\)"):
+            del client
         await asyncio.sleep(0)
 
     for _ in range(2):

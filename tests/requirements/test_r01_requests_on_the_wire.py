@@ -234,7 +234,6 @@ def test_the_retry_with_another_revision_is_an_attempt_like_any_other(four_ways:
     assert server.count == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the retry with the other revision of a key is not among the attempts yet")
 def test_the_retry_with_another_revision_is_among_the_attempts(four_ways: Way, serve: Serve, opened: Opened) -> None:
     server = serve(only("old-key"))
     face = opened(four_ways.kind, server, fields=KEYED, secrets=overlapping(server))

@@ -120,7 +120,6 @@ def test_after_the_first_visible_event_nobody_takes_over_and_what_came_is_kept(k
     assert (broken.count, fine.count, fine.connections) == (1, 0, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a ProviderError inside a stream carries no partial (call/tries.py::_explain)")
 def test_an_error_in_the_middle_of_a_stream_keeps_what_came(kind: str, serve: Serve, opened: Opened) -> None:
     broken, fine = serve(stream(chunk("hel"), chunk("lo"), IN_BAND)), serve(says("fine"))
     face = opened(kind, broken, fine)

@@ -248,10 +248,6 @@ def test_failures_leave_no_socket_open(four_ways: Way, serve: Serve, opened: Ope
     assert descriptors() == before
 
 
-LEFT_OPEN = "defect: a client that is dropped without close() closes without a warning (Client.__del__, AsyncClient.__del__)"
-
-
-@pytest.mark.xfail(strict=True, reason=LEFT_OPEN)
 def test_a_client_that_is_left_open_warns(kind: str, serve: Serve, opened: Opened) -> None:
     server = serve(says("hello"))
     face = opened(kind, server)

@@ -129,7 +129,6 @@ def test_a_pickle_keeps_what_the_attributes_tell(kind: str, serve: Serve, opened
     assert (again.status, again.provider_name, again.request_id, again.retry_after, again.retryable) == (429, "demo", "req-77", 30.0, True)
 
 
-@pytest.mark.xfail(strict=True, reason="defect: no error of a call says which credential was presented")
 @pytest.mark.parametrize("status", [401, 403, 429])
 def test_it_names_the_credential(four_ways: Way, serve: Serve, opened: Opened, status: int) -> None:
     error = failure(four_ways, keyed(opened, four_ways.kind, serve(fails(status))), ProviderError)

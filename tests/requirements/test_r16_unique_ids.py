@@ -28,9 +28,6 @@ def test_where_none_is_sent_or_none_that_fits_each_reply_has_one_of_its_own(
     assert all(id_.strip() and id_ != sent and len(id_) <= 256 for id_ in ids)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: a constant id of a provider is passed on as it is (call/flow.py::_reply), against what Reply.id says"
-)
 @pytest.mark.parametrize("constant", ["chatcmpl-123", "0", "cmpl", " "])
 def test_where_it_is_always_the_same_each_reply_has_one_of_its_own(four_ways: Way, serve: Serve, opened: Opened, constant: str) -> None:
     server = serve(says("ok", id=constant))
