@@ -69,7 +69,8 @@ def cells(result: SimulationResult) -> tuple[str, ...]:
 
 def table(results: Mapping[str, Mapping[str, SimulationResult]]) -> str:
     """The numbers, as Markdown."""
-    head = "| strategy | p50 | p95 | requests a call | answered | of them to `quick` | a thousand answers cost |\n|---|---|---|---|---|---|---|\n"
+    names = ("strategy", "p50", "p95", "requests a call", "answered", "requests to `quick`", "a thousand answers cost")
+    head = f"| {' | '.join(names)} |\n|{'---|' * len(names)}\n"
     parts = []
     for scenario, by_strategy in results.items():
         lines = [f"| `{strategy}` | {' | '.join(cells(result))} |\n" for strategy, result in by_strategy.items()]

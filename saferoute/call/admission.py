@@ -216,8 +216,10 @@ def _throttle(
         if permission.limits:
             check_limit_scope(permission, store.scope)
     draws: dict[str, tuple[Draw, ...]] = {}
+    sent = facts.tokens()
     for row in rows:
-        tokens = facts.tokens() + (asked.max_output or row.default_max_output or 0) * asked.answers
+        bound = row.default_max_output if asked.max_output is None else asked.max_output
+        tokens = sent + (bound or 0) * asked.answers
         taken = draws_for(row, asked.route, policy, permissions, tokens, table_name=snapshot.opened.table.name)
         if taken:
             draws[row.id] = taken

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from saferoute.call.charging import charged, is_free
 from saferoute.call.effects import Abandoned, acquire, cancel, release
 from saferoute.call.limiting import used_amounts
-from saferoute.errors import SaferouteError
+from saferoute.errors import ProtocolError, ProviderError, SaferouteError, TransportError
+from saferoute.providers.statuses import request_id
 from saferoute.values.balancing import Rejected
 from saferoute.values.limits import Busy
+from saferoute.values.reply import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,10 +21,17 @@ if TYPE_CHECKING:
     from saferoute.call.balancing import Throttle
     from saferoute.call.effects import Flow
     from saferoute.call.tries import Progress, Tried
+    from saferoute.values.http import Head
     from saferoute.values.limits import Lease, LimitKind
     from saferoute.values.target import Target
 
-__all__ = ["Attempting", "NoRoom", "answered", "attempt_at", "entered", "left"]
+__all__ = ["FAILURES", "Attempting", "NoRoom", "answered", "attempt_at", "entered", "id_of", "left", "on_record", "timed_as"]
+
+FAILURES: Final = (ProviderError, TransportError, ProtocolError)
+"""What a request fails with; with anything else nothing was sent."""
+
+_SLOW: Final = 1.0
+"""Seconds: a consumer that keeps an answer waiting for longer may be why it was cut off."""
 
 _COUNTED: Final[Mapping[LimitKind, str]] = MappingProxyType(
     {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests under way"}
@@ -91,8 +100,14 @@ def answered(call: Tried, target: Target, progress: Progress, began: float) -> N
     seconds = progress.now - began
     call.balancing.health.succeeded(target, progress.now, seconds, progress.tokens)
     if call.balancing.policy.hedge is not None:
-        # What the call took, not the second row alone: else the percentile sinks to where every other call is hedged.
-        call.balancing.health.took(call.route, progress.late + (seconds if progress.first is None else progress.first))
+        # Of a hedge that won it is known what the first row took at least. With the hedge's own seconds the percentile would sink until
+        # every fifth call is hedged; with those of both it would rise for as long as a row hangs.
+        call.balancing.health.took(timed_as(call), progress.late or (seconds if progress.first is None else progress.first))
+
+
+def timed_as(call: Tried) -> str:
+    """The name under which a call's time is remembered: of a stream it is that to its first content, which is no whole answer's."""
+    return f"{call.route} as a stream" if call.balancing.facts.stream else call.route
 
 
 def left(call: Tried, target: Target, progress: Progress, began: float, error: BaseException) -> None:
@@ -100,7 +115,7 @@ def left(call: Tried, target: Target, progress: Progress, began: float, error: B
     health = call.balancing.health
     if isinstance(error, NoRoom):
         return  # it never began
-    if isinstance(error, SaferouteError):
+    if isinstance(error, SaferouteError) and not (progress.held > _SLOW and isinstance(error, TransportError)):
         health.failed(target, progress.now, progress.now - began, error)
     else:
         health.given_up(target, progress.now, progress.now - began)
@@ -159,3 +174,26 @@ def _watched(attempting: Attempting[C, P, R], target: Target, progress: P) -> Fl
         raise
     answered(call, target, progress, began)
     return result
+
+
+def on_record(target: Target, progress: Progress, outcome: str, seconds: float) -> Attempt:
+    """A try that brought no answer, for the trace."""
+    head = progress.head
+    return Attempt(
+        target.id,
+        target.model,
+        outcome,
+        None if head is None else head.status,
+        seconds,
+        id_of(head),
+        progress.why,
+        progress.rejected,
+        progress.first,
+        None,
+        target.secret,
+    )
+
+
+def id_of(head: Head | None) -> str | None:
+    """The provider's id of the exchange."""
+    return request_id(head.headers) if head else None

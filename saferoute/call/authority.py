@@ -45,14 +45,18 @@ class Powers:
         """Whether one of them is bound to the hash of a request."""
         return any(permission.requests is not None for permission in self.permissions) if self.permissions else False
 
-    def check(self, now: float) -> None:
+    def check(self, now: float, revoked: frozenset[str] | None = None) -> None:
         """Check time and revocation of every capability.
+
+        Args:
+            now: the wall clock, in seconds since the epoch.
+            revoked: what is revoked by now; None for what was when the call began.
 
         Raises:
             CapabilityError: one of them may not be used now.
         """
         for one in self.verified:
-            check_now(one, now, self.revoked)
+            check_now(one, now, self.revoked if revoked is None else revoked)
 
 
 @dataclass(frozen=True, slots=True)

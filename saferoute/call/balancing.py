@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Balancing", "Candidates", "Cap", "Throttle", "without_copies"]
 
+_SOON: Final = 1.0
+"""Seconds after which a call is told to try again where nobody knows when there is room."""
+
 _Key: TypeAlias = tuple[str, str]
 
 _NOTHING: Final[Mapping[Cause, tuple[Target, ...]]] = MappingProxyType({})
@@ -103,7 +106,7 @@ class Candidates:
 
     Attributes:
         rejected: the rows that were passed over when the last one was chosen.
-        rests: whether one of them may be asked later in this call.
+        rests: whether one of them may be asked at any time: once something ends that is under way.
         why: why the last one was chosen, in words.
     """
 
@@ -164,7 +167,7 @@ class Candidates:
             refusal = self._ruled_out(target)
             if refusal is None:
                 refusal = self._resting(target, now)
-                self.rests = self.rests or refusal is not None
+                self.rests = self.rests or (refusal is not None and refusal.retry_at is None)
             if refusal is not None:
                 rejected.append(refusal)
                 continue
@@ -203,7 +206,9 @@ class Candidates:
             return "retry"
         if key in self._listed:
             return f"fallback: {self._listed[key]}"
-        return "next in order"
+        if self._tried or target is not self._order[0]:
+            return "next in order"
+        return self._balancing.policy.strategy if len(self._order) > 1 else "the only row"  # it was waited for
 
     def chosen(self, target: Target) -> None:
         """A request for this row is about to leave."""
@@ -259,7 +264,9 @@ class Candidates:
             self._keys.add((target.secret, target.origin))
         if not retryable:
             self._dead.add(_key(target))
-        if isinstance(error, QuotaExceeded):
+        if self._narrow:
+            pass  # what refused the content itself is not followed by rows that are meant for other failures
+        elif isinstance(error, QuotaExceeded):
             self._extend("quota")
         elif isinstance(error, TimedOut):
             self._extend("timeout")
@@ -288,7 +295,8 @@ class Candidates:
     def cooling(self, now: float) -> AllRoutesCooling:
         """The error for a call that found no row to ask."""
         balancing, at = self._balancing, self.ready_at()
-        wait = 1.0 if at is None else max(0.0, at - now)
+        wait = _SOON if at is None else max(0.0, at - now)
+        wait = min(wait, _SOON) if self.rests else wait
         reasons = "; ".join(f"{one.target}: {one.reason}" for one in self.rejected)
         fix = "give the call a longer timeout" if balancing.wait else "pass wait=True to wait for it within the call's timeout"
         return AllRoutesCooling(

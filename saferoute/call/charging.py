@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from saferoute.call.effects import Abandoned, reserve, settle
 from saferoute.capabilities.accounts import accounts_of, check_scope, merged, settled_amounts, worst_case_debits
-from saferoute.errors import ContentFiltered, ContextWindowExceeded, ProtocolError, ProviderError, SaferouteError, TransportError
+from saferoute.errors import ContentFiltered, ContextWindowExceeded, ProtocolError, ProviderError, TransportError
 from saferoute.values.account import Debit
 from saferoute.values.permission import Cost
 
@@ -123,7 +123,7 @@ def charged(charge: Charge, target: Target, progress: Progress, attempt: Flow[R]
     progress.now, progress.billed, progress.paid, progress.vouched = held.now, None, (), True
     try:
         result = yield from attempt
-    except (SaferouteError, Abandoned) as error:
+    except (Exception, Abandoned) as error:  # also a defect, and what a class for the output raises
         cost, sent = progress.billed, True
         if is_free(error, progress):
             cost, sent = in_all(progress.paid), bool(progress.paid)
@@ -153,7 +153,7 @@ def counted(charge: Charge, progress: Progress, exchange: Flow[R]) -> Flow[R]:
     progress.now = held.now
     try:
         found = yield from exchange
-    except (SaferouteError, Abandoned) as error:
+    except (Exception, Abandoned) as error:  # also a defect, and what a class for the output raises
         amounts = settled_amounts(debits, None, sent=not is_free(error, progress))
         progress.now = yield from settle(charge.store, held.reservation, amounts)
         raise
@@ -167,7 +167,7 @@ def in_all(costs: tuple[Cost | None, ...]) -> Cost | None:
     return Cost(sum(cost.amount for cost in known), known[0].currency) if known and len(known) == len(costs) else None
 
 
-def is_free(error: SaferouteError | Abandoned, progress: Progress) -> bool:
+def is_free(error: BaseException, progress: Progress) -> bool:
     """Whether it is certain that, for the request under way, the provider did nothing that it could bill."""
     if progress.billed is not None or isinstance(error, _BILLED):
         return False

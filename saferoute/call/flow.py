@@ -120,13 +120,7 @@ def call_flow(call: Call, now: float) -> Flow[Reply[object]]:
         ProviderError, TransportError, ProtocolError: with `attempts` holding every try. StreamInterrupted carries the partial answer.
         RequestError: when a dialect cannot express the request; nothing was sent.
     """
-    return tries(call, _Progress(now), _attempt) if call.shadow is None else _with_copy(call, call.shadow, now)
-
-
-def _with_copy(call: Call, shadow: Call, now: float) -> Flow[Reply[object]]:
-    """The call, and its copy beside it; nothing waits for the copy."""
-    now = yield from spawn(call_flow(shadow, now))
-    return (yield from tries(call, _Progress(now), _attempt))
+    return tries(call, _Progress(now), _attempt)
 
 
 def _attempt(call: Call, target: Target, progress: _Progress, total: float, deadline: float) -> Flow[Reply[object]]:
@@ -142,6 +136,10 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last)
     fold = progress.fold
     decoder = Decoder(codec.reader(target), target.provider_name)
+    if call.shadow is not None and not progress.copied:
+        # By now this attempt has its place under the limits, its nonce and its reservation: the copy takes what is left, or does not go.
+        progress.copied = True
+        progress.now = yield from spawn(call_flow(call.shadow, progress.now))
     began = progress.now
     opened = yield from send(encoded.request, clocks)
     progress.now, progress.head = opened.now, opened.head
@@ -208,7 +206,8 @@ def _show(
         shown = shown[:-1]  # the consumer sees Finished in its place
     progress.visible = True
     if shown:
-        progress.now = yield from emit(shown)
+        before, progress.now = progress.now, (yield from emit(shown))
+        progress.held = max(progress.held, progress.now - before)
     return []
 
 

@@ -13,16 +13,15 @@ from saferoute.call.flow import Call
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
-from saferoute.errors import InvalidMessages, RequestError, UnsupportedParameter
+from saferoute.errors import InvalidMessages, NoRoute, RequestError, UnsupportedParameter
 from saferoute.providers.fitting import fit
 from saferoute.routing.resolve import resolve
 from saferoute.values.balancing import PLAIN_POLICY, Facts
 from saferoute.values.conversation import messages_from
 from saferoute.values.events import Notice
-from saferoute.values.messages import Audio, File, Image, Text, ToolResult
+from saferoute.values.messages import Audio, File, Image, Text, ToolCall, ToolResult
 from saferoute.values.options import check_options
 from saferoute.values.request import ChatRequest
-from saferoute.values.tokens import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +47,13 @@ _ADDED: Final = 512
 """Tokens that a provider puts before a request with tools, or with a schema, to explain them to the model; Anthropic bills up to 346."""
 
 _NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
+_BYTES_PER_TOKEN: Final = 4
+_AROUND: Final = 16
+"""Bytes that the form around a message takes."""
+
+_MEDIA: Final = 4_000
+"""What a picture, a sound or a document counts as, in bytes of text: a thousand tokens."""
+
 _CHOICES: Final = frozenset({"auto", "none", "required"})
 _REQUEST_FIELDS: Final = frozenset(ChatRequest.__dataclass_fields__)
 
@@ -68,6 +74,7 @@ class Snapshot:
         new_id: gives an answer its id: the provider's own, or a unique one where that is empty or was given before.
         plain: what the choice of rows goes by where the table says nothing about a name.
         limits: gives the store where limits are counted.
+        current: gives what is in force by now; a reload may have brought another.
         tags: of calls; a call's own come on top.
     """
 
@@ -82,6 +89,7 @@ class Snapshot:
     new_id: Callable[[str], str]
     plain: Balancing
     limits: Callable[[], LimitStore]
+    current: Callable[[], Opened]
     tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
 
     @property
@@ -146,7 +154,13 @@ def prepare(
     admission = admitted(snapshot, asked, permissions, resolved, policy=policy, options=checked, facts=facts, fix=fix)
     shadow = admission.shadow
     if shadow is not None:
-        notices += (Notice("noted", "route", f"a copy of this call went to {shadow.id}; its answer is discarded"),)
+        notices += (
+            Notice(
+                "noted",
+                "route",
+                f"a copy of this call goes to {shadow.id} if there is room; its answer is discarded",
+            ),
+        )
     call = Call(
         route,
         request,
@@ -182,32 +196,48 @@ def _copy(call: Call, target: Target) -> Call:
 def _facts(snapshot: Snapshot, policy: Policy, route: str, request: ChatRequest, tags: Mapping[str, str] | None) -> Facts:
     """What strategies look at; of a name without a policy they look at nothing but, for its limits, the tokens."""
     if policy.strategy == "ordered":
-        return Facts(lambda: _tokens(request))
+        return Facts(lambda: _tokens(request), stream=request.stream)
     turn = snapshot.health.turn(route) if policy.strategy == "round_robin" else 0
     every = {**snapshot.tags, **tags} if tags else snapshot.tags
     return Facts(lambda: _tokens(request), turn, request.stream, request.max_output_tokens, request.data, every)
 
 
 def _tokens(request: ChatRequest) -> int:
-    """The input's tokens by estimate: what is sent as text, the tools' definitions included."""
-    parts = [part for message in request.messages for part in message.content]
-    texts = tuple(part.text for part in parts if isinstance(part, Text))
-    tools = sum(len(tool.name) + len(tool.description or "") + len(str(tool.parameters)) for tool in request.tools)
-    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) + tools
-    return estimate(texts, size, tools=bool(request.tools), unbounded=False)[0] + tools // 4
+    """The input's tokens by a quick estimate, for choosing and for limits: four bytes of text each, and what a picture often is."""
+    outer = [part for message in request.messages for part in message.content]
+    inner = [part for result in outer if isinstance(result, ToolResult) for part in result.content]
+    size = _AROUND * len(request.messages)
+    for part in [*outer, *inner]:
+        match part:
+            case Text(text=text):
+                size += len(text.encode("utf-8", "surrogatepass"))
+            case ToolCall():
+                size += len(part.name) + len(str(part.arguments))
+            case Image() | File() | Audio():
+                size += _MEDIA
+            case _:
+                pass
+    for tool in request.tools:
+        size += len(tool.name) + len(tool.description or "") + len(str(tool.parameters))
+    return size // _BYTES_PER_TOKEN
 
 
 def recheck(snapshot: Snapshot, powers: Powers, target: Target) -> None:
     """Look again, before an attempt leaves: at the row, at the table's time, and at time and revocation of every capability.
 
+    A call keeps the table that it began with. What the status in force now halts or revokes, it halts and revokes for calls under way too.
+
     Raises:
-        RoutingError: the row is not what was verified, or the table is not valid any more.
+        RoutingError: the row is not what was verified or is halted, or the table is not valid any more.
         CapabilityError: a capability may not be used any more.
     """
-    now = snapshot.clock()
+    now, current = snapshot.clock(), snapshot.current()
     snapshot.opened.check(now)
-    powers.check(now)
+    powers.check(now, current.revoked)
     snapshot.opened.table.recheck(target)
+    if target.id in current.halted:
+        msg = f"the signed status halts the route {target.id!r}, since this call began: nothing more was sent to it"
+        raise NoRoute(msg)
 
 
 def _check_choice(request: ChatRequest) -> None:

@@ -34,6 +34,7 @@ class Situation:
         now: monotonic time, seconds.
         deadline: when the call's allowance ends, on the same clock.
         random: makes a number in [0, 1).
+        elsewhere: the next attempt goes to another row, for which the error's `retry_after` does not count.
     """
 
     error: SaferouteError
@@ -42,6 +43,12 @@ class Situation:
     now: float
     deadline: float
     random: Callable[[], float]
+    elsewhere: bool = False
+
+    @property
+    def asked_to_wait(self) -> float | None:
+        """Seconds that the provider asked the next attempt to wait; None for nothing."""
+        return None if self.elsewhere else getattr(self.error, "retry_after", None)
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -52,7 +59,7 @@ def is_retryable(error: BaseException) -> bool:
 def _wait(situation: Situation) -> float:
     """Full jitter over an exponential ceiling; never shorter than what the provider asked for."""
     jittered = situation.random() * min(_CEILING, _BASE * 2.0 ** (situation.attempt - 1))
-    asked = getattr(situation.error, "retry_after", None)
+    asked = situation.asked_to_wait
     return jittered if asked is None else max(float(asked), 0.0) + jittered * 0.1
 
 
@@ -67,7 +74,7 @@ def next_delay(situation: Situation) -> float | None:
     delay = _wait(situation)
 
     def stop(_: RetryCallState) -> bool:
-        asked = getattr(situation.error, "retry_after", None) or 0.0
+        asked = situation.asked_to_wait or 0.0
         out_of_time = situation.now + delay >= situation.deadline
         return situation.attempt >= situation.max_attempts or out_of_time or asked > _LONGEST_ASKED
 

@@ -7,24 +7,22 @@ budget of requests, time and money: retries, fallbacks, a second revision of a k
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
-from saferoute.call.attempt import Attempting, NoRoom, answered, attempt_at, entered, left
+from saferoute.call.attempt import FAILURES, Attempting, NoRoom, answered, attempt_at, entered, id_of, left, on_record
 from saferoute.call.balancing import Balancing, Candidates
 from saferoute.call.charging import is_free
-from saferoute.call.effects import Abandoned, adopted, cancel, race, sleep
+from saferoute.call.effects import Abandoned, cancel, sleep
+from saferoute.call.hedging import raced, rival_of
 from saferoute.call.retry import Situation, next_delay
-from saferoute.errors import ProtocolError, ProviderError, RateLimited, SaferouteError, TransportError
-from saferoute.providers.statuses import request_id
-from saferoute.values.balancing import Rejected
-from saferoute.values.reply import Attempt, Reply
+from saferoute.errors import RateLimited, SaferouteError
+from saferoute.values.reply import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from saferoute.call.charging import Charge
-    from saferoute.call.effects import Flow, Raced
+    from saferoute.call.effects import Flow
     from saferoute.errors.root import PartialReply
     from saferoute.values.http import Head
     from saferoute.values.permission import Cost
@@ -39,10 +37,6 @@ _SHORT: Final = 0.1
 
 _POLL: Final = 0.05
 """Seconds between two looks at a row that rests until something ends that is under way."""
-
-_BOTH: Final = 2  # requests of a race
-
-_FAILURES: Final = (ProviderError, TransportError, ProtocolError)
 
 
 class Tried(Protocol):
@@ -100,11 +94,13 @@ class Progress:
         rejected: ids of rows that were passed over for it, with the reasons.
         last: whether no other request may follow the one under way.
         asked: the row that is asked.
+        copied: the call's copy is on its way to its shadow.
+        held: the longest that the consumer kept the answer waiting, in seconds.
     """
 
     __slots__ = (
-        "asked", "attempts", "began", "billed", "failures", "first", "head", "last", "late", "now", "paid", "rejected", "tokens", "visible",
-        "vouched", "why",
+        "asked", "attempts", "began", "billed", "copied", "failures", "first", "head", "held", "last", "late", "now", "paid", "rejected",
+        "tokens", "visible", "vouched", "why",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -124,6 +120,8 @@ class Progress:
         self.rejected: tuple[tuple[str, str], ...] = ()
         self.last = False
         self.asked: Target | None = None
+        self.copied = False
+        self.held = 0.0
 
     def begin(self) -> None:
         """A request begins."""
@@ -154,7 +152,7 @@ class Progress:
         self.now, self.began, self.attempts, self.failures = other.now, other.began, other.attempts, other.failures
         self.visible, self.head, self.first, self.tokens = other.visible, other.head, other.first, other.tokens
         self.billed, self.paid, self.why, self.rejected, self.asked = other.billed, other.paid, other.why, other.rejected, other.asked
-        self.vouched = self.vouched or other.vouched
+        self.vouched, self.copied = self.vouched or other.vouched, self.copied or other.copied
 
 
 C = TypeVar("C", bound=Tried)
@@ -204,14 +202,14 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                         raise
                     answered(call, target, progress, began)
                     return result
-                rival = _rival(call, candidates, progress, target) if hedged else None
+                rival = rival_of(call, candidates, progress, target) if hedged else None
                 if rival is not None:
-                    return (yield from _raced(attempting, candidates, progress, target, rival))
+                    return (yield from raced(attempting, candidates, progress, target, rival))
                 return (yield from attempt_at(attempting, target, progress))
             except NoRoom as full:
                 candidates.passed_over(target, full.rejected)
                 continue
-            except _FAILURES as failure:
+            except FAILURES as failure:
                 error, target = failure, progress.asked or target
                 _record(candidates, target, progress, error)
                 may_go_on = not progress.visible and candidates.failed(target, error) and progress.failures < call.max_attempts
@@ -243,15 +241,17 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
             if target is not None and (waited or not candidates.was_tried(target)):
                 return target
             until = progress.now if target is not None else candidates.ready_at()
-            if until is None and call.balancing.wait and candidates.rests:
-                until = progress.now + _POLL  # what is under way may end at any time
+            if call.balancing.wait and target is None and candidates.rests:
+                until = min(until or deadline, progress.now + _POLL)  # what is under way may end at any time
             if error is None:
                 if until is None or until >= deadline or not (call.balancing.wait or until - progress.now <= _SHORT):
                     raise candidates.cooling(progress.now)
                 progress.now = yield from sleep(until - progress.now)
                 continue
             # The wait was decided with the row; tenacity is asked once.
-            delay = next_delay(Situation(error, progress.failures, call.max_attempts, progress.now, deadline, call.random))
+            elsewhere = target is not None and target is not progress.asked  # what one row asked for is no other row's
+            situation = Situation(error, progress.failures, call.max_attempts, progress.now, deadline, call.random, elsewhere)
+            delay = next_delay(situation)
             if target is None and call.balancing.wait:
                 delay = 0.0  # the rest of a row is all that is waited for, whatever became of the others
             elif target is None and not (isinstance(error, RateLimited) or getattr(error, "retry_after", None) is not None):
@@ -271,134 +271,8 @@ def _passed_over(candidates: Candidates) -> tuple[tuple[str, str], ...]:
     return tuple((one.target, one.reason) for one in candidates.rejected)
 
 
-def _rival(call: Tried, candidates: Candidates, progress: Progress, target: Target) -> Target | None:
-    """The row that a hedge would ask, if the alias has been seen often enough to know what is slow."""
-    if progress.last or call.balancing.health.p95(call.route) is None:
-        return None
-    return candidates.other(target, progress.now)
-
-
-def _raced(attempting: Attempting[C, P, R], candidates: Candidates, progress: P, target: Target, rival: Target) -> Flow[R]:
-    """Ask a row, and another one if it is slower than nearly always. What the two have in common is one attempt of the loop."""
-    call = attempting.call
-    hedge, usual = call.balancing.policy.hedge, call.balancing.health.p95(call.route)
-    assert hedge is not None  # noqa: S101  the loop looked
-    assert usual is not None  # noqa: S101  _rival looked
-    after = max(hedge.after, usual)
-    # Each has a progress of its own, which nobody else writes to: the loser may still be tidying up when the race is over.
-    sides, requests = (progress.beside(), progress.beside()), call.max_attempts - progress.failures
-    sides[0].last, sides[1].last = requests < _BOTH + 1, requests < _BOTH + 2  # each may send one more, with a key's other revision
-    sides[1].why, sides[1].rejected = f"hedge: {target.id} took longer than {after:.2f} s", ()
-    flows = (attempt_at(attempting, target, sides[0]), _hedged(attempting, rival, sides[1], sides[0]))
-    raced = yield from race(*flows, after)
-    progress.now = raced.now
-    if raced.began:
-        candidates.chosen(rival)
-    if raced.winner is None:
-        try:
-            raise _both_failed(candidates, (target, rival), sides, progress, raced)  # the loop puts this one on record
-        finally:
-            del raced  # as in `tries`
-    winner = sides[raced.winner]
-    lost: tuple[Attempt, ...] = ()
-    if raced.began:
-        before = len(progress.attempts)
-        loser, lost_at = sides[1 - raced.winner], target if raced.winner else rival
-        _lose(candidates, lost_at, loser, progress, raced.errors[1 - raced.winner])
-        lost = progress.attempts[before:]
-        winner.attempts, winner.failures = progress.attempts, progress.failures
-    try:
-        result = yield from _rest(flows[raced.winner], raced)
-    finally:
-        progress.become(winner)
-    if lost and isinstance(result, Reply) and lost[0] not in result.attempts:  # it was whole before anybody had lost
-        result = replace(result, attempts=(*result.attempts[:-1], *lost, *result.attempts[-1:]))
-    return result
-
-
-def _hedged(attempting: Attempting[C, P, R], target: Target, progress: P, first: P) -> Flow[R]:
-    """The second attempt of a race. It begins later than the race did, and presents no nonce: the first one has used it up."""
-    began, charge = progress.now, attempting.call.charge
-    progress.now = yield from sleep(0.0)  # for the time
-    progress.late, progress.vouched = progress.now - began, first.vouched
-    if charge is not None and charge.once is not None and not first.vouched:
-        raise NoRoom(Rejected(target.id, "whether the call token is good is still being looked up for the first attempt"))
-    return (yield from attempt_at(attempting, target, progress))
-
-
-def _both_failed(candidates: Candidates, rows: tuple[Target, Target], sides: tuple[P, P], progress: P, raced: Raced) -> SaferouteError:
-    """What a race ends with that nobody won: a failure of a request, if there is one, rather than that one could not be sent."""
-    second = raced.began and not isinstance(raced.errors[0], _FAILURES) and isinstance(raced.errors[1], _FAILURES)
-    mine = sides[second]
-    progress.become(mine)
-    progress.now, progress.asked = raced.now, rows[second]
-    progress.began += raced.now - mine.now  # it took until its own end, not until the other's
-    if raced.began:
-        _lose(candidates, rows[not second], sides[not second], progress, _error(raced, int(not second)))
-    return _error(raced, int(second))
-
-
-def _lose(candidates: Candidates, target: Target, loser: Progress, progress: Progress, error: SaferouteError | None) -> None:
-    """Put the loser of a race on record: one that failed, or one that was given up and may be billed in full."""
-    if error is not None and not isinstance(error, _FAILURES):  # nothing of it was sent
-        candidates.passed_over(target, error.rejected if isinstance(error, NoRoom) else None)
-        return
-    outcome = "given up" if error is None else type(error).__name__
-    seconds = (progress.now if error is None else loser.now) - loser.began
-    lost = Attempt(
-        target.id,
-        target.model,
-        outcome,
-        _status(loser),
-        seconds,
-        id_of(loser.head),
-        loser.why,
-        loser.rejected,
-        loser.first,
-        None,
-        target.secret,
-    )
-    progress.attempts += (lost,)
-    progress.failures += 1 if loser.head is None else loser.head.requests
-    if error is None or not is_free(error, loser):
-        candidates.spent(target, None)
-    if error is not None:
-        candidates.failed(target, error)
-
-
-def _rest(flow: Flow[R], raced: Raced) -> Flow[R]:
-    """The rest of the flow that won; its exchange is the open one now."""
-    if raced.pending is None:
-        result: Any = raced.result
-        return result  # type: ignore[no-any-return]  # what that flow returned
-    return (yield from adopted(flow, raced.pending))
-
-
-def _error(raced: Raced, which: int) -> SaferouteError:
-    error = raced.errors[which]
-    assert error is not None  # noqa: S101  no winner: every flow that began has failed
-    return error
-
-
-def _status(progress: Progress) -> int | None:
-    return progress.head.status if progress.head else None
-
-
 def _record(candidates: Candidates, target: Target, progress: Progress, error: SaferouteError) -> None:
-    attempt = Attempt(
-        target.id,
-        target.model,
-        type(error).__name__,
-        _status(progress),
-        progress.now - progress.began,
-        id_of(progress.head),
-        progress.why,
-        progress.rejected,
-        progress.first,
-        None,
-        target.secret,
-    )
-    progress.attempts += (attempt,)
+    progress.attempts += (on_record(target, progress, type(error).__name__, progress.now - progress.began),)
     progress.failures += 1 if progress.head is None else progress.head.requests
     if not is_free(error, progress):
         candidates.spent(target, progress.billed)
@@ -406,12 +280,7 @@ def _record(candidates: Candidates, target: Target, progress: Progress, error: S
 
 def _explain(error: SaferouteError, progress: Progress) -> None:
     error.attempts = progress.attempts
-    if isinstance(error, _FAILURES):
+    if isinstance(error, FAILURES):
         partial: Any = progress.partial()
         if partial is not None:
             error.partial = partial
-
-
-def id_of(head: Head | None) -> str | None:
-    """The provider's id of the exchange."""
-    return request_id(head.headers) if head else None

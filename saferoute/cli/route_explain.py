@@ -159,6 +159,7 @@ def _shadow(core: Core, asked: Asked, shadow: Shadow, allowed: tuple[Target, ...
         why = f'the call is labelled {data}, and copies are made up to "{shadow.data}"'
     elif cost is None or cost > bound.amount or (target.prices is not None and target.prices.currency != bound.currency):
         why = f"its worst case there is not known, or is over {bound.amount / 1e9:g} {bound.currency}"
-    elif dropped := _dropped(core, asked, (target,), (), allowed):
-        why = "" if dropped[0]["why"] == _OVER else dropped[0]["why"]
+    else:
+        [dropped] = _dropped(core, asked, (target,), (), allowed)
+        why = "" if dropped["why"] == _OVER else dropped["why"]
     return {"row": target.id, "model": target.model, "share": shadow.share, "why_not": why}

@@ -100,6 +100,7 @@ class Core:
             shared.own_id,
             Balancing(health=shared.health_here(), clock=time.time),
             shared.limits,
+            shared.in_force,
             scope.tags,
         )
 

@@ -160,6 +160,10 @@ class Shared:
             ids.pop(next(iter(ids), ""), None)  # the oldest; another thread may have been faster
         return told
 
+    def in_force(self) -> Opened:
+        """The table, status and revocations that are in place now."""
+        return self.opened
+
     def instance(self) -> str:
         """This process's random id: another one after a fork."""
         pid, made = self._instance

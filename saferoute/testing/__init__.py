@@ -13,7 +13,7 @@ from saferoute.testing.embedded import EmbeddedProvider
 from saferoute.testing.memory_secrets import memory_secrets
 from saferoute.testing.recording import RecordedRequest
 from saferoute.testing.script import Answer, Ask, Call, ErrorAnswer, Fault, RawAnswer, Script
-from saferoute.testing.simulate import simulate
+from saferoute.testing.simulate_calls import simulate
 from saferoute.testing.simulate_providers import ByLoad, Lognormal, Outage, SyntheticProvider
 from saferoute.testing.simulate_result import SimulationResult
 from saferoute.testing.simulate_trace import Arrival, Poisson

@@ -176,14 +176,20 @@ class Lag:
             self._count += 1
         return time.monotonic()
 
-    async def watch(self, *, threads: bool) -> None:
-        """Tick until cancelled; with `threads`, through the loop's threads as well, which a store that waits for a disk is used in."""
+    async def watch(self) -> None:
+        """Tick until cancelled."""
         before = time.monotonic()
         while True:
             await asyncio.sleep(self._EVERY)
-            if threads:
-                await asyncio.to_thread(time.monotonic)
             before = self._tick(before)
+
+    async def watch_threads(self) -> None:
+        """The same for the loop's threads, which a store that waits for a disk is used in: how long nothing at all takes there."""
+        while True:
+            await asyncio.sleep(self._EVERY)
+            before = time.monotonic()
+            await asyncio.to_thread(time.monotonic)
+            self._tick(before - self._EVERY)
 
     def watch_in_thread(self) -> threading.Thread:
         """Tick until `stop`."""

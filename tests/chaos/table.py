@@ -10,7 +10,7 @@ BAD = ("ok", "rst", "rst-mid", "close-mid", "short", "long", "slow", "hang", "bo
 
 MOCKS = {
     "llmock": [("openai_chat", "/v1"), ("anthropic_messages", "/anthropic"), ("cohere_chat", "/cohere")],
-    "aimock": [("openai_chat", "/v1"), ("anthropic_messages", ""), ("gemini_generate", ""), ("ollama_chat", "")],
+    "aimock": [("openai_chat", "/v1"), ("anthropic_messages", ""), ("gemini_generate", "/v1beta"), ("ollama_chat", "")],
 }
 """What others' mocks speak: dialect and path."""
 
@@ -59,7 +59,7 @@ def rows_of(alias: str, ports: Mapping[str, int]) -> list[Row]:
     faults = [fault for number, fault in enumerate(BAD) if "bad" in ports and (number + turn) % 5 == 0]
     places += [("bad", ports["bad"], "openai_chat", f"/{fault}", False) for fault in faults]
     spoken = [(mock, *way) for mock, ways in MOCKS.items() if mock in ports for way in ways]
-    places += [(mock, ports[mock], *way, False) for number, (mock, *way) in enumerate(spoken) if (number + turn) % 4 == 0]
+    places += [(mock, ports[mock], *way, False) for number, (mock, *way) in enumerate(spoken) if (number + turn) % 3 == 0]
     rows = []
     for number, (place, port, dialect, path, ours) in enumerate(places, 1):
         counted = place if place in MOCKS else path[1:]

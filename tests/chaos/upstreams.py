@@ -2,7 +2,7 @@
 
     python tests/chaos/upstreams.py      reads its orders as lines of JSON, and answers each with one
 
-The first order is {"seed": N, "doors": {name: port}}; its answer holds the ports that were opened. Every request carries `tag-NNNNNN` in its
+The first order is {"seed": N, "doors": {name: port}, "takes": [least, most]}; its answer holds the ports that were opened. Every request carries `tag-NNNNNN` in its
 prompt, by which it is counted for its call, whoever answers it. What a row of ours does with a request depends on the seed, the tag and how
 often that call has asked it; outages and storms go by the clock.
 """
@@ -26,21 +26,19 @@ OURS = ("steady", "spare", "copy", "sluggish", "outage", "storm", "flaky", "crow
 TAG = re.compile(rb"tag-(\d{6})")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 RESET = struct.pack("ii", 1, 0)
-TAKES = (0.3, 1.6)
-"""Seconds that a good answer takes: long enough for many to be under way at once."""
-
 WORDS = 4
 INPUT_TOKENS = 10
 
 
 @dataclass
 class Books:
-    """What came, and what a complete answer was billed for."""
+    """What came, and what a complete answer was billed for; `takes` is the seconds that a good answer takes, least and most."""
 
     requests: Counter[tuple[int, str]] = field(default_factory=Counter)
     arrived: dict[str, list[float]] = field(default_factory=dict)
     billed: dict[str, list[int]] = field(default_factory=dict)
     open: int = 0
+    takes: tuple[float, float] = (0.0, 0.0)
 
     def count(self, tag: int, row: str) -> int:
         """Note a request; how often this call has asked this row before."""
@@ -106,7 +104,7 @@ class Door:
                 if upstream is None:
                     answers, upstream = await asyncio.open_connection("127.0.0.1", self._port)
                     back = asyncio.create_task(self._pass_back(answers, writer))
-                await asyncio.sleep(random.uniform(*TAKES) / 2)
+                await asyncio.sleep(random.uniform(*self._books.takes) / 2)
                 upstream.write(asked.raw)
         except ConnectionError:
             reset(writer)
@@ -172,7 +170,7 @@ class Ours:
                     return await self._misbehave(fault / 0.6, asked, writer, chance)
             case "crowded":
                 await asyncio.sleep(0.01 * self._books.open)
-        await asyncio.sleep(chance.uniform(*TAKES))
+        await asyncio.sleep(chance.uniform(*self._books.takes))
         await self._say(asked, writer, chance)
         return True
 
@@ -271,7 +269,7 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     first = json.loads(await orders.readline())
-    books, ports = Books(), {}
+    books, ports = Books(takes=tuple(first["takes"])), {}
     doors = [(name, Door(name, port, books)) for name, port in first["doors"].items()]
     for name, one in [*doors, *((name, Ours(name, first["seed"], books)) for name in OURS)]:
         listening = await asyncio.start_server(one.serve, "127.0.0.1", 0, backlog=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -202,10 +203,8 @@ class _Side:
             self.move(answer, until=until)
 
     def abandon(self) -> None:
-        try:
+        with contextlib.suppress(Abandoned):
             self.move(error=Abandoned())
-        except Abandoned:
-            pass
 
 
 class Track:
@@ -223,7 +222,7 @@ class Track:
         self.after: list[float] = []
         self.emitted: list[Any] = []
 
-    def act(self, side: _Side, effect: Effect) -> Any:  # noqa: PLR0911  one for each
+    def act(self, side: _Side, effect: Effect) -> Any:
         world = self.world
         match effect:
             case Send():

@@ -165,7 +165,7 @@ def test_a_hedge_shortens_the_tail_for_few_requests() -> None:
     assert hedged.p99 is not None
     assert plain.p99 is not None
     assert hedged.p99 < 0.7 * plain.p99
-    assert 1.0 < hedged.requests_per_call < 1.1
+    assert 1.0 < hedged.requests_per_call < 1.2  # about 1.1: what a hedge cut short counts as short, so a little more than 5 % are hedged
     assert hedged.most_requests == 2
 
 
@@ -205,6 +205,11 @@ def test_labels_drop_rows() -> None:
     result = simulate(table, [Arrival(0.0), Arrival(1.0, data="internal"), Arrival(2.0, data="restricted")])
     assert dict(result.requests) == {"one": 1, "two": 1, "three": 0}
     assert dict(result.failures) == {"CapabilityForbidden": 1}
+
+
+def test_calls_of_many_sizes_are_not_all_remembered() -> None:
+    trace = [Arrival(float(number), input_tokens=number) for number in range(5000)]
+    assert simulate(routes(), trace, providers=well()).successes == 5000
 
 
 def test_one_key_for_one_family_is_one_limit() -> None:
