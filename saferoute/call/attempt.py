@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from saferoute.call.charging import charged, is_free
-from saferoute.call.effects import Abandoned, acquire, cancel, release
+from saferoute.call.effects import Abandoned, acquire, cancel, release, sleep
 from saferoute.call.limiting import used_amounts
 from saferoute.errors import ProtocolError, ProviderError, SaferouteError, TransportError
 from saferoute.providers.statuses import request_id
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from saferoute.values.limits import Lease, LimitKind
     from saferoute.values.target import Target
 
-__all__ = ["FAILURES", "Attempting", "NoRoom", "answered", "attempt_at", "entered", "id_of", "left", "on_record", "timed_as"]
+__all__ = ["FAILURES", "Attempting", "NoRoom", "answered", "attempt_at", "entered", "id_of", "left", "on_record", "one_more", "timed_as"]
 
 FAILURES: Final = (ProviderError, TransportError, ProtocolError)
 """What a request fails with; with anything else nothing was sent."""
@@ -154,6 +154,32 @@ def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Targ
         raise
     progress.now = yield from release(throttle.store, lease, used_amounts(draws, progress.tokens, sent=True))
     return result
+
+
+def one_more(throttle: Throttle, target: Target, progress: Progress, deadline: float, exchange: Flow[R]) -> Flow[R]:
+    """Make one more request of an attempt: it takes of the limits on requests as the first one did, and waits for room if it has to.
+
+    Args:
+        throttle: where limits are counted. The tokens of all requests, and a place among those under way, were taken by the first one.
+        target: where.
+        progress: where the call stands.
+        deadline: the end of the call's allowance; without room until then, this request is not sent.
+        exchange: the request, not begun.
+
+    Raises:
+        NoRoom: there is no room in time.
+        SaferouteError: whatever the exchange raises.
+    """
+    draws = tuple(draw for draw in throttle.draws.get(target.id, ()) if draw.quota.kind == "requests")
+    while draws:
+        acquired = yield from acquire(throttle.store, draws, throttle.hold)
+        progress.now = acquired.now
+        if not isinstance(acquired.outcome, Busy):
+            break
+        if acquired.now + acquired.outcome.retry_after >= deadline:
+            raise NoRoom(_rejected(target, acquired.outcome, acquired.now))
+        progress.now = yield from sleep(acquired.outcome.retry_after)
+    return (yield from exchange)
 
 
 def _rejected(target: Target, busy: Busy, now: float) -> Rejected:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from saferoute.call.attempt import one_more
 from saferoute.call.balancing import Balancing
 from saferoute.call.charging import cost_in, counted, in_all
 from saferoute.call.effects import finish, read, send
@@ -234,14 +235,18 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last)
     while progress.step is not None:
         exchange = _exchange(progress.step, codec.reader(target), target, clocks, progress)
-        found = yield from (exchange if first or call.charge is None else counted(call.charge, progress, exchange))
-        first = False
+        if not first and call.charge is not None:
+            exchange = counted(call.charge, progress, exchange)
+        if not first and call.balancing.throttle is not None:
+            exchange = one_more(call.balancing.throttle, target, progress, deadline, exchange)
+        found, first = (yield from exchange), False
         if call.charge is not None:
             progress.paid += (cost_in(cost_of(_usage_in(found), target.prices), target.prices),)
         progress.go_on(found)
     answered = progress.answered
     assert answered is not None  # noqa: S101  a plan without a next request has its result
     usage, cost = _whole((*progress.spent, (target, answered.usage)))
+    progress.tokens = None if answered.usage.input_tokens is None else answered.usage.input_tokens + (answered.usage.output_tokens or 0)
     if call.charge is not None:
         # What was answered in an attempt before this one was charged to that one.
         whole = cost_in(cost_of(answered.usage, target.prices), target.prices)

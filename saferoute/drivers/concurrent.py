@@ -30,6 +30,7 @@ from saferoute.call.effects import (
     Spawn,
     Tick,
 )
+from saferoute.drivers.abandoning import settle_beside
 from saferoute.drivers.charging import hold, let_go
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.drivers.limiting_async import give_back_async, take_async
@@ -202,6 +203,8 @@ class ConcurrentRun(Generic[R]):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.abort()
+        if self.begun:
+            settle_beside(self._flow)
 
     async def _tidy_up(self) -> None:
         try:

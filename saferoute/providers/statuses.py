@@ -109,6 +109,7 @@ _WORD_STATUS: Mapping[str, int] = {
     **dict.fromkeys(_BUSY, 529),
 }
 _IN_BAND_DEFAULT = 500
+_NOT_OFFERED = frozenset({501, 505})  # the server does not do this, and will not a moment later
 
 _TOO_LONG = re.compile(
     r"prompt (?:is )?too long|max(?:imum)? context length|input token count exceeds|input is too long|too many tokens"
@@ -178,6 +179,7 @@ def provider_error(head: Head, said: Complaint, *, provider_name: str) -> Provid
     status = head.status
     if status < 400:  # noqa: PLR2004
         status = said.status or next((_WORD_STATUS[w] for w in _words(said) if w in _WORD_STATUS), _IN_BAND_DEFAULT)
+    told = head.headers.get("x-should-retry", "").lower()
     code = next((word for word in (said.code, said.type) if word and not word.isdigit()), said.code)
     return _class_for(status, said)(
         status=head.status,
@@ -186,7 +188,7 @@ def provider_error(head: Head, said: Complaint, *, provider_name: str) -> Provid
         code=_token(code),
         param=_token(said.param),
         retry_after=retry_after(head.headers),
-        retryable={"true": True, "false": False}.get(head.headers.get("x-should-retry", "").lower()),
+        retryable=True if told == "true" else False if told == "false" or status in _NOT_OFFERED else None,
         provider_message=said.message,
     )
 

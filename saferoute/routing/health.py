@@ -7,6 +7,8 @@ under one lock that is held for arithmetic only, and forgets with its client. Ti
 from __future__ import annotations
 
 import threading
+from collections import deque
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -44,6 +46,14 @@ MAX_NAMES: Final = 1024
 _V = TypeVar("_V")
 
 
+_PATIENCE: Final = 10.0
+_TIMES_USUAL: Final = 3.0
+"""A call's own deadline counts against a row that was asked for at least so many seconds, and so many times its average."""
+
+_NOT_OFFERED: Final = frozenset({501, 505})
+"""Statuses of a server that does not do what was asked, and will not later: nothing is wrong with it."""
+
+
 def counts_against(error: SaferouteError) -> bool:
     """Whether a failure is the row's own, so that its breaker counts it.
 
@@ -51,7 +61,7 @@ def counts_against(error: SaferouteError) -> bool:
     """
     match error:
         case ServerError() | Overloaded():
-            return True
+            return error.status not in _NOT_OFFERED
         case TimedOut():
             return error.clock != "total"
         case TransportError():
@@ -67,20 +77,21 @@ class Health:
     left after it. What has begun is reported once: by `succeeded`, `failed` or `given_up`.
     """
 
-    __slots__ = ("_groups", "_lock", "_random", "_recent", "_rows", "_turns")
+    __slots__ = ("_groups", "_late", "_lock", "_random", "_recent", "_rows", "_turns")
 
     def __init__(self, random: Callable[[], float]) -> None:
         """Know nothing yet; `random` makes numbers in [0, 1), from any thread."""
         self._random = random
         self._lock = threading.Lock()
-        self._rows: dict[str, RowCondition] = {}
+        self._late: deque[tuple[Target, float, float | None]] = deque()
+        self._rows: dict[tuple[str, str], RowCondition] = {}
         self._groups = QuotaGroups()
         self._turns: dict[str, int] = {}
         self._recent: dict[str, RecentSeconds] = {}
 
     def condition(self, target: Target) -> Condition:
         """The row's live numbers."""
-        row = self._rows.get(target.id)
+        row = self._rows.get((target.id, target.model))
         if row is not None and row.limits is target.limits:
             return row
         with self._lock:
@@ -88,7 +99,7 @@ class Health:
 
     def refusal(self, target: Target, now: float) -> Rejected | None:
         """Why a row may not be asked now; None if it may. For a row that is well this takes no lock and less than a microsecond."""
-        row = self._rows.get(target.id)
+        row = self._rows.get((target.id, target.model))
         if now >= self._groups.until and (row is None or row.plain):
             return None
         return self._refusal(row, target, now)
@@ -101,6 +112,8 @@ class Health:
             the probe, or was refused; this one must not be sent, nothing was counted, and nothing is reported.
         """
         with self._lock:
+            if self._late:
+                self._catch_up()
             row = self._row(target)
             if now < self._groups.until or not row.plain:
                 rejected = self._refusal(row, target, now)
@@ -155,14 +168,19 @@ class Health:
         began = now - seconds
         counted = counts_against(error)
         with self._lock:
+            if self._late:
+                self._catch_up()
             row = self._row(target)
+            if isinstance(error, TimedOut) and error.clock == "total" and row.latency is not None:
+                # The caller's own deadline tells nothing, unless the row has been silent for far longer than it takes.
+                counted = seconds > max(_PATIENCE, _TIMES_USUAL * row.latency)
             row.ended()
             if counted:
                 row.failures += 1
                 row.breaker = failed(row.breaker, now, began, self._random)
             else:
                 row.breaker = given_back(row.breaker, began)
-            if isinstance(error, TimedOut) and counted:
+            if isinstance(error, TimedOut) and counted and error.clock != "total":
                 row.took_at_least(now, seconds, silent=error.clock != "idle")
             elif isinstance(error, RateLimited):
                 self._groups.refused(row.group(target), now, began, asked_to_wait(error.retry_after), self._random)
@@ -184,7 +202,18 @@ class Health:
             now: monotonic seconds.
             seconds: since it began. None for not known: it is then held to be the probe only where nothing else is under way.
         """
-        with self._lock:
+        # A stream that is dropped may be closed by the garbage collector, in the middle of any other method here, with its lock held.
+        self._late.append((target, now, seconds))
+        if self._lock.acquire(blocking=False):
+            try:
+                self._catch_up()
+            finally:
+                self._lock.release()
+
+    def _catch_up(self) -> None:
+        """Take in what was given up while the lock was held elsewhere; under the lock."""
+        while self._late:
+            target, now, seconds = self._late.popleft()
             row = self._row(target)
             alone = row.in_flight <= 1
             row.ended()
@@ -214,14 +243,20 @@ class Health:
     def shown(self, targets: Iterable[Target], now: float) -> tuple[TargetHealth, ...]:
         """Copy how rows are doing, in their order."""
         with self._lock:
-            return tuple(self._shown(target, now) for target in targets)
+            self._catch_up()
+            return tuple(self._shown(name, one, now) for target in targets for name, one in self._models_of(target))
 
-    def _shown(self, target: Target, now: float) -> TargetHealth:
-        row = self._rows.get(target.id) or RowCondition(target)
+    def _models_of(self, target: Target) -> tuple[tuple[str, Target], ...]:
+        """A row, or the models of a row that takes any, as far as they were asked for; each with its name."""
+        asked = [model for name, model in self._rows if name == target.id and model != "*"] if target.model == "*" else []
+        return tuple((f"{target.id}/{model}", replace(target, model=model)) for model in asked) or ((target.id, target),)
+
+    def _shown(self, name: str, target: Target, now: float) -> TargetHealth:
+        row = self._rows.get((target.id, target.model)) or RowCondition(target)
         rejected = self._refusal(row, target, now)
         limit = target.limits.concurrent if target.limits is not None else None
         return TargetHealth(
-            target=target.id,
+            target=name,
             breaker=phase(row.breaker, now),
             available_in=rejected.retry_at - now if rejected is not None and rejected.retry_at is not None else 0.0,
             reason=rejected.reason if rejected is not None else "",
@@ -236,13 +271,13 @@ class Health:
 
     def _row(self, target: Target) -> RowCondition:
         """The row of a target, made on first use; under the lock."""
-        row = self._rows.get(target.id)
+        row = self._rows.get((target.id, target.model))
         if row is None:
             if len(self._rows) >= MAX_ROWS:
-                # Only rows of tables that were replaced can make so many; those with nothing under way and the oldest go first.
+                # Models of rows that take any can make so many; those with nothing under way and the oldest go first.
                 idle = (name for name, one in self._rows.items() if not one.in_flight)
                 del self._rows[next(idle, next(iter(self._rows)))]
-            row = self._rows[target.id] = RowCondition(target)
+            row = self._rows[target.id, target.model] = RowCondition(target)
         elif row.limits is not target.limits:
             row.adopt(target.limits)
         return row

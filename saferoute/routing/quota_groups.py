@@ -19,7 +19,7 @@ LONGEST_REST: Final = 3600.0
 """No provider keeps us away for longer than this, in seconds, whatever it answers."""
 
 _FIRST_REST: Final = 1.0
-_LONGEST_DOUBLED: Final = 60.0
+_LONGEST_DOUBLED: Final = 15.0
 _QUOTA_REST: Final = 60.0
 _JITTER: Final = 0.1
 _MOST_DOUBLINGS: Final = 10

@@ -267,8 +267,9 @@ def _tags(value: Any, name: str) -> Mapping[str, str]:  # noqa: ANN401
     if not isinstance(value, Mapping) or len(value) > _MOST_TAGS:
         raise _wrong(name, f'a dict of at most {_MOST_TAGS} texts, such as {{"session": "u-17"}}', value)
     for key, text in value.items():
-        if not all(isinstance(one, str) and 0 < len(one) <= _LONGEST_TAG for one in (key, text)):
-            raise _wrong(name, f"a dict of texts of 1 to {_LONGEST_TAG} characters", value)
+        for what, one in ((f"{name}: a name", key), (f"{name}[{key!r:.40}]", text)):
+            if not isinstance(one, str) or not 0 < len(one) <= _LONGEST_TAG:
+                raise _wrong(what, f"a text of 1 to {_LONGEST_TAG} characters", one)
     return MappingProxyType(dict(value))
 
 

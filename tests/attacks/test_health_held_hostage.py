@@ -11,19 +11,19 @@ from __future__ import annotations
 import pytest
 
 from saferoute.errors import AuthenticationRejected, BadRequest, QuotaExceeded, RateLimited, SaferouteError, TimedOut
-from saferoute.routing.health import MAX_NAMES, Health
+from saferoute.routing.health import MAX_NAMES, MAX_ROWS, Health
 from saferoute.routing.quota_groups import MAX_GROUPS
 from tests.unit.health_rows import middle, row
 
 
 def test_models_without_end_do_not_fill_the_memory() -> None:
     health = Health(middle)
-    for number in range(2 * MAX_GROUPS):
+    for number in range(MAX_ROWS + MAX_GROUPS):
         target = row("any", model=f"hostile-{number}x")
         health.begin(target, 1.0)
         health.failed(target, 1.0, 0.0, RateLimited(status=429, retry_after=3000.0))
     assert len(health._groups) <= MAX_GROUPS
-    assert len(health._rows) == 1
+    assert len(health._rows) <= MAX_ROWS
 
 
 def test_names_without_end_do_not_fill_the_memory() -> None:

@@ -75,7 +75,7 @@ def test_there_is_no_hedge_before_twenty_calls(kind: str, world: Bed) -> None:
 def test_a_stream_is_that_of_whoever_begins_first(kind: str, world: Bed) -> None:
     world.sign(HEDGE)
     face = world.open(kind)
-    world.warm(face)
+    world.warm(face, stream=True)
     world.a.script(slowly())
     world.b.script(says("he", "llo", pause=0.02))
     events = face.stream("fast", "hi")
@@ -90,7 +90,7 @@ def test_a_stream_is_that_of_whoever_begins_first(kind: str, world: Bed) -> None
 def test_a_stream_that_has_begun_is_not_hedged(kind: str, world: Bed) -> None:
     world.sign(HEDGE)
     face = world.open(kind)
-    world.warm(face)
+    world.warm(face, stream=True)
     world.a.script(says("he", "llo", pause=0.3))
     events = face.stream("fast", "hi")
     assert events[-1].reply.attempts[0].target == "a"  # type: ignore[union-attr]  # the last one is Finished
@@ -100,7 +100,7 @@ def test_a_stream_that_has_begun_is_not_hedged(kind: str, world: Bed) -> None:
 def test_a_winner_that_breaks_off_is_the_end(kind: str, world: Bed) -> None:
     world.sign(HEDGE)
     face = world.open(kind)
-    world.warm(face)
+    world.warm(face, stream=True)
     world.a.script(slowly())
     world.b.script(RawAnswer(headers=(("content-type", "text/event-stream"),), pieces=sse(
         {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {"content": "he"}, "finish_reason": None}]},
@@ -116,7 +116,7 @@ def test_a_winner_that_breaks_off_is_the_end(kind: str, world: Bed) -> None:
 def test_leaving_a_hedged_stream_hangs_up_on_both(kind: str, world: Bed) -> None:
     world.sign(HEDGE)
     face = world.open(kind, world.mint(budget="$1"))
-    world.warm(face)
+    world.warm(face, stream=True)
     world.a.script(slowly())
     world.b.script(says("he", "llo", pause=20.0))
     face.stream("fast", "hi", take=2)

@@ -24,7 +24,7 @@ dialect = "openai_chat"
 origin = "{origin}"
 path = "/v1"
 net = "loopback"
-model = "{name}"
+model = "{model}"
 auth = "none"
 max_output = 1000
 default_max_output = 100
@@ -52,7 +52,7 @@ class Bed:
         """Sign the rows with an alias "fast", whose table's lines are given; `rows` changes single ones."""
         text = ""
         for name in NAMES:
-            plain = {"name": name, "origin": getattr(self, name).origin, "region": "eu", "data": "internal", "more": _PRICES}
+            plain = {"name": name, "model": name, "origin": getattr(self, name).origin, "region": "eu", "data": "internal", "more": _PRICES}
             text += _ROW.format(**{**plain, **rows.get(name, {})})
         self.deployed.aliases = f"{text}\n[aliases.fast]\n{alias}\n"
         self.deployed.sign()
@@ -66,10 +66,11 @@ class Bed:
         self._faces.append(face)
         return face
 
-    def warm(self, face: Face, **options: Any) -> None:
-        """Make the alias known, and forget the requests."""
+    def warm(self, face: Face, *, stream: bool = False) -> None:
+        """Make known how long calls of the alias take, whole ones or streams, and forget the requests."""
         for _ in range(20):
-            assert face.chat("fast", "hi", **options).target == "a"
+            (face.stream if stream else face.chat)("fast", "hi")
+        assert self.counts[:2] == (20, 0)
         self.forget()
 
     def forget(self) -> None:

@@ -413,9 +413,12 @@ def test_models_without_end_through_one_row_do_not_make_it_grow() -> None:
         one.failed(target, number / 100, 0.0, limited(600.0))
         one.begin(row("any", model=f"good-{number}x"), number / 100)
         one.succeeded(row("any", model=f"good-{number}x"), number / 100, 0.0, None)
-    assert len(one._rows) == 1
+    assert len(one._rows) <= MAX_ROWS
     assert len(one._groups) <= MAX_GROUPS
-    assert shown(one, row("any")).in_flight == 0
+    assert shown(one, row("any", model="good-7x")).in_flight == 0
+    every = one.shown([row("any", model="*")], 1e6)
+    assert len(every) == len(one._rows)
+    assert {health.target.partition("/")[0] for health in every} == {"any"}
 
 
 def test_rows_of_tables_that_were_replaced_do_not_make_it_grow() -> None:
@@ -479,7 +482,7 @@ def test_answers_raise_and_slow_ones_lower_an_adaptive_bound() -> None:
 def test_a_row_that_has_recovered_is_plain_again() -> None:
     one = health()
     fail(one, ServerError(status=500), 5)
-    known = one._rows["a"]
+    known = one._rows["a", row("a").model]
     assert not known.plain
     one.begin(ROW, 105.0)
     one.succeeded(ROW, 106.0, 1.0, None)
@@ -488,3 +491,34 @@ def test_a_row_that_has_recovered_is_plain_again() -> None:
     assert not known.plain
     one.succeeded(ROW, 112.0, 1.0, None)
     assert known.plain
+
+
+def test_what_is_given_up_while_the_lock_is_held_is_taken_in_later() -> None:
+    """The garbage collector may close a dropped stream within any method of the same thread."""
+    one = health()
+    one.begin(row("a"), 1.0)
+    with one._lock:
+        one.given_up(row("a"), 2.0, 1.0)
+        assert one.condition(row("a")).in_flight == 1
+    one.begin(row("a"), 3.0)
+    assert one.condition(row("a")).in_flight == 1
+
+
+@pytest.mark.parametrize(("seconds", "opens"), [(10.0, False), (10.5, True), (400.0, True)])
+def test_silence_far_beyond_what_a_row_takes_counts_though_the_deadline_was_the_callers(seconds: float, opens: bool) -> None:
+    one = health()
+    one.begin(row("a"), 0.0)
+    one.succeeded(row("a"), 2.0, 2.0, None)
+    for number in range(5):
+        began = 1000.0 * (number + 1)
+        one.begin(row("a"), began)
+        one.failed(row("a"), began + seconds, seconds, TimedOut(clock="total", seconds=seconds, sent=True))
+    assert (one.refusal(row("a"), 5000.0 + seconds) is not None) is opens
+
+
+def test_a_server_that_does_not_offer_something_is_well() -> None:
+    one = health()
+    for number in range(20):
+        one.begin(row("a"), float(number))
+        one.failed(row("a"), float(number), 0.0, ServerError(status=501))
+    assert one.refusal(row("a"), 20.0) is None

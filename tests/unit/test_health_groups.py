@@ -85,14 +85,14 @@ def test_what_the_provider_asks_for_is_waited_for_to_the_instant() -> None:
     assert groups.resting("another", 100.0) is None
 
 
-def test_without_a_word_it_is_a_second_that_doubles_to_a_minute() -> None:
+def test_without_a_word_it_is_a_second_that_doubles_to_a_quarter_of_a_minute() -> None:
     groups, now, waits = QuotaGroups(), 100.0, []
     for _ in range(30):
         until = refuse(groups, now).until
         waits.append(until - now)
         now = until + 1.0
-    assert waits[:8] == pytest.approx([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0])
-    assert max(waits) == pytest.approx(60.0)
+    assert waits[:8] == pytest.approx([1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0])
+    assert max(waits) == pytest.approx(15.0)
 
 
 @pytest.mark.parametrize(("number", "wait"), [(0.0, 0.9), (1.0, 1.1)])
