@@ -129,7 +129,7 @@ class Day:
         self._store = store
         self._under_way = self.most = 0
         self._cpu = time.process_time()
-        self.record = Record(folder / "calls.jsonl")
+        self.record, self._books = Record(folder / "calls.jsonl"), folder / "books.json"
         self.lag, self.thread_lag = Lag(), Lag()
         self.descriptors = _descriptors()
         self.threads = threading.active_count()
@@ -181,6 +181,7 @@ class Day:
     def checks(self, whole: tuple[int, int], own: tuple[int, int], expected: int) -> tuple[list[Check], list[str]]:
         """Everything that calls, budgets and servers say, and a line or two about the day."""
         calls, books = list(self.record.lines()), self._upstreams.books()
+        self._books.write_text(json.dumps(books), encoding="utf-8")  # beside the calls, for whoever looks into a failure
         least, most, wrong = invariants.billed(calls, self.rows, books)
         spent = whole[0] - own[0]
         checks = [

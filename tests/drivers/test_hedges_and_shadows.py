@@ -130,7 +130,7 @@ def test_a_hedge_is_one_of_the_calls_requests(kind: str, world: Bed, most: int, 
     world.sign(HEDGE)
     face = world.open(kind)
     world.warm(face)
-    late = RawAnswer(500, (("content-type", "application/json"),), (b"{}",), first_pause=0.4)
+    late = RawAnswer(500, (("content-type", "application/json"),), (b"{}",), first_pause=0.6)
     world.a.script(late)
     world.b.script(late)
     with pytest.raises(ServerError) as caught:
@@ -143,7 +143,7 @@ def test_without_money_for_both_there_is_one(kind: str, world: Bed) -> None:
     world.sign(HEDGE)
     face = world.open(kind, world.mint(budget=f"${(20 * REAL + LEAST * 1.8) / 1e9:.6f}"))
     world.warm(face)
-    world.a.script(slowly("a", 0.5))
+    world.a.script(slowly("a", 0.8))
     reply = face.chat("fast", "hi")
     assert [(one.target, one.outcome) for one in reply.attempts] == [("a", "ok")]
     assert world.counts == (1, 0, 0)
@@ -154,7 +154,7 @@ def test_a_bound_for_the_call_covers_both_or_there_is_one(kind: str, world: Bed)
     world.sign(HEDGE)
     face = world.open(kind)
     world.warm(face)
-    world.a.script(slowly("a", 0.5))
+    world.a.script(slowly("a", 0.8))
     assert face.chat("fast", "hi", max_cost="$0.0018").target == "a"
     assert world.counts == (1, 0, 0)
     assert face.chat("fast", "hi", max_cost="$0.003").target == "b"
