@@ -30,7 +30,13 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-_BULKY = frozenset({"conformance", "architecture", "examples", "test_canary_everywhere.py", "test_nothing_listens.py"})
+_BULKY = frozenset(
+    {
+        "conformance", "architecture", "examples", "requirements", "test_canary_everywhere.py", "test_nothing_listens.py",
+        "test_simulate.py", "test_simulate_strategies.py", "test_catalogue_parameters.py", "test_no_code_from_data.py",
+        "test_health_threads.py",
+    }
+)  # fmt: skip
 _homes: list[str] = []
 
 

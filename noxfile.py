@@ -105,6 +105,29 @@ def live(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def chaos(session: nox.Session) -> None:
+    """10,000 calls at concurrency 128 against servers that fail in every way: bad_upstream.py, llmock and aimock with their faults on.
+
+    nox -s chaos                       some five minutes; CHAOS_CALLS=500 for a look, CHAOS_SEED for another day
+    """
+    script = pathlib.Path(SHARED) / "servers" / "svc.sh"
+    if not script.exists():
+        session.skip(f"no {script}: set SAFEROUTE_SHARED to the folder that holds servers/svc.sh")
+    _install(session, "test")
+    home = os.environ.get("SVC_HOME", session.create_tmp())
+    ports = {"llmock": "18301", "aimock": "18302"}
+    environment = {"SVC_HOME": home, "CHAOS_CALLS": os.environ.get("CHAOS_CALLS", "10000"), "SAFEROUTE_SHARED": str(SHARED)}
+    environment |= {f"SAFEROUTE_{name.upper()}_PORT": port for name, port in ports.items()}
+    try:
+        for name in ports:
+            session.run("bash", str(script), name, "start", external=True, env=environment)
+        session.run("python", "-m", "pytest", "-s", "-p", "no:randomly", "--timeout=1200", "tests/chaos", *session.posargs, env=environment)
+    finally:
+        for name in ports:
+            session.run("bash", str(script), name, "stop", external=True, env=environment)
+
+
+@nox.session(python="3.11")
 def fuzz(session: nox.Session) -> None:
     """At least 10^7 cases of our HTTP/1.1 response reader against h11: it raises, or it agrees."""
     _install(session, "test")
@@ -157,7 +180,8 @@ def canary(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def bench(session: nox.Session) -> None:
-    """Function-call and import gates, and what trust costs in time (on an idle machine)."""
+    """Function-call and import gates, and what trust and the choice of rows cost in time (on an idle machine)."""
     _install(session, "test")
     session.run("python", "benchmarks/gates.py", *session.posargs)
     session.run("python", "benchmarks/trust_costs.py")
+    session.run("python", "benchmarks/planner_costs.py")

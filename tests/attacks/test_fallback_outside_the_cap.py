@@ -57,11 +57,10 @@ CAVEATS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("caveat", CAVEATS)
 def test_no_fallback_leaves_what_the_capability_allows(caveat: str, make: Make, deployed: Deployment, provider: EmbeddedProvider) -> None:
-    face = make()
-    fails(face, capability=deployed.mint(), max_output_tokens=100)
+    fails(make(), capability=deployed.mint(), max_output_tokens=100)
     assert asked(provider) == {"small", "large"}  # without the caveat it falls back
     before = len(provider.requests)
-    fails(face, capability=deployed.mint(**CAVEATS[caveat]), max_output_tokens=100)
+    fails(make(), capability=deployed.mint(**CAVEATS[caveat]), max_output_tokens=100)  # another client: it knows of no rest
     assert {str(one.body["model"]) for one in provider.requests[before:]} == {"small"}  # type: ignore[index,call-overload]
 
 

@@ -51,6 +51,14 @@ def test_the_tables_list_is_as_far_as_it_goes(kind: str, world: Bed) -> None:
     assert world.counts == (2, 3, 0)
 
 
+def test_the_other_rows_of_the_alias_do_not_stand_in_for_the_list(kind: str, world: Bed) -> None:
+    world.sign('targets = ["a", "b"]\nfallback = { content_filter = "s" }\n')
+    world.s.script(fails(500))
+    with pytest.raises(ServerError):
+        world.open(kind).chat("fast", "hi", max_attempts=3)
+    assert world.counts == (1, 0, 2)
+
+
 def test_a_second_word_of_a_filter_ends_the_call(kind: str, world: Bed) -> None:
     world.sign('targets = ["a"]\nfallback = { content_filter = ["b", "s"] }\n')
     world.b.script(FILTERED)

@@ -3,7 +3,7 @@
 Or none of them uses it up, and it can be sent again.
 
 Guards: saferoute/call/charging.py::held = yield from reserve(charge.store, debits, None if progress.vouched else charge.once) => held = yield from reserve(charge.store, debits, None)
-Guards: saferoute/call/hedging.py::if charge is not None and charge.once is not None and not first.vouched: => if False:
+Guards: saferoute/call/hedging.py::progress.late, progress.vouched = progress.now - began, first.vouched => progress.late, progress.vouched, charge = 0.0, True, None
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import time
 import tracemalloc
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -382,7 +382,11 @@ def test_threads(upstreams: Upstreams, tmp_path: Path, store: str, share: float)
             call(day.client_for(plan.leaving), plan, day.record)
 
     watching = day.lag.watch_in_thread()
-    _in_threads(work)
+    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(THREADS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     until = time.monotonic() + 3
     while True:
         standing = day.standing(day.client.remaining()), day.standing(day.leaving.remaining())
@@ -394,11 +398,3 @@ def test_threads(upstreams: Upstreams, tmp_path: Path, store: str, share: float)
     watching.join()
     day.client.close()
     _judge(f"{calls} calls, {THREADS} threads, budgets in {store}, {time.monotonic() - began:.0f} s", day, standing, calls, checks)
-
-
-def _in_threads(work: Callable[[int], None]) -> None:
-    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(THREADS)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()

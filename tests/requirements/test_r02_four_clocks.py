@@ -22,7 +22,7 @@ Opened = Callable[..., Face]
 Serve = Callable[..., CountingServer]
 
 CLOCK = 0.1
-SLACK = 0.25
+SLACK = 0.75
 LONG = 30.0  # seconds that a server would take
 SHORT = 'deadlines = {{ {} = "100ms" }}'
 EVENT = sse({"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]})[0]

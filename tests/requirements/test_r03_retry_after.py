@@ -19,7 +19,7 @@ from tests.support.counting_server import CountingServer, fails, says
 Opened = Callable[..., Face]
 Serve = Callable[..., CountingServer]
 
-SLACK = 0.25
+SLACK = 0.75
 KEYED = 'auth = "bearer"\nsecret = "demo"'
 NOW, LATER = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:39 GMT"
 SPELLINGS: dict[str, tuple[dict[str, str], float | None]] = {

@@ -157,7 +157,20 @@ def call(
     """A prepared call."""
     request = ChatRequest(messages_from("hi"), stream=stream, output=output.schema if output else None, **fields)  # type: ignore[arg-type]
     rows = targets or (target(),)
-    return Call("fast", request, rows, max_attempts, total, output, (), codec_for, lambda _: None, lambda: 0.5, lambda told: told or "made-id", charge)
+    return Call(
+        "fast",
+        request,
+        rows,
+        max_attempts,
+        total,
+        output,
+        (),
+        codec_for,
+        lambda _: None,
+        lambda: 0.5,
+        lambda told: told or "made-id",
+        charge,
+    )
 
 
 def chat(kind: str, world: World, what: Call) -> Reply[object]:

@@ -366,7 +366,7 @@ def test_a_budget_is_shown_with_its_scope(run: Commands, here: pathlib.Path) -> 
     grant = json.loads(run("table", "show", "routes.toml", "--json").out)["grant"]
     assert grant["budgets"] == [{"limit": 4_000_000_000, "unit": "USD", "per": "day", "replicas": 4}]
     assert grant["scope"] == "process"
-    limited = 'limits = { requests_per_minute = 60, concurrent = 5 }\n'
+    limited = "limits = { requests_per_minute = 60, concurrent = 5 }\n"
     (here / "routes.toml").write_text(RICH + limited, encoding="utf-8")
     shown = run("table", "show", "routes.toml").out
     assert "  limit       60 requests a minute, counted for each host\n" in shown

@@ -37,7 +37,7 @@ def test_nothing_is_under_way_after_all_have_ended() -> None:
     rows = [row("a"), row("b", limits=Limits(requests_per_minute=10, concurrent=4, adaptive=True)), row("c", secret="x")]
 
     def hammer(thread: int) -> int:
-        barrier.wait(10)
+        barrier.wait(60)
         left = 0
         for count in range(600):
             target, now = rows[(thread + count) % 3], count * 0.7
@@ -78,7 +78,7 @@ def test_of_eight_threads_one_takes_the_probe() -> None:
         barrier = Barrier(THREADS)
 
         def race(_: int, now: float = now, barrier: Barrier = barrier) -> bool:
-            barrier.wait(10)
+            barrier.wait(60)
             return health.refusal(target, now) is None and health.begin(target, now) is None
 
         with ThreadPoolExecutor(THREADS) as pool:
@@ -92,7 +92,7 @@ def test_an_adaptive_bound_is_not_exceeded() -> None:
     target = row(limits=Limits(concurrent=3, adaptive=True))
 
     def take(_: int) -> bool:
-        barrier.wait(10)
+        barrier.wait(60)
         return health.begin(target, 1.0) is None
 
     with ThreadPoolExecutor(THREADS) as pool:
