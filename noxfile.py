@@ -118,10 +118,16 @@ def chaos(session: nox.Session) -> None:
     ports = {"llmock": "18301", "aimock": "18302"}
     environment = {"SVC_HOME": home, "CHAOS_CALLS": os.environ.get("CHAOS_CALLS", "10000"), "SAFEROUTE_SHARED": str(SHARED)}
     environment |= {f"SAFEROUTE_{name.upper()}_PORT": port for name, port in ports.items()}
+    environment |= {"LLMOCK_LATENCY_MS": "20", "LLMOCK_ERROR_RATE_429": "0.06", "LLMOCK_ERROR_RATE_500": "0.06"}
+    environment |= {"LLMOCK_ERROR_RATE_503": "0.04", "LLMOCK_STREAM_FAULT_DISCONNECT": "0.08", "LLMOCK_STREAM_FAULT_TRUNCATE": "0.05"}
+    environment |= {"LLMOCK_STREAM_FAULT_STALL": "0.05", "LLMOCK_STREAM_FAULT_MALFORMED": "0.05"}
+    tests = ("python", "-m", "pytest", "-s", "-p", "no:randomly", "-o", "norecursedirs=.*", "--timeout=1200")
     try:
         for name in ports:
             session.run("bash", str(script), name, "start", external=True, env=environment)
-        session.run("python", "-m", "pytest", "-s", "-p", "no:randomly", "--timeout=1200", "tests/chaos", *session.posargs, env=environment)
+        session.run(
+            *tests, "--basetemp", str(pathlib.Path(session.create_tmp()) / "chaos"), "tests/chaos", *session.posargs, env=environment
+        )
     finally:
         for name in ports:
             session.run("bash", str(script), name, "stop", external=True, env=environment)

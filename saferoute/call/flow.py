@@ -207,7 +207,8 @@ def _show(
     progress.visible = True
     if shown:
         before, progress.now = progress.now, (yield from emit(shown))
-        progress.held = max(progress.held, progress.now - before)
+        if progress.now - before > progress.held:  # noqa: PLR1730  max() would be one more call for every piece
+            progress.held = progress.now - before
     return []
 
 

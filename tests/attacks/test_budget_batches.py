@@ -1,7 +1,7 @@
 """An operation that takes many requests is broken off when most of it was answered, and nothing of it counts; or it counts as one call.
 
 Guards: saferoute/call/charging.py::cost, sent = in_all(progress.paid), bool(progress.paid) => cost, sent = None, False
-Guards: saferoute/call/operation.py::found = yield from (exchange if first or call.charge is None else counted(call.charge, progress, exchange)) => found = yield from exchange
+Guards: saferoute/call/operation.py::exchange = counted(call.charge, progress, exchange)
 Guards: saferoute/call/operation.py::progress.billed = in_all(progress.paid) if resumed else whole => progress.billed = whole
 """
 

@@ -2,7 +2,7 @@
 
 A new table comes with a reload while the call is under way, or time runs out between two attempts of it.
 
-Guards: saferoute/call/prepare.py::powers.check(now)
+Guards: saferoute/call/prepare.py::powers.check(now, current.revoked)
 Guards: saferoute/call/prepare.py::snapshot.opened.check(now)
 """
 

@@ -80,7 +80,8 @@ class Record:
     def add(self, plan: Plan, began: float, reply: Any, error: BaseException | None) -> None:
         """Put a call on record that has ended now."""
         now = time.monotonic()
-        attempts = (reply if error is None else error).attempts if reply is not None or isinstance(error, SaferouteError) else ()
+        ended: Any = error if isinstance(error, SaferouteError) else reply
+        attempts = () if ended is None else ended.attempts
         line = {
             "tag": plan.tag,
             "route": plan.route,

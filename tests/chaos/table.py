@@ -59,7 +59,7 @@ def rows_of(alias: str, ports: Mapping[str, int]) -> list[Row]:
     faults = [fault for number, fault in enumerate(BAD) if "bad" in ports and (number + turn) % 5 == 0]
     places += [("bad", ports["bad"], "openai_chat", f"/{fault}", False) for fault in faults]
     spoken = [(mock, *way) for mock, ways in MOCKS.items() if mock in ports for way in ways]
-    places += [(mock, ports[mock], *way, False) for number, (mock, *way) in enumerate(spoken) if (number + turn) % 3 == 0]
+    places += [(mock, ports[mock], dialect, path, False) for number, (mock, dialect, path) in enumerate(spoken) if (number + turn) % 3 == 0]
     rows = []
     for number, (place, port, dialect, path, ours) in enumerate(places, 1):
         counted = place if place in MOCKS else path[1:]

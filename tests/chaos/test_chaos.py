@@ -36,6 +36,7 @@ from saferoute.values.limits import Lease
 from tests.chaos import invariants
 from tests.chaos.calls import Lag, Record, call, call_async, planned
 from tests.chaos.invariants import Check
+from tests.chaos.running import Upstreams
 from tests.chaos.table import written
 
 CALLS = int(os.environ.get("CHAOS_CALLS", "0"))
@@ -62,32 +63,8 @@ pytestmark = [
 ]
 
 
-class Upstreams:
-    """The process that holds our bad servers, and the doors before the others'."""
-
-    def __init__(self, doors: Mapping[str, int], takes: tuple[float, float]) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("upstreams.py"))]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ports: dict[str, int] = self._told({"seed": SEED, "doors": dict(doors), "takes": takes})
-
-    def _told(self, order: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def books(self) -> dict[str, Any]:
-        """What came, and what was billed."""
-        found: dict[str, Any] = self._told("books")
-        return found
-
-    def stop(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(10)
-        self._process.stdout.close()
+Standing = tuple[tuple[int, int], tuple[int, int]]
+"""Spent and reserved, of the whole client and of those who leave."""
 
 
 @pytest.fixture
@@ -116,7 +93,9 @@ def upstreams(bad_port: int, request: pytest.FixtureRequest) -> Iterator[Upstrea
         urllib.request.urlopen(
             urllib.request.Request(f"http://127.0.0.1:{MOCKS['aimock']}/__aimock/chaos", body, headers), timeout=5
         ).close()
-    running = Upstreams({name: port for name, port in {"bad": bad_port, **MOCKS}.items() if port}, TAKES.get(request.node.name, (0.3, 1.4)))
+    running = Upstreams(
+        SEED, {name: port for name, port in {"bad": bad_port, **MOCKS}.items() if port}, TAKES.get(request.node.name, (0.3, 1.4))
+    )
     yield running
     running.stop()
 
@@ -219,8 +198,9 @@ def _descriptors() -> int:
     return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
 
 
-async def _settled(day: Day) -> tuple[tuple[int, int], tuple[int, int]]:
+async def _settled(day: Day) -> Standing:
     """How both budgets stand, when what tidies up after lost races has had its moment."""
+    whole = own = (0, 0)
     for _ in range(100):
         whole, own = day.standing(await day.client.remaining()), day.standing(await day.leaving.remaining())
         if not whole[1] and not own[1] and not day.under_way():
@@ -291,6 +271,7 @@ def _flat(before: tuple[tracemalloc.Snapshot, ...], after: tuple[tracemalloc.Sna
 
 
 async def _tasks_left() -> list[str]:
+    left: list[str] = []
     for _ in range(100):
         left = [repr(task) for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         if not left:
@@ -299,7 +280,7 @@ async def _tasks_left() -> list[str]:
     return left
 
 
-async def _day_of_tasks(day: Day, calls: int, *, memory: bool) -> tuple[Any, list[Check]]:
+async def _day_of_tasks(day: Day, calls: int, *, memory: bool) -> tuple[Standing, list[Check]]:
     complaints: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, about: complaints.append(f"{about['message']} {about.get('exception')!r}"))
     watching = {asyncio.ensure_future(day.lag.watch())} | (set() if memory else {asyncio.ensure_future(day.thread_lag.watch_threads())})
@@ -337,6 +318,7 @@ def _still(day: Day) -> list[Check]:
 
 
 def _let_go(day: Day) -> list[Check]:
+    descriptors = threads = 0
     for _ in range(100):
         descriptors, threads = _descriptors(), threading.active_count()
         if descriptors <= day.descriptors and threads <= day.threads:
@@ -348,7 +330,7 @@ def _let_go(day: Day) -> list[Check]:
     ]
 
 
-def _judge(title: str, day: Day, standing: Any, expected: int, more: list[Check]) -> None:
+def _judge(title: str, day: Day, standing: Standing, expected: int, more: list[Check]) -> None:
     checks, facts = day.checks(*standing, expected)
     checks += more + _let_go(day)
     sys.stdout.write(invariants.shown(title, checks, facts) + "\n")

@@ -170,6 +170,8 @@ class Ours:
                     return await self._misbehave(fault / 0.6, asked, writer, chance)
             case "crowded":
                 await asyncio.sleep(0.01 * self._books.open)
+            case _:
+                pass
         await asyncio.sleep(chance.uniform(*self._books.takes))
         await self._say(asked, writer, chance)
         return True
@@ -242,7 +244,7 @@ class Ours:
             choice = {"index": 0, "message": {"role": "assistant", "content": "".join(words)}, "finish_reason": "stop"}
             body = json.dumps({**named, "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
             return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body, tokens
-        chunks = [{"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in words]
+        chunks: list[dict[str, object]] = [{"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in words]
         chunks += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": usage}]
         events = [b"data: %b\n\n" % json.dumps({**named, "object": "chat.completion.chunk", **chunk}).encode() for chunk in chunks]
         framed = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in [*events, b"data: [DONE]\n\n"])
@@ -270,7 +272,7 @@ async def main() -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     first = json.loads(await orders.readline())
     books, ports = Books(takes=tuple(first["takes"])), {}
-    doors = [(name, Door(name, port, books)) for name, port in first["doors"].items()]
+    doors: list[tuple[str, Door | Ours]] = [(name, Door(name, port, books)) for name, port in first["doors"].items()]
     for name, one in [*doors, *((name, Ours(name, first["seed"], books)) for name in OURS)]:
         listening = await asyncio.start_server(one.serve, "127.0.0.1", 0, backlog=1024)
         ports[name] = listening.sockets[0].getsockname()[1]

@@ -19,6 +19,7 @@ CASES = [
 
 
 @pytest.mark.filterwarnings("ignore::saferoute.errors.LocalTrustWarning")
+@pytest.mark.filterwarnings("ignore:.*dropped with open connections:ResourceWarning")  # two lines in a notebook leave a client open
 @pytest.mark.parametrize(("code", "printed"), CASES)
 def test_a_block_prints_what_the_page_shows(code: str, printed: str) -> None:
     names: dict[str, object] = {}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saferoute.capabilities.authorise import Asked, authorise, counts_money, output_bound, tightest_output, worst_case
+from saferoute.capabilities.authorise import Asked, also_allowed, authorise, counts_money, output_bound, tightest_output, worst_case
 from saferoute.errors import CapabilityExpired, CapabilityForbidden
 from saferoute.values.http import NetClass
 from saferoute.values.permission import Budget, Cost, Permission, data_rank, scope_rank
@@ -284,3 +284,18 @@ def test_what_counts_money_and_the_tightest_output() -> None:
 
 def test_scopes_widen_from_process_to_cluster() -> None:
     assert [scope_rank(scope) for scope in ("process", "host", "cluster")] == [0, 1, 2]
+
+
+def test_further_rows_are_allowed_by_the_same_rules() -> None:
+    rows = (target("main"), target("other", region="us"))
+    assert also_allowed((), Asked("fast"), rows, trust="local") == rows
+    inside = Permission("the capability", routes=frozenset({"main"}), data="internal")
+    assert also_allowed((inside,), Asked("fast", data="public"), rows, trust="production") == rows[:1]
+    assert also_allowed((inside,), Asked("fast", data="restricted"), rows, trust="production") == ()
+
+
+def test_what_has_neither_input_nor_output_costs_nothing_whatever_the_prices_are() -> None:
+    assert worst_case(target(prices=None), input_bytes=0, max_output=0) == 0
+    assert worst_case(target(prices=None), input_bytes=0, max_output=1) is None
+    assert worst_case(target(prices=None), input_bytes=0, max_output=0, by_reference=True) is None
+    assert worst_case(target(prices=None), input_bytes=1, max_output=0) is None

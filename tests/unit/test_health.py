@@ -502,6 +502,14 @@ def test_what_is_given_up_while_the_lock_is_held_is_taken_in_later() -> None:
         assert one.condition(row("a")).in_flight == 1
     one.begin(row("a"), 3.0)
     assert one.condition(row("a")).in_flight == 1
+    with one._lock:
+        one.given_up(row("a"), 4.0, 1.0)
+    one.begin(row("a"), 5.0)
+    one.begin(row("a"), 5.0)
+    with one._lock:
+        one.given_up(row("a"), 6.0, 1.0)
+    one.failed(row("a"), 7.0, 2.0, ServerError(status=500))
+    assert one.condition(row("a")).in_flight == 0
 
 
 @pytest.mark.parametrize(("seconds", "opens"), [(10.0, False), (10.5, True), (400.0, True)])
