@@ -141,7 +141,7 @@ def attempt_at(attempting: Attempting[C, P, R], target: Target, progress: P) -> 
 
 def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:
     draws = throttle.draws[target.id]
-    acquired = yield from acquire(throttle.store, draws, throttle.hold)
+    acquired = yield from acquire(throttle.store, draws, throttle.hold, progress.allowance)
     progress.now = acquired.now
     if isinstance(acquired.outcome, Busy):
         raise NoRoom(_rejected(target, acquired.outcome, acquired.now))
@@ -172,7 +172,7 @@ def one_more(throttle: Throttle, target: Target, progress: Progress, deadline: f
     """
     draws = tuple(draw for draw in throttle.draws.get(target.id, ()) if draw.quota.kind == "requests")
     while draws:
-        acquired = yield from acquire(throttle.store, draws, throttle.hold)
+        acquired = yield from acquire(throttle.store, draws, throttle.hold, progress.allowance)
         progress.now = acquired.now
         if not isinstance(acquired.outcome, Busy):
             break

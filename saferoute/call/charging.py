@@ -119,7 +119,7 @@ def charged(charge: Charge, target: Target, progress: Progress, attempt: Flow[R]
         SaferouteError: whatever the attempt raises.
     """
     debits = charge.debits(target)
-    held = yield from reserve(charge.store, debits, None if progress.vouched else charge.once)
+    held = yield from reserve(charge.store, debits, None if progress.vouched else charge.once, progress.allowance)
     progress.now, progress.billed, progress.paid, progress.vouched = held.now, None, (), True
     try:
         result = yield from attempt
@@ -149,7 +149,7 @@ def counted(charge: Charge, progress: Progress, exchange: Flow[R]) -> Flow[R]:
     if not debits:
         return (yield from exchange)
     progress.begin()  # if there is no call left, then nothing of this request has left
-    held = yield from reserve(charge.store, debits, None)
+    held = yield from reserve(charge.store, debits, None, progress.allowance)
     progress.now = held.now
     try:
         found = yield from exchange

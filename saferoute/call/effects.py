@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+from math import inf
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
     from saferoute.errors import SaferouteError
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from saferoute.values.limits import Busy, Draw, Lease, LimitStore
 
 __all__ = [
+    "UNBOUNDED",
     "Abandoned",
     "Acquire",
     "Acquired",
+    "Allowance",
     "Answer",
     "Cancel",
     "Chunk",
@@ -95,6 +98,22 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a call has in time; a wait for a store ends with it.
+
+    Attributes:
+        total: seconds, for the error's words.
+        deadline: its end, on the driver's monotonic clock.
+    """
+
+    total: float
+    deadline: float
+
+
+UNBOUNDED: Final = Allowance(inf, inf)
+
+
+@dataclass(frozen=True, slots=True)
 class Reserve:
     """Hold an attempt's worst case back, before anything of it leaves.
 
@@ -102,11 +121,13 @@ class Reserve:
         store: where it is counted.
         debits: what to hold back, in all of the accounts or in none.
         once: a nonce that must not have been seen, and when it may be forgotten; None for none.
+        allowance: the call's.
     """
 
     store: AccountStore
     debits: Sequence[Debit]
     once: tuple[str, float] | None
+    allowance: Allowance = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +147,13 @@ class Acquire:
         store: where they are counted.
         draws: what to take.
         hold: seconds after which what is under way is forgotten, should this process die.
+        allowance: the call's.
     """
 
     store: LimitStore
     draws: Sequence[Draw]
     hold: float
+    allowance: Allowance = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,9 +299,11 @@ def finish() -> Flow[float]:
     return (yield _FINISH).now
 
 
-def reserve(store: AccountStore, debits: Sequence[Debit], once: tuple[str, float] | None) -> Flow[Reserved]:
+def reserve(
+    store: AccountStore, debits: Sequence[Debit], once: tuple[str, float] | None, allowance: Allowance = UNBOUNDED
+) -> Flow[Reserved]:
     """Hold an attempt's worst case back."""
-    return cast("Reserved", (yield Reserve(store, debits, once)))
+    return cast("Reserved", (yield Reserve(store, debits, once, allowance)))
 
 
 def settle(store: AccountStore, reservation: str, amounts: Sequence[int]) -> Flow[float]:
@@ -286,9 +311,9 @@ def settle(store: AccountStore, reservation: str, amounts: Sequence[int]) -> Flo
     return (yield Settle(store, reservation, amounts)).now
 
 
-def acquire(store: LimitStore, draws: Sequence[Draw], hold: float) -> Flow[Acquired]:
+def acquire(store: LimitStore, draws: Sequence[Draw], hold: float, allowance: Allowance = UNBOUNDED) -> Flow[Acquired]:
     """Take from limits."""
-    return cast("Acquired", (yield Acquire(store, draws, hold)))
+    return cast("Acquired", (yield Acquire(store, draws, hold, allowance)))
 
 
 def release(store: LimitStore, lease: Lease, used: Sequence[int | None]) -> Flow[float]:

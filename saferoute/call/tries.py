@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 from saferoute.call.attempt import FAILURES, Attempting, NoRoom, answered, attempt_at, entered, id_of, left, on_record
 from saferoute.call.balancing import Balancing, Candidates
 from saferoute.call.charging import is_free
-from saferoute.call.effects import Abandoned, cancel, sleep
+from saferoute.call.effects import UNBOUNDED, Abandoned, Allowance, cancel, sleep
 from saferoute.call.hedging import raced, rival_of
 from saferoute.call.retry import Situation, next_delay
 from saferoute.errors import RateLimited, SaferouteError
@@ -93,14 +93,15 @@ class Progress:
         why: why the row that is asked was chosen.
         rejected: ids of rows that were passed over for it, with the reasons.
         last: whether no other request may follow the one under way.
+        allowance: what the call has in time.
         asked: the row that is asked.
         copied: the call's copy is on its way to its shadow.
         held: the longest that the consumer kept the answer waiting, in seconds.
     """
 
     __slots__ = (
-        "asked", "attempts", "began", "billed", "copied", "failures", "first", "head", "held", "last", "late", "now", "paid", "rejected",
-        "tokens", "visible", "vouched", "why",
+        "allowance", "asked", "attempts", "began", "billed", "copied", "failures", "first", "head", "held", "last", "late", "now", "paid",
+        "rejected", "tokens", "visible", "vouched", "why",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -121,6 +122,7 @@ class Progress:
         self.last = False
         self.asked: Target | None = None
         self.copied = False
+        self.allowance = UNBOUNDED
         self.held = 0.0
 
     def begin(self) -> None:
@@ -137,7 +139,7 @@ class Progress:
         """The progress of a second attempt beside this one."""
         other = type(self)(self.now)
         other.attempts, other.failures, other.vouched = self.attempts, self.failures, self.vouched
-        other.why, other.rejected = self.why, self.rejected
+        other.why, other.rejected, other.allowance = self.why, self.rejected, self.allowance
         other.begin()
         return other
 
@@ -175,6 +177,7 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
     """
     total = call.total if call.total is not None else call.targets[0].deadlines.total
     attempting = Attempting(call, attempt, total, progress.now + total)
+    progress.allowance = Allowance(total, attempting.deadline)
     candidates = Candidates(call, progress.now)
     hedged = call.balancing.policy.hedge is not None
     plain = call.balancing.throttle is None and not hedged

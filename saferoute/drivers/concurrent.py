@@ -34,6 +34,7 @@ from saferoute.drivers.abandoning import settle_beside
 from saferoute.drivers.charging import hold, let_go
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.drivers.limiting_async import give_back_async, take_async
+from saferoute.drivers.store_waits import afterwards, before
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
 
@@ -164,18 +165,19 @@ class ConcurrentRun(Generic[R]):
             case Sleep():
                 await self._sleep(effect.seconds)
             case Reserve():
-                held = await _hold_in_thread(effect) if effect.store.waits else hold(effect)
+                waits, undo = effect.store.waits, partial(_give_back, effect)
+                held = await before(effect.allowance, self._clock, partial(hold, effect), undo) if waits else hold(effect)
                 return Reserved(self._clock(), held)
             case Settle():
                 if effect.store.waits:
-                    await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(let_go, effect)))  # also if the caller leaves now
+                    await afterwards(partial(let_go, effect), self._background)
                 else:
                     let_go(effect)
             case Acquire():
-                took = await take_async(effect)
+                took = await take_async(effect, self._clock)
                 return Acquired(self._clock(), took)
             case Release():
-                await give_back_async(effect)
+                await give_back_async(effect, self._background)
             case Race():
                 return await self._race(effect)
             case Spawn():
@@ -219,16 +221,6 @@ class ConcurrentRun(Generic[R]):
             if self._exchange is not None:
                 await self._exchange.close()
                 self._exchange = None
-
-
-async def _hold_in_thread(effect: Reserve) -> str:
-    """Hold back in a thread. Whoever is cancelled while it works has sent nothing, so what it holds by then is given back."""
-    holding = asyncio.ensure_future(asyncio.to_thread(hold, effect))
-    try:
-        return await asyncio.shield(holding)
-    except asyncio.CancelledError:
-        holding.add_done_callback(partial(_give_back, effect))
-        raise
 
 
 def _give_back(effect: Reserve, holding: asyncio.Future[str]) -> None:

@@ -3,7 +3,7 @@
 A server cancels the task of a client that has disconnected. Between the moment when a store in a file, or across the network, is asked and
 the moment when it answers, nobody would be left who knows what is held back.
 
-Guards: saferoute/drivers/concurrent.py::holding.add_done_callback(partial(_give_back, effect))
+Guards: saferoute/drivers/store_waits.py#1::working.add_done_callback(undo)
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Or none of them uses it up, and it can be sent again.
 
-Guards: saferoute/call/charging.py::held = yield from reserve(charge.store, debits, None if progress.vouched else charge.once) => held = yield from reserve(charge.store, debits, None)
+Guards: saferoute/call/charging.py::held = yield from reserve(charge.store, debits, None if progress.vouched else charge.once, progress.allowance) => held = yield from reserve(charge.store, debits, None)
 Guards: saferoute/call/hedging.py::progress.late, progress.vouched = progress.now - began, first.vouched => progress.late, progress.vouched, charge = 0.0, True, None
 """
 

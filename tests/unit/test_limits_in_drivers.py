@@ -6,16 +6,19 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
-from saferoute.call.effects import Acquire, Acquired, Release, Tick, acquire, release
+from saferoute.call.effects import UNBOUNDED, Acquire, Acquired, Allowance, Release, Tick, acquire, release
+from saferoute.drivers.background_async import AsyncBackground
 from saferoute.drivers.blocking import BlockingRun
 from saferoute.drivers.concurrent import ConcurrentRun
 from saferoute.drivers.limiting import give_back, take, unsent
 from saferoute.drivers.limiting_async import give_back_async, take_async
-from saferoute.errors import ConfigurationError
+from saferoute.drivers.store_waits import afterwards
+from saferoute.errors import ConfigurationError, TimedOut
 from saferoute.values.limits import Busy, Draw, Lease
 from saferoute.values.permission import Scope
 from tests.support.limit_stores import draw
@@ -73,12 +76,12 @@ OUTCOMES = [Lease("a"), Busy(draw().quota, 3.5)]
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_what_the_store_says_is_handed_on(outcome: Lease | Busy) -> None:
     assert take(asks(Told(outcome))) == outcome
-    assert asyncio.run(take_async(asks(Told(outcome)))) == outcome
-    assert asyncio.run(take_async(asks(Told(outcome, waits=True)))) == outcome
+    assert asyncio.run(take_async(asks(Told(outcome)), lambda: NOW)) == outcome
+    assert asyncio.run(take_async(asks(Told(outcome, waits=True)), lambda: NOW)) == outcome
 
 
 def flow(store: Told) -> Any:
-    took = yield from acquire(store, DRAWS, 60.0)
+    took = yield from acquire(store, DRAWS, 60.0, UNBOUNDED)
     now = yield from release(store, Lease("a"), (None, 3))
     return took, now
 
@@ -103,7 +106,7 @@ def test_both_drivers_do_it(waits: bool) -> None:
 def test_a_store_that_waits_is_asked_in_a_thread_and_another_is_not() -> None:
     for waits in (False, True):
         store = Told(Lease("a"), waits=waits)
-        asyncio.run(take_async(asks(store)))
+        asyncio.run(take_async(asks(store), lambda: NOW))
         asyncio.run(give_back_async(gives(store)))
         assert (threading.get_ident() in store.threads) is not waits
         assert store.released == [(Lease("a"), (None, 3))]
@@ -115,7 +118,7 @@ def test_a_store_that_cannot_be_asked_stops_the_request(waits: bool) -> None:
     with pytest.raises(ConfigurationError, match="limits cannot be counted"):
         take(asks(broken))
     with pytest.raises(ConfigurationError, match="limits cannot be counted"):
-        asyncio.run(take_async(asks(broken)))
+        asyncio.run(take_async(asks(broken), lambda: NOW))
 
 
 @pytest.mark.parametrize("waits", [False, True])
@@ -139,7 +142,7 @@ def test_what_never_left_is_given_back_in_full() -> None:
 def test_whoever_is_cancelled_while_it_is_asked_keeps_nothing(outcome: Lease | Busy | Exception) -> None:
     async def run(store: Told) -> None:
         store.answer.clear()
-        task = asyncio.ensure_future(take_async(asks(store)))
+        task = asyncio.ensure_future(take_async(asks(store), lambda: NOW))
         await asyncio.to_thread(store.asked.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -172,3 +175,34 @@ def test_a_release_goes_on_when_its_caller_is_cancelled() -> None:
     store = Slow(Lease("a"), waits=True)
     asyncio.run(run(store))
     assert store.released == [(Lease("a"), (None, 3))]
+
+
+def test_a_store_that_does_not_answer_does_not_outlast_the_calls_allowance() -> None:
+    store = Told(Lease("a"), waits=True)
+    store.answer.clear()
+
+    async def run() -> None:
+        effect = Acquire(store, DRAWS, 60.0, Allowance(3.0, NOW + 0.02))
+        with pytest.raises(TimedOut, match="the total clock ran out after 3 s") as caught:
+            await take_async(effect, lambda: NOW)
+        assert (caught.value.clock, caught.value.sent) == ("total", False)
+        store.answer.set()
+        assert await asyncio.to_thread(store.given_back.wait, 5)
+
+    asyncio.run(run())
+    assert store.released == [(Lease("a"), (0,) * len(DRAWS))]
+
+
+def test_what_an_answer_cost_is_written_down_without_holding_the_answer_back() -> None:
+    held = threading.Event()
+
+    async def run() -> float:
+        background = AsyncBackground()
+        began = asyncio.get_running_loop().time()
+        await afterwards(partial(held.wait, 5), lambda: background)
+        took = asyncio.get_running_loop().time() - began
+        held.set()
+        await background.close()
+        return took
+
+    assert 0.03 < asyncio.run(run()) < 2.0

@@ -1,0 +1,60 @@
+"""Waits of the asyncio driver for a store that works in a thread: none outlasts the call's allowance, and none holds a result back."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from saferoute.errors import TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from saferoute.call.effects import Allowance
+    from saferoute.drivers.background_async import AsyncBackground
+
+__all__ = ["afterwards", "before"]
+
+R = TypeVar("R")
+
+_MOMENT: Final = 0.05
+"""Seconds that an answer waits for what it cost to be written down; the writing goes on afterwards."""
+
+
+async def before(allowance: Allowance, clock: Callable[[], float], work: Callable[[], R], undo: Callable[[asyncio.Future[R]], None]) -> R:
+    """Do something in a thread, before anything of a request leaves.
+
+    Args:
+        allowance: the call's.
+        clock: the driver's monotonic clock.
+        work: waits for a disk or a network.
+        undo: gets the finished work of whoever was cancelled, or out of time, meanwhile: nothing was sent, so it is taken back.
+
+    Raises:
+        TimedOut: the call's allowance has ended.
+    """
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    left = allowance.deadline - clock()
+    try:
+        done, _ = await asyncio.wait({working}, timeout=max(left, 0.0))
+    except asyncio.CancelledError:
+        working.add_done_callback(undo)
+        raise
+    if not done:
+        working.add_done_callback(undo)
+        raise TimedOut(clock="total", seconds=allowance.total, sent=False)
+    return working.result()
+
+
+async def afterwards(work: Callable[[], None], background: Callable[[], AsyncBackground] | None) -> None:
+    """Write something down in a thread after a request has ended, also if the caller leaves meanwhile.
+
+    Args:
+        work: waits for a disk or a network.
+        background: where the client keeps what goes on beside its calls: then it is waited for no longer than a moment.
+    """
+    if background is None:
+        await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))
+        return
+    await asyncio.wait({background().keep(partial(asyncio.to_thread, work))}, timeout=_MOMENT)
