@@ -31,7 +31,7 @@ FAILURES: list[tuple[str, int, object, dict[str, str], type[errors.ProviderError
     ("invalid token", 498, SAID, {}, errors.AuthenticationRejected, False, None),
     ("closed by the client", 499, SAID, {}, errors.BadRequest, False, None),
     ("500", 500, SAID, {}, errors.ServerError, True, None),
-    ("not implemented", 501, SAID, {}, errors.ServerError, True, None),
+    ("not implemented", 501, SAID, {}, errors.ServerError, False, None),
     ("503", 503, "no upstream", {"retry-after": "3", "x-request-id": "req_1"}, errors.Overloaded, True, 3.0),
     ("timeout of a gateway", 504, {"data": None, "id": "req_1"}, {}, errors.ServerError, True, None),
     ("529", 529, "", {"x-request-id": "req_1"}, errors.Overloaded, True, None),
