@@ -108,7 +108,7 @@ logging.getLogger("saferoute").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
-    if name in {"errors", "events", "keys", "testing"}:
+    if name in {"errors", "events", "guards", "keys", "testing"}:
         return import_module(f"saferoute.{name}")
     if name == "operations":
         return import_module("saferoute.values.operations")

@@ -88,7 +88,7 @@ def entered(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flo
     call = attempting.call
     progress.begin()
     progress.asked, progress.billed = target, None
-    rejected = call.balancing.health.begin(target, progress.now)
+    rejected = call.balancing.health.begin(target, progress.now, last_resort=progress.last_resort)
     if rejected is not None:  # another call was faster: it took the one probe, or was refused meanwhile
         raise NoRoom(rejected)
     flow = attempting.attempt(call, target, progress, attempting.total, attempting.deadline)
@@ -116,9 +116,9 @@ def left(call: Tried, target: Target, progress: Progress, began: float, error: B
     if isinstance(error, NoRoom):
         return  # it never began
     if isinstance(error, SaferouteError) and not (progress.held > _SLOW and isinstance(error, TransportError)):
-        health.failed(target, progress.now, progress.now - began, error)
+        health.failed(target, progress.now, progress.now - began, error, last_resort=progress.last_resort)
     else:
-        health.given_up(target, progress.now, progress.now - began)
+        health.given_up(target, progress.now, progress.now - began, last_resort=progress.last_resort)
 
 
 def attempt_at(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -108,11 +109,12 @@ class Candidates:
         rejected: the rows that were passed over when the last one was chosen.
         rests: whether one of them may be asked at any time: once something ends that is under way.
         why: why the last one was chosen, in words.
+        last_resort: whether it was chosen though it rests.
     """
 
     __slots__ = (
         "_balancing", "_busy", "_call", "_dead", "_extended", "_health", "_keys", "_listed", "_main", "_narrow", "_order", "_spent",
-        "_tried", "rejected", "rests", "why",
+        "_tried", "last_resort", "rejected", "rests", "why",
     )  # fmt: skip
 
     def __init__(self, call: Tried, now: float) -> None:
@@ -135,6 +137,7 @@ class Candidates:
         self.rejected: tuple[Rejected, ...] = ()
         self.rests = False
         self.why = ""
+        self.last_resort = False
 
     def next(self, now: float) -> Target | None:
         """The row to ask now: the first in order of those that were asked least; None if none may be asked.
@@ -142,6 +145,7 @@ class Candidates:
         Args:
             now: the driver's monotonic time.
         """
+        self.last_resort = False
         if not self._tried and not self._busy:
             for target in self._order:  # nearly always the first one
                 if self._health.refusal(target, now) is not None:
@@ -154,6 +158,30 @@ class Candidates:
             best = self._best(now)
         if best is not None:
             self.why = self._reason(best)
+        return best
+
+    def resort(self, now: float) -> Target | None:
+        """The row to ask though all of them rest: of those that are kept back by a guess alone, the one that is ready first; None for none.
+
+        It is for a call that has asked none yet: health steers, but a guess refuses nobody, as it may be wrong or out of date.
+
+        Args:
+            now: the driver's monotonic time.
+        """
+        best, soonest = None, inf
+        for target in self._order:
+            refusal = self._resting(target, now)
+            if refusal is None:  # it came back after this call looked
+                ready = now
+            elif refusal.guessed and refusal.retry_at is not None:
+                ready = refusal.retry_at
+            else:
+                continue
+            if ready < soonest:
+                best, soonest = target, ready
+        if best is not None:
+            self.last_resort = True
+            self.why = "last resort: every row rests" if len(self._order) > 1 else "last resort: the only row rests"
         return best
 
     def _best(self, now: float) -> Target | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from saferoute.errors import SaferouteError
     from saferoute.values.account import AccountStore, Debit
     from saferoute.values.events import StreamEvent
+    from saferoute.values.guarding import Context, Guard, Segment
     from saferoute.values.http import Clocks, Head, HttpRequest
     from saferoute.values.limits import Busy, Draw, Lease, LimitStore
 
@@ -32,6 +33,7 @@ __all__ = [
     "Emit",
     "Finish",
     "Flow",
+    "Judge",
     "Opened",
     "Race",
     "Raced",
@@ -44,11 +46,13 @@ __all__ = [
     "Sleep",
     "Spawn",
     "Tick",
+    "Told",
     "acquire",
     "adopted",
     "cancel",
     "emit",
     "finish",
+    "judge",
     "race",
     "read",
     "release",
@@ -190,7 +194,20 @@ class Spawn:
     flow: Flow[object]
 
 
-Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish | Reserve | Settle | Acquire | Release | Race | Spawn
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Ask guards that may take their time, all at once and beside the call's own thread or loop.
+
+    Attributes:
+        questions: each a guard, with what it is asked about.
+        seconds: how long they may take together; a question that is not answered by then counts as failed.
+    """
+
+    questions: Sequence[tuple[Guard, Segment, Context]]
+    seconds: float
+
+
+Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish | Reserve | Settle | Acquire | Release | Race | Spawn | Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +271,15 @@ class Raced:
     began: bool
 
 
-Answer: TypeAlias = Tick | Opened | Chunk | Reserved | Acquired | Raced
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of the questions, in their order: what a guard returned, the exception that it raised, or None for no answer in time."""
+
+    now: float
+    outcomes: Sequence[object]
+
+
+Answer: TypeAlias = Tick | Opened | Chunk | Reserved | Acquired | Raced | Told
 R = TypeVar("R")
 Flow: TypeAlias = Generator[Effect, Answer, R]
 
@@ -324,6 +349,11 @@ def release(store: LimitStore, lease: Lease, used: Sequence[int | None]) -> Flow
 def race(first: Flow[R], second: Flow[R], after: float) -> Flow[Raced]:
     """Run a flow, and another one beside it if it takes long."""
     return cast("Raced", (yield Race(first, second, after)))
+
+
+def judge(questions: Sequence[tuple[Guard, Segment, Context]], seconds: float) -> Flow[Told]:
+    """Ask guards that may take their time."""
+    return cast("Told", (yield Judge(questions, seconds)))
 
 
 def spawn(flow: Flow[object]) -> Flow[float]:

@@ -17,6 +17,7 @@ from saferoute.call.effects import emit, finish, read, send, spawn
 from saferoute.call.tries import Progress, id_of, tries
 from saferoute.errors import InvalidMessages, OutputInvalid
 from saferoute.errors.root import KEY_PREFIX
+from saferoute.guards.segments import with_texts
 from saferoute.providers.decoder import Decoder
 from saferoute.providers.fitting import fit
 from saferoute.values.cost import cost_of
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
+    from saferoute.call.guarding import Answering, Guarding
     from saferoute.errors.root import PartialReply
     from saferoute.providers.codec import Codec
     from saferoute.values.events import DecodedEvent, StreamEvent
+    from saferoute.values.guarding import Judged
     from saferoute.values.output import Output
     from saferoute.values.request import ChatRequest
     from saferoute.values.target import Dialect, Target
@@ -62,6 +65,9 @@ class Call:
         charge: what every attempt is charged to; None where nothing is counted.
         balancing: what the choice of rows goes by.
         shadow: a copy of the call for another row, whose answer is discarded; None for none.
+        guarding: the guards; None for none.
+        again: prepares the call anew for another request: what guards took something out of.
+        verdicts: what guards said about the request.
     """
 
     route: str
@@ -78,6 +84,9 @@ class Call:
     charge: Charge | None = None
     balancing: Balancing = field(default_factory=Balancing)
     shadow: Call | None = None
+    guarding: Guarding | None = None
+    again: Callable[[ChatRequest], Call] | None = None
+    verdicts: tuple[Judged, ...] = ()
 
     def affords(self, target: Target) -> bool:  # noqa: ARG002  as `Tried`; a chat call's bound is its `balancing.cap`
         """See `Tried`."""
@@ -87,7 +96,7 @@ class Call:
 class _Progress(Progress):
     """What has happened in a chat call so far."""
 
-    __slots__ = ("fold",)
+    __slots__ = ("fold", "guards")
 
     @override
     def begin(self) -> None:
@@ -95,11 +104,13 @@ class _Progress(Progress):
         self.head = None
         self.first = None
         self.fold = Fold()
+        self.guards: Answering | None = None
 
     @override
     def become(self, other: Progress) -> None:
         super().become(other)
-        self.fold = cast("_Progress", other).fold
+        mine = cast("_Progress", other)
+        self.fold, self.guards = mine.fold, mine.guards
 
     @override
     def partial(self) -> PartialReply | None:
@@ -119,8 +130,21 @@ def call_flow(call: Call, now: float) -> Flow[Reply[object]]:
     Raises:
         ProviderError, TransportError, ProtocolError: with `attempts` holding every try. StreamInterrupted carries the partial answer.
         RequestError: when a dialect cannot express the request; nothing was sent.
+        GuardError: a guard blocks the request, or the answer.
     """
-    return tries(call, _Progress(now), _attempt)
+    return tries(call, _Progress(now), _attempt) if call.guarding is None else _guarded(call, call.guarding, now)
+
+
+def _guarded(call: Call, guarding: Guarding, now: float) -> Flow[Reply[object]]:
+    """Run a call whose request is judged first. What guards of others took in time is the call's."""
+    judgement = yield from guarding.of_request()
+    if judgement.texts and call.again is not None:
+        call = replace(call.again(with_texts(call.request, judgement.texts)), notices=call.notices)
+    total = call.total
+    if judgement.now is not None:
+        total = max(0.0, (call.targets[0].deadlines.total if total is None else total) - (judgement.now - now))
+        now = judgement.now
+    return (yield from tries(replace(call, guarding=guarding, verdicts=judgement.verdicts, total=total), _Progress(now), _attempt))
 
 
 def _attempt(call: Call, target: Target, progress: _Progress, total: float, deadline: float) -> Flow[Reply[object]]:
@@ -150,16 +174,21 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     if opened.head.notes:
         notices += tuple(Notice("noted", "secret", note) for note in opened.head.notes)
     held: list[StreamEvent[object]] = [Noticed(notice) for notice in notices]
+    guards = progress.guards = call.guarding.of_answer() if call.guarding is not None and call.guarding.answers else None
     while fold.completed is None:
         chunk = yield from read()
         progress.now = chunk.now
-        events = decoder.feed(chunk.data) if chunk.data else decoder.close()  # close() completes the answer or raises
+        events: Sequence[DecodedEvent] = (
+            decoder.feed(chunk.data) if chunk.data else decoder.close()
+        )  # close() completes the answer or raises
+        if guards is not None and events:
+            events = yield from guards.let_through(events)
         if events:
             fold.add(events)
             if call.request.stream:
                 held = yield from _show(held, events, progress, call, target)
-            if decoder.failure is not None:
-                raise decoder.failure
+        if decoder.failure is not None:
+            raise decoder.failure
     yield from finish()
     if request.n > 1 or request.logprobs is not None:
         notices += _fewer(request, fold.completed)
@@ -243,6 +272,7 @@ def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notic
         {target.provider_name: metadata} if (metadata := completed.metadata) else {},
         completed.logprobs,
         completed.alternatives,
+        call.verdicts if progress.guards is None else call.verdicts + progress.guards.verdicts,
     )
     return reply
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from saferoute.call.admission import admitted, check_provider_options, check_route, rows_of
 from saferoute.call.charging import charge_for
 from saferoute.call.flow import Call
+from saferoute.call.guarding import Guarding, Rules
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import InvalidMessages, NoRoute, RequestError, UnsupportedParameter
+from saferoute.guards.segments import segments_of
 from saferoute.providers.fitting import fit
 from saferoute.routing.resolve import resolve
 from saferoute.values.balancing import PLAIN_POLICY, Facts
@@ -47,6 +49,7 @@ _ADDED: Final = 512
 """Tokens that a provider puts before a request with tools, or with a schema, to explain them to the model; Anthropic bills up to 346."""
 
 _NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_GUARDS: Final = Rules()
 _BYTES_PER_TOKEN: Final = 4
 _AROUND: Final = 16
 """Bytes that the form around a message takes."""
@@ -76,6 +79,7 @@ class Snapshot:
         limits: gives the store where limits are counted.
         current: gives what is in force by now; a reload may have brought another.
         tags: of calls; a call's own come on top.
+        guards: what every call passes.
     """
 
     opened: Opened
@@ -91,6 +95,7 @@ class Snapshot:
     limits: Callable[[], LimitStore]
     current: Callable[[], Opened]
     tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
+    guards: Rules = _NO_GUARDS
 
     @property
     def health(self) -> Health:
@@ -124,7 +129,7 @@ def prepare(
         RoutingError: for an expired table, an unknown route, or one whose rows are all halted.
         CapabilityError: for a call that a capability, or the grant, does not allow.
     """
-    table, now = snapshot.opened.table, snapshot.clock()
+    now = snapshot.clock()
     snapshot.opened.check(now)
     check_route(route)
     checked = check_options(options) if options else {}
@@ -139,6 +144,27 @@ def prepare(
     if request.n > 1 and stream:
         msg = "n makes several whole answers, which a stream cannot hold: call client.chat, or stream without n"
         raise RequestError(msg)
+    planned = partial(_planned, snapshot, route, powers=powers, output=output, checked=checked, asking=asking, now=now)
+    call = planned(request)
+    if not snapshot.guards.active:
+        return call
+    places, tools = segments_of(call.request), frozenset(tool.name for tool in call.request.tools)
+    return replace(call, guarding=Guarding(snapshot.guards, route, places, tools), again=planned)
+
+
+def _planned(
+    snapshot: Snapshot,
+    route: str,
+    request: ChatRequest,
+    *,
+    powers: Powers,
+    output: Output | None,
+    checked: Mapping[str, Any],
+    asking: Callable[[], str],
+    now: float,
+) -> Call:
+    """Resolve and authorise a request: the caller's own, or what guards left of it."""
+    table, max_cost = snapshot.opened.table, checked.get("max_cost")
     resolved = snapshot.opened.running(resolve(table, route))
     policy = table.policy(route)
     rows = rows_of(policy, resolved)
@@ -289,6 +315,7 @@ def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[
         request.stream,
         snapshot.purpose,
         snapshot.authority.audience,
+        snapshot.guards.names,
         table_version=snapshot.opened.table.version,
         now=now,
     )

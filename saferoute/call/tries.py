@@ -91,7 +91,8 @@ class Progress:
         vouched: the call's nonce is used up, so that no further attempt presents it.
         late: seconds by which the attempt began after the one that it is a hedge of.
         why: why the row that is asked was chosen.
-        rejected: ids of rows that were passed over for it, with the reasons.
+        rejected: ids of rows that were passed over for it, with the reasons; of a last resort its own, too.
+        last_resort: it is asked though it rests, as all others do.
         last: whether no other request may follow the one under way.
         allowance: what the call has in time.
         asked: the row that is asked.
@@ -100,8 +101,8 @@ class Progress:
     """
 
     __slots__ = (
-        "allowance", "asked", "attempts", "began", "billed", "copied", "failures", "first", "head", "held", "last", "late", "now", "paid",
-        "rejected", "tokens", "visible", "vouched", "why",
+        "allowance", "asked", "attempts", "began", "billed", "copied", "failures", "first", "head", "held", "last", "last_resort", "late",
+        "now", "paid", "rejected", "tokens", "visible", "vouched", "why",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -120,6 +121,7 @@ class Progress:
         self.why = ""
         self.rejected: tuple[tuple[str, str], ...] = ()
         self.last = False
+        self.last_resort = False
         self.asked: Target | None = None
         self.copied = False
         self.allowance = UNBOUNDED
@@ -172,7 +174,7 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
 
     Raises:
         ProviderError, TransportError, ProtocolError: with `attempts` holding every try.
-        AllRoutesCooling: no row may be asked now, and none was asked.
+        AllRoutesCooling: no row may be asked now, not even as a last resort, and none was asked.
         RequestError: when a target cannot take the call.
     """
     total = call.total if call.total is not None else call.targets[0].deadlines.total
@@ -188,7 +190,7 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
             if target is None:
                 target = yield from _next(call, candidates, progress, error, attempting.deadline)
             candidates.chosen(target)
-            progress.why = candidates.why
+            progress.why, progress.last_resort = candidates.why, candidates.last_resort
             progress.rejected = _passed_over(candidates) if candidates.rejected else ()
             progress.last = progress.failures + 1 >= call.max_attempts
             try:
@@ -205,7 +207,7 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                         raise
                     answered(call, target, progress, began)
                     return result
-                rival = rival_of(call, candidates, progress, target) if hedged else None
+                rival = rival_of(call, candidates, progress, target) if hedged and not progress.last_resort else None
                 if rival is not None:
                     return (yield from raced(attempting, candidates, progress, target, rival))
                 return (yield from attempt_at(attempting, target, progress))
@@ -234,7 +236,7 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
     """The row to ask next, after the wait that it needs.
 
     Raises:
-        AllRoutesCooling: none may be asked, and none was asked before.
+        AllRoutesCooling: none may be asked, not even as a last resort, and none was asked before.
         SaferouteError: the last failure, if no other attempt can follow it.
     """
     waited = False
@@ -248,7 +250,10 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
                 until = min(until or deadline, progress.now + _POLL)  # what is under way may end at any time
             if error is None:
                 if until is None or until >= deadline or not (call.balancing.wait or until - progress.now <= _SHORT):
-                    raise candidates.cooling(progress.now)
+                    target = None if call.balancing.wait else candidates.resort(progress.now)
+                    if target is None:
+                        raise candidates.cooling(progress.now)
+                    return target
                 progress.now = yield from sleep(until - progress.now)
                 continue
             # The wait was decided with the row; tenacity is asked once.
@@ -257,7 +262,11 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
             delay = next_delay(situation)
             if target is None and call.balancing.wait:
                 delay = 0.0  # the rest of a row is all that is waited for, whatever became of the others
-            elif target is None and not (isinstance(error, RateLimited) or getattr(error, "retry_after", None) is not None):
+            elif (
+                target is None
+                and getattr(error, "retry_after", None) is None
+                and (progress.last_resort or not isinstance(error, RateLimited))
+            ):
                 delay = None  # it rests because of more than this call has seen
             if delay is None or until is None or max(delay, until - progress.now) + progress.now >= deadline:
                 _explain(error, progress)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
     from saferoute.values.conversation import Messages
+    from saferoute.values.guarding import Guard
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
     from saferoute.values.reply import Reply
@@ -67,6 +68,7 @@ class Client(Facade, Operations):
         accounts: Accounts | None = None,
         state: str | Path | None = None,
         telemetry: Telemetry = None,
+        guards: Sequence[Guard] = (),
         transport: Literal["own", "h11"] = "own",
     ) -> None:
         """Open a signed routing table.
@@ -84,6 +86,7 @@ class Client(Facade, Operations):
             state: a folder where the newest table that was accepted is remembered, so that no older one is taken; None for the user's own
                 state folder. Without one that can be written, `min_table_version` of the trust is all there is.
             telemetry: an OpenTelemetry tracer provider; None uses the program's own if it has loaded an SDK; False never.
+            guards: what every text that goes out or comes back passes, in this order; see `saferoute.guards`.
             transport: "h11" reads answers with h11 instead of our own reader.
 
         Raises:
@@ -91,7 +94,7 @@ class Client(Facade, Operations):
             CapabilityError: the capability does not verify under the table's root, or is not valid now.
             ConfigurationError: a file is missing, or the key sources make no sense.
         """
-        wishes = Wishes(data, capability, None, audience, accounts, telemetry)
+        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards)
         self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
@@ -117,6 +120,7 @@ class Client(Facade, Operations):
         budget: Money | None = None,
         accounts: Accounts | None = None,
         telemetry: Telemetry = None,
+        guards: Sequence[Guard] = (),
         transport: Literal["own", "h11"] = "own",
     ) -> Self:
         """Make a client for a notebook or a prototype: the table is made and signed in memory, and trusted here only.
@@ -132,6 +136,7 @@ class Client(Facade, Operations):
             budget: what all calls of this client may cost, in US dollars; only rows with prices are then used.
             accounts: as for the constructor.
             telemetry: as for the constructor.
+            guards: as for the constructor.
             transport: as for the constructor.
 
         Raises:
@@ -139,7 +144,7 @@ class Client(Facade, Operations):
             ConfigurationError: SAFEROUTE_FORBID_LOCAL is set.
         """
         client = cls.__new__(cls)
-        wishes = Wishes(data, capability, budget, None, accounts, telemetry)
+        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards)
         client._begin(open_local(secrets, servers, issuers, wishes), transport)  # noqa: SLF001  its own class
         return client
 

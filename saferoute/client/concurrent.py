@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
     from saferoute.values.conversation import Messages
+    from saferoute.values.guarding import Guard
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
     from saferoute.values.reply import Reply
@@ -69,10 +70,11 @@ class AsyncClient(Facade, AsyncOperations):
         accounts: Accounts | None = None,
         state: str | Path | None = None,
         telemetry: Telemetry = None,
+        guards: Sequence[Guard] = (),
         transport: Literal["own", "h11"] = "own",
     ) -> None:
         """Open a signed routing table. Arguments and errors are those of `Client`."""
-        wishes = Wishes(data, capability, None, audience, accounts, telemetry)
+        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards)
         self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
@@ -97,11 +99,12 @@ class AsyncClient(Facade, AsyncOperations):
         budget: Money | None = None,
         accounts: Accounts | None = None,
         telemetry: Telemetry = None,
+        guards: Sequence[Guard] = (),
         transport: Literal["own", "h11"] = "own",
     ) -> Self:
         """Make a client for a notebook or a prototype. Arguments and errors are those of `Client.local`."""
         client = cls.__new__(cls)
-        wishes = Wishes(data, capability, budget, None, accounts, telemetry)
+        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards)
         client._begin(open_local(secrets, servers, issuers, wishes), transport)  # noqa: SLF001  its own class
         return client
 

@@ -102,6 +102,7 @@ class Core:
             shared.limits,
             shared.in_force,
             scope.tags,
+            shared.guards,
         )
 
     @property

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from saferoute.call.guarding import Rules
 from saferoute.client.core import Core
 from saferoute.client.scope import Scope, held, own_budget
 from saferoute.client.shared import Shared
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from saferoute.secrets.lookup import Sources
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
+    from saferoute.values.guarding import Guard
     from saferoute.values.options import Money
     from saferoute.values.request import DataLabel
 
@@ -49,6 +51,7 @@ class Wishes:
         audience: the client's name.
         accounts: where budgets are counted.
         telemetry: an OpenTelemetry tracer provider, None or False.
+        guards: what every call passes.
     """
 
     data: DataLabel | None = None
@@ -57,6 +60,7 @@ class Wishes:
     audience: str | None = None
     accounts: Accounts | None = None
     telemetry: Telemetry = None
+    guards: Sequence[Guard] = ()
 
 
 def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, state: str | Path | None, wishes: Wishes) -> Core:
@@ -85,6 +89,7 @@ def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, state
         accounts=_accounts(wishes.accounts),
         reopen=opened,
         places={"table": str(table), "root": trust.path},
+        guards=_rules(wishes.guards),
     )
     return _core(shared, wishes)
 
@@ -127,8 +132,17 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], issuers: Sequenc
         telemetry=_telemetry(wishes.telemetry),
         audience=_audience(wishes.audience),
         accounts=_accounts(wishes.accounts),
+        guards=_rules(wishes.guards),
     )
     return _core(shared, wishes)
+
+
+def _rules(guards: Sequence[Guard]) -> Rules:
+    if not guards and isinstance(guards, tuple | list):
+        return Rules()
+    from saferoute.guards.function import active_guards  # noqa: PLC0415  clients with guards only
+
+    return Rules(active_guards(guards))
 
 
 def _core(shared: Shared, wishes: Wishes) -> Core:

@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from saferoute.call.guarding import Rules
 from saferoute.capabilities.chain import VerifiedChains
 from saferoute.drivers.accounts import open_accounts
 from saferoute.drivers.entropy import fraction, unique_id
@@ -47,6 +48,7 @@ class Shared:
         telemetry: as the client was given it.
         audience: the client's name, for permissions that are not for everybody.
         chains: capabilities that were verified.
+        guards: what every call passes.
         places: what files the client was made of, for its report; empty for a local one.
     """
 
@@ -54,7 +56,9 @@ class Shared:
         "_accounts",
         "_codecs",
         "_exchange",
-        "_health", "_ids",         "_instance",
+        "_health",
+        "_ids",
+        "_instance",
         "_limits",
         "_outputs",
         "_reopen",
@@ -62,6 +66,7 @@ class Shared:
         "audience",
         "chains",
         "credentials",
+        "guards",
         "opened",
         "places",
         "sources",
@@ -80,6 +85,7 @@ class Shared:
         accounts: Accounts | None = None,
         reopen: Callable[[], Opened] | None = None,
         places: dict[str, str] | None = None,
+        guards: Rules | None = None,
     ) -> None:
         self.opened = opened
         self.trust: Literal["local", "production"] = trust
@@ -89,6 +95,7 @@ class Shared:
         self.audience = audience or ("local" if trust == "local" else opened.table.name)
         self.chains = VerifiedChains()
         self.places = places or {}
+        self.guards = Rules() if guards is None else guards
         # Made with the client, and not at the first call: a child that is forked off between must not begin with nothing spent.
         self._store = open_accounts(accounts)
         self._accounts = accounts

@@ -72,18 +72,23 @@ class Background:
     Safe to use from any thread, and after a fork: the child begins with no thread and nothing running.
 
     Args:
-        most: jobs at once, whatever they are.
+        most: jobs at once, whatever they are, but for those that are kept.
         most_spawned: jobs at once that nobody waits for from their beginning.
+        most_asking: questions to stores at once that are asked in a thread.
 
     Attributes:
-        left_out: how many of those found no room.
+        left_out: how many of those that nobody waits for found no room.
     """
 
-    __slots__ = ("_closed", "_idle", "_lock", "_most", "_most_spawned", "_pid", "_running", "_spawned", "left_out")
+    __slots__ = (
+        "_asking", "_closed", "_idle", "_kept", "_lock", "_most", "_most_asking", "_most_spawned", "_pid", "_running", "_spawned",
+        "left_out",
+    )  # fmt: skip
 
-    def __init__(self, most: int = 64, most_spawned: int = 8) -> None:
+    def __init__(self, most: int = 64, most_spawned: int = 8, most_asking: int = 64) -> None:
         self._most = most
         self._most_spawned = most_spawned
+        self._most_asking = most_asking
         self._closed = False
         self.left_out = 0
         self._begin()
@@ -92,6 +97,8 @@ class Background:
         self._idle: list[_Inbox] = []
         self._running: set[Job] = set()
         self._spawned: set[Job] = set()
+        self._kept: set[Job] = set()
+        self._asking = threading.Semaphore(self._most_asking)
         self._lock = threading.RLock()  # a finalizer that closes a client may run in a thread that holds it
         self._pid = os.getpid()  # last: whoever sees it takes the new lock
 
@@ -104,6 +111,32 @@ class Background:
                 return False
             self._running.add(job)
             inbox = self._idle.pop() if self._idle else None
+        return self._hand(job, inbox)
+
+    def keep(self, job: Job) -> bool:
+        """Have a job done that must come to its end, whatever else runs; False if there is no thread for it.
+
+        Nothing stops it, and it is done also once the client is closed: it is short, or waits for a store.
+        """
+        if os.getpid() != self._pid:
+            self._begin()
+        with self._lock:
+            self._kept.add(job)
+            inbox = self._idle.pop() if self._idle else None
+        return self._hand(job, inbox)
+
+    def room_to_ask(self, seconds: float) -> threading.Semaphore | None:
+        """Wait for a place among the threads that ask stores something: what to release afterwards, or None when there was none in time.
+
+        A store that stands still costs so many threads and no more. Races have theirs apart: each may have to ask before it can end.
+        """
+        if os.getpid() != self._pid:
+            self._begin()
+        asking = self._asking
+        return asking if asking.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)) else None
+
+    def _hand(self, job: Job, inbox: _Inbox | None) -> bool:
+        """Give a job to a thread that has nothing to do, or else to a new one."""
         if inbox is not None:
             inbox.put(job)
             return True
@@ -137,6 +170,7 @@ class Background:
         with self._lock:
             self._running.discard(job)
             self._spawned.discard(job)
+            self._kept.discard(job)
 
     def _serve(self, inbox: _Inbox) -> None:
         """What a thread does: one job after the other."""
@@ -172,13 +206,16 @@ class Background:
     def close(self, grace: float = GRACE) -> None:
         """Retire; give what nobody waits for a moment to end, then stop it and give it another one. Safe to call twice.
 
+        What is kept gets the first moment, and is not stopped.
+
         Args:
             grace: seconds, each time.
         """
         self.retire()
-        left = [job for job in list(self._running) if not job.awaited and job.thread != threading.get_ident()]
-        left = _wait(left, grace)
-        running = [job for job in left if not job.stop.fired]
+        with self._lock:
+            jobs = [*self._running, *self._kept]
+        left = _wait([job for job in jobs if not job.awaited and job.thread != threading.get_ident()], grace)
+        running = [job for job in left if not job.stop.fired and job not in self._kept]
         for job in running:
             job.stop.fire()
         _wait(running, grace)

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from saferoute.call.effects import Abandoned
-from saferoute.drivers.background import GRACE, say_ended
+from saferoute.drivers.background import GRACE, Background, say_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -25,7 +25,7 @@ class AsyncBackground:
         left_out: how many of those found no room.
     """
 
-    __slots__ = ("_closed", "_kept", "_most", "_pid", "_spawned", "left_out")
+    __slots__ = ("_closed", "_kept", "_most", "_pid", "_spawned", "_threads", "left_out")
 
     def __init__(self, most: int = 64) -> None:
         self._most = most
@@ -36,7 +36,14 @@ class AsyncBackground:
     def _begin(self) -> None:
         self._kept: set[asyncio.Task[None]] = set()
         self._spawned: set[asyncio.Task[None]] = set()
+        self._threads: Background | None = None
         self._pid = os.getpid()
+
+    def threads(self) -> Background:
+        """Threads for what blocks, made when they are first needed; each ends when it has nothing to do."""
+        if self._threads is None:
+            self._threads = Background()
+        return self._threads
 
     def keep(self, tidying: Callable[[], Coroutine[object, object, object]]) -> asyncio.Task[None]:
         """Let something come to its end."""

@@ -15,6 +15,7 @@ from saferoute.call.effects import (
     Chunk,
     Emit,
     Finish,
+    Judge,
     Opened,
     Race,
     Read,
@@ -26,6 +27,7 @@ from saferoute.call.effects import (
     Sleep,
     Spawn,
     Tick,
+    Told,
 )
 from saferoute.drivers.charging import hold, let_go
 from saferoute.drivers.exchange import CallObserver, partial_of
@@ -50,7 +52,7 @@ __all__ = ["BlockingRun", "Stream", "close_all", "run"]
 R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
 
-_GOES_ON: Final = frozenset({Emit, Read, Send, Reserve, Acquire, Race, Spawn})
+_GOES_ON: Final = frozenset({Emit, Read, Send, Reserve, Acquire, Race, Spawn, Judge})
 """What a flow that was told to tidy up has no business with."""
 
 
@@ -195,6 +197,10 @@ class BlockingRun(Generic[R]):
                 from saferoute.drivers.racing import spawn  # noqa: PLC0415  calls that spawn only
 
                 spawn(effect.flow, self._beside, self._background)
+            case Judge():
+                from saferoute.drivers.judging import judge_blocking  # noqa: PLC0415  calls with guards of others only
+
+                return Told(self._clock(), judge_blocking(effect, self._background))
             case Read() | Emit():  # the loop's own
                 pass
             case _:

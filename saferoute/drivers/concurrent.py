@@ -18,6 +18,7 @@ from saferoute.call.effects import (
     Chunk,
     Emit,
     Finish,
+    Judge,
     Opened,
     Race,
     Read,
@@ -29,8 +30,10 @@ from saferoute.call.effects import (
     Sleep,
     Spawn,
     Tick,
+    Told,
 )
 from saferoute.drivers.abandoning import settle_beside
+from saferoute.drivers.background import Background
 from saferoute.drivers.charging import hold, let_go
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.drivers.limiting_async import give_back_async, take_async
@@ -57,7 +60,7 @@ T_co = TypeVar("T_co", covariant=True)
 _GRACE = 1.0
 """Seconds that a cancelled call may take to tidy up."""
 
-_GOES_ON: Final = frozenset({Emit, Read, Send, Reserve, Acquire, Race, Spawn})
+_GOES_ON: Final = frozenset({Emit, Read, Send, Reserve, Acquire, Race, Spawn, Judge})
 """What a flow that was told to tidy up has no business with."""
 
 
@@ -169,10 +172,7 @@ class ConcurrentRun(Generic[R]):
                 held = await before(effect.allowance, self._clock, partial(hold, effect), undo) if waits else hold(effect)
                 return Reserved(self._clock(), held)
             case Settle():
-                if effect.store.waits:
-                    await afterwards(partial(let_go, effect), self._background)
-                else:
-                    let_go(effect)
+                await _settle(effect, self._background)
             case Acquire():
                 took = await take_async(effect, self._clock)
                 return Acquired(self._clock(), took)
@@ -184,6 +184,11 @@ class ConcurrentRun(Generic[R]):
                 from saferoute.drivers.racing_async import spawn_async  # noqa: PLC0415  calls that spawn only
 
                 spawn_async(effect.flow, self._beside, self._background)
+            case Judge():
+                from saferoute.drivers.judging import judge_async  # noqa: PLC0415  calls with guards of others only
+
+                threads = Background if self._background is None else self._background().threads
+                return Told(self._clock(), await judge_async(effect, threads))
             case Send() | Read() | Emit():  # the loop's own
                 pass
             case _:
@@ -221,6 +226,13 @@ class ConcurrentRun(Generic[R]):
             if self._exchange is not None:
                 await self._exchange.close()
                 self._exchange = None
+
+
+async def _settle(effect: Settle, background: Callable[[], AsyncBackground] | None) -> None:
+    if effect.store.waits:
+        await afterwards(partial(let_go, effect), background)
+    else:
+        let_go(effect)
 
 
 def _give_back(effect: Reserve, holding: asyncio.Future[str]) -> None:

@@ -196,7 +196,19 @@ class OriginMismatch(SecretError):
 
 
 class GuardError(SaferouteError):
-    """A guard stopped the call."""
+    """A guard stopped the call.
+
+    Attributes:
+        verdicts: what every guard said that was asked, as `saferoute.values.guarding.Judged`; they hold places and reasons, no text.
+    """
+
+    def __init__(self, message: str, *, verdicts: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.verdicts = verdicts
+
+    @override
+    def _pickled(self) -> dict[str, Any]:
+        return {"verdicts": self.verdicts}
 
 
 class GuardBlocked(GuardError):

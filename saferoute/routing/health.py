@@ -83,7 +83,7 @@ class Health:
         """Know nothing yet; `random` makes numbers in [0, 1), from any thread."""
         self._random = random
         self._lock = threading.Lock()
-        self._late: deque[tuple[Target, float, float | None]] = deque()
+        self._late: deque[tuple[Target, float, float | None, bool]] = deque()
         self._rows: dict[tuple[str, str], RowCondition] = {}
         self._groups = QuotaGroups()
         self._turns: dict[str, int] = {}
@@ -98,14 +98,20 @@ class Health:
             return self._row(target)
 
     def refusal(self, target: Target, now: float) -> Rejected | None:
-        """Why a row may not be asked now; None if it may. For a row that is well this takes no lock and less than a microsecond."""
+        """Why a row is not asked as usual now; None if it is. For a row that is well this takes no lock and less than a microsecond."""
         row = self._rows.get((target.id, target.model))
         if now >= self._groups.until and (row is None or row.plain):
             return None
         return self._refusal(row, target, now)
 
-    def begin(self, target: Target, now: float) -> Rejected | None:
+    def begin(self, target: Target, now: float, *, last_resort: bool = False) -> Rejected | None:
         """A request leaves; if the row's breaker is half open, it is the probe.
+
+        Args:
+            target: the row.
+            now: monotonic seconds.
+            last_resort: its call has nowhere else to go, so it leaves whatever was guessed of the row. It never is the probe: as many may
+                leave as there are calls, and the probe is the one that the others wait for. `failed` and `given_up` are told the same.
 
         Returns:
             None: the request is counted, and is reported when it ends. A refusal: since `refusal` was asked, another request has taken
@@ -117,9 +123,10 @@ class Health:
             row = self._row(target)
             if now < self._groups.until or not row.plain:
                 rejected = self._refusal(row, target, now)
-                if rejected is not None:
+                if rejected is not None and not (last_resort and rejected.guessed):
                     return rejected
-                row.breaker = begun(row.breaker, now)
+                if not last_resort:
+                    row.breaker = begun(row.breaker, now)
             row.in_flight += 1
             row.used(now, 1, 0)
             return None
@@ -155,7 +162,7 @@ class Health:
                     row.until = -inf
                 row.settle()
 
-    def failed(self, target: Target, now: float, seconds: float, error: SaferouteError) -> None:
+    def failed(self, target: Target, now: float, seconds: float, error: SaferouteError, *, last_resort: bool = False) -> None:
         """A request failed, or its answer could not be used.
 
         Args:
@@ -164,6 +171,7 @@ class Health:
             seconds: since it began.
             error: what it failed with. Server errors, timeouts and failures of the way count for the breaker; a rate limit or a quota
                 rests the row's quota group; everything else is about the request or the key, and changes nothing.
+            last_resort: as it was said to `begin`. A breaker that is not closed then stays as it is.
         """
         began = now - seconds
         counted = counts_against(error)
@@ -175,8 +183,10 @@ class Health:
                 # The caller's own deadline tells nothing, unless the row has been silent for far longer than it takes.
                 counted = seconds > max(_PATIENCE, _TIMES_USUAL * row.latency)
             row.ended()
-            if counted:
-                row.failures += 1
+            row.failures += counted
+            if last_resort and row.breaker.state != "closed":
+                pass  # it was known to be down, and what is known of the probe is the probe's
+            elif counted:
                 row.breaker = failed(row.breaker, now, began, self._random)
             else:
                 row.breaker = given_back(row.breaker, began)
@@ -194,16 +204,17 @@ class Health:
                 row.adaptive.refused(now, seconds)
             row.settle()
 
-    def given_up(self, target: Target, now: float, seconds: float | None = None) -> None:
+    def given_up(self, target: Target, now: float, seconds: float | None = None, *, last_resort: bool = False) -> None:
         """A request was abandoned by its consumer, or lost a race: it tells nothing, and a probe is given back.
 
         Args:
             target: the row.
             now: monotonic seconds.
             seconds: since it began. None for not known: it is then held to be the probe only where nothing else is under way.
+            last_resort: as it was said to `begin`: it was no probe.
         """
         # A stream that is dropped may be closed by the garbage collector, in the middle of any other method here, with its lock held.
-        self._late.append((target, now, seconds))
+        self._late.append((target, now, seconds, last_resort))
         if self._lock.acquire(blocking=False):
             try:
                 self._catch_up()
@@ -213,11 +224,11 @@ class Health:
     def _catch_up(self) -> None:
         """Take in what was given up while the lock was held elsewhere; under the lock."""
         while self._late:
-            target, now, seconds = self._late.popleft()
+            target, now, seconds, last_resort = self._late.popleft()
             row = self._row(target)
             alone = row.in_flight <= 1
             row.ended()
-            if seconds is not None or alone:
+            if not last_resort and (seconds is not None or alone):
                 row.breaker = given_back(row.breaker, now if seconds is None else now - seconds)
 
     def turn(self, name: str) -> int:
@@ -267,6 +278,7 @@ class Health:
             first_token=row.first_token,
             concurrency=limit if row.adaptive is None else int(row.adaptive.bound),
             quota_group=words_of(row.group(target)),
+            last_resort=rejected is not None and rejected.guessed,
         )
 
     def _row(self, target: Target) -> RowCondition:
@@ -284,26 +296,30 @@ class Health:
 
     def _refusal(self, row: RowCondition | None, target: Target, now: float) -> Rejected | None:
         """Of everything that keeps a row from being asked, what does so for longest. It reads only."""
-        until, reason = -inf, ""
+        until, reason, guessed = -inf, "", True
         if row is not None and not row.plain:
             breaker, rest = row.breaker, row.until  # each read once: another thread may write in between
             opened = refused_until(breaker, now)
             if opened is not None:
                 until, reason = opened, _of_breaker(breaker.state, opened - now)
-            if rest > until and 0.0 < rest - now <= LONGEST_REST:
-                until, reason = rest, f"overloaded; the provider asked for {rest - now:.1f} s of rest"
+            if 0.0 < rest - now <= LONGEST_REST:
+                guessed = False
+                if rest > until:
+                    until, reason = rest, f"overloaded; the provider asked for {rest - now:.1f} s of rest"
         if now < self._groups.until:
             resting = self._groups.resting(group_key(target) if row is None else row.group(target), now)
-            if resting is not None and resting.until > until:
-                what = "quota used up in its quota group; it rests" if resting.quota else "rate limit of its quota group"
-                until, reason = resting.until, f"{what} until {resting.until - now:.1f} s from now"
-        if reason:
-            return Rejected(target.id, reason, until)
+            if resting is not None:
+                guessed = guessed and now >= resting.asked
+                if resting.until > until:
+                    what = "quota used up in its quota group; it rests" if resting.quota else "rate limit of its quota group"
+                    until, reason = resting.until, f"{what} until {resting.until - now:.1f} s from now"
+        full = ""
         if row is not None and (adaptive := row.adaptive) is not None:
             bound = int(adaptive.bound)
-            if row.in_flight >= bound:
-                return Rejected(target.id, f"its adaptive bound of {bound} requests under way is reached")
-        return None
+            full = f"its adaptive bound of {bound} requests under way is reached" if row.in_flight >= bound else ""
+        if reason:
+            return Rejected(target.id, reason, until, guessed and not full)
+        return Rejected(target.id, full) if full else None
 
 
 def _of_breaker(state: str, left: float) -> str:

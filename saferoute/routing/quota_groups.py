@@ -71,12 +71,14 @@ class Resting:
         refusals: how many in a row; requests that left before the last one was known are not counted again.
         since: when the last one was counted.
         quota: the account's quota is used up, which is more than a rate limit.
+        asked: monotonic time until which the provider itself said that it will not answer; what of `until` is beyond it is a guess.
     """
 
     until: float = -inf
     refusals: int = 0
     since: float = -inf
     quota: bool = False
+    asked: float = -inf
 
 
 _NEVER: Final = Resting()
@@ -119,33 +121,37 @@ class QuotaGroups:
         together = began <= before.since <= now
         refusals = before.refusals if together else before.refusals + 1
         if wait:
-            self._rest(key, now, now + wait, refusals, quota=False)
+            self._rest(key, now, wait, refusals, quota=False, asked=True)
         elif not together:
             doubled = min(_FIRST_REST * 2.0 ** min(refusals - 1, _MOST_DOUBLINGS), _LONGEST_DOUBLED)
-            self._rest(key, now, now + doubled * (1 - _JITTER + 2 * _JITTER * random()), refusals, quota=False)
+            self._rest(key, now, doubled * (1 - _JITTER + 2 * _JITTER * random()), refusals, quota=False, asked=False)
 
     def used_up(self, key: GroupKey, now: float, wait: float) -> None:
         """The quota or credit behind a group is used up; `wait` as `asked_to_wait` makes it."""
-        self._rest(key, now, now + (wait or _QUOTA_REST), self._resting.get(key, _NEVER).refusals, quota=True)
+        self._rest(key, now, wait or _QUOTA_REST, self._resting.get(key, _NEVER).refusals, quota=True, asked=bool(wait))
 
     def succeeded(self, key: GroupKey, now: float, began: float) -> None:
-        """A request that left at `began` was answered: what comes next is a first refusal again."""
+        """A request that left at `began` was answered: what comes next is a first refusal again, and a rest that we guessed is over."""
         before = self._resting.get(key)
         if before is None or began <= before.since <= now:
             return
-        if self.resting(key, now) is None:
-            del self._resting[key]
+        if self.resting(key, now) is not None and now < before.asked:
+            self._resting[key] = Resting(before.asked, 0, before.since, before.quota, before.asked)
         else:
-            self._resting[key] = Resting(before.until, 0, before.since, before.quota)
+            del self._resting[key]
 
-    def _rest(self, key: GroupKey, now: float, until: float, refusals: int, *, quota: bool) -> None:
+    def _rest(self, key: GroupKey, now: float, seconds: float, refusals: int, *, quota: bool, asked: bool) -> None:
+        until = now + seconds
+        said = until if asked else -inf
         longer = self.resting(key, now)
-        if longer is not None and longer.until > until:
-            until, quota = longer.until, longer.quota
+        if longer is not None:
+            said = max(said, longer.asked)
+            if longer.until > until:
+                until, quota = longer.until, longer.quota
         if key not in self._resting and len(self._resting) >= MAX_GROUPS:
             # Many names through a row that takes any model: what has been over for longest goes, then what is over soonest. An eighth at a
             # time, as looking for them takes longer than all else that is done under the owner's lock.
             for one in sorted(self._resting, key=lambda one: self._resting[one].until)[: MAX_GROUPS // 8]:
                 del self._resting[one]
-        self._resting[key] = Resting(until, refusals, now, quota)
+        self._resting[key] = Resting(until, refusals, now, quota, said)
         self.until = max(self.until, until)

@@ -165,12 +165,16 @@ class Rejected:
     Attributes:
         target: the row's id.
         reason: in words, such as "breaker open for 4.2 s" or "rate limit of its quota group until 12.0 s from now".
-        retry_at: monotonic time from which it may be asked again; None where that is not known.
+        retry_at: monotonic time from which it is asked as usual again; None where that is not known.
+        guessed: nobody said that it must not be asked: this client has concluded that it had better not be, and for how long (an open
+            breaker, a probe under way, a rate limit or a used-up quota that came without a time). A call that has nowhere else to go asks
+            it all the same, once. A time that the provider named, and a limit, are no guesses.
     """
 
     target: str
     reason: str
     retry_at: float | None = None
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +183,9 @@ class TargetHealth:
 
     Attributes:
         target: the row's id.
-        breaker: "closed": asked as usual. "open": not asked. "half_open": one request finds out.
-        available_in: seconds until it may be asked again, for whatever reason; 0.0 for now.
-        reason: why it may not be asked; "" if it may.
+        breaker: "closed": asked as usual. "open": asked as a last resort only. "half_open": one request finds out.
+        available_in: seconds until it is asked as usual again, whatever keeps it from that; 0.0 for now.
+        reason: why it is not asked as usual; "" if it is.
         in_flight: requests under way.
         requests: how many ended.
         failures: how many of them failed in a way that counts against the row.
@@ -189,6 +193,7 @@ class TargetHealth:
         first_token: moving average of the seconds to a stream's first token.
         concurrency: the bound on requests under way that is in force now; None for none.
         quota_group: what a rate limit of this row rests with it, in words.
+        last_resort: whether a call asks it for all that where no row of its own is better off: `reason` is a guess of this client.
     """
 
     target: str
@@ -202,3 +207,4 @@ class TargetHealth:
     first_token: float | None
     concurrency: int | None
     quota_group: str
+    last_resort: bool = False

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from saferoute.values.events import Alternative, FinishReason, Notice, TokenLogprob
+    from saferoute.values.guarding import Judged
     from saferoute.values.messages import Citation, ToolCall
     from saferoute.values.usage import Usage
 
@@ -98,6 +99,7 @@ class Reply(Generic[T_co]):
         logprobs: how likely each token of the text was, if `logprobs` was asked for and the provider says it.
         alternatives: the other answers, if the call asked for several with `n`, each with the reason why it ended. With `output` only the
             answer itself is parsed and checked, not these.
+        verdicts: what guards found in the request and in the answer, and what they did about it; empty where all of them allow.
     """
 
     message: Message
@@ -117,6 +119,7 @@ class Reply(Generic[T_co]):
     provider_metadata: Mapping[str, Any] = field(default_factory=dict)
     logprobs: tuple[TokenLogprob, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    verdicts: tuple[Judged, ...] = ()
     _parsed: object = None
     _has_parsed: bool = False
 

@@ -1,0 +1,141 @@
+"""The texts of a chat request, each with who wrote it and where it stands; and the request with some of them replaced.
+
+Every text that a model will read is a segment: what is said, tools' results, earlier calls' arguments, the names and descriptions of tools,
+and schemas. Only what is said and what tools answered can be replaced: what stands in a name or a schema is blocked instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from saferoute.values.guarding import Segment
+from saferoute.values.messages import File, Reasoning, Refusal, Text, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from saferoute.values.guarding import Origin, SegmentRole, Stage
+    from saferoute.values.messages import Message, Part
+    from saferoute.values.request import ChatRequest
+
+__all__ = ["Placed", "segments_of", "with_texts"]
+
+_ORIGINS: Final[dict[str, tuple[SegmentRole, Origin, bool]]] = {
+    "system": ("system", "system", True),
+    "user": ("user", "user", False),
+    "assistant": ("assistant", "model", False),
+    "tool": ("tool", "tool", False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A segment, and what may happen to it.
+
+    Attributes:
+        segment: the text.
+        stage: when guards are asked about it.
+        replaceable: whether its text can be replaced. A call's arguments cannot: they must stay what the model wrote.
+    """
+
+    segment: Segment
+    stage: Stage
+    replaceable: bool
+
+
+def segments_of(request: ChatRequest) -> tuple[Placed, ...]:
+    """Every text of a request that a model reads, in the order of the request."""
+    return tuple(_segments(request))
+
+
+def _segments(request: ChatRequest) -> Iterator[Placed]:
+    for number, message in enumerate(request.messages):
+        yield from _of_message(message, f"/messages/{number}")
+    for number, tool in enumerate(request.tools):
+        path = f"/tools/{number}"
+        yield _developer(tool.name, f"{path}/name", tool.name)
+        if tool.description:
+            yield _developer(tool.description, f"{path}/description", tool.name)
+        yield _developer(tool.parameters.decode(), f"{path}/parameters", tool.name)
+    if request.output is not None:
+        yield _developer(request.output.name, "/output/name")
+        yield _developer(request.output.schema.decode(), "/output/schema")
+
+
+def _developer(text: str, path: str, name: str = "") -> Placed:
+    return Placed(Segment(text, "developer", "developer", trusted=True, path=path, name=name), "input", replaceable=False)
+
+
+def _of_message(message: Message, path: str) -> Iterator[Placed]:
+    role, origin, trusted = _ORIGINS[message.role]
+    if message.name:
+        yield Placed(Segment(message.name, role, origin, trusted, f"{path}/name"), "input", replaceable=False)
+    for number, part in enumerate(message.content):
+        place = f"{path}/content/{number}"
+        match part:
+            case ToolResult():
+                for inner, one in enumerate(part.content):
+                    text, replaceable = _text_of(one)
+                    if text:
+                        segment = Segment(text, "tool", "tool", trusted=False, path=f"{place}/content/{inner}", name=part.call_id)
+                        yield Placed(segment, "tool_result", replaceable)
+            case ToolCall():
+                segment = Segment(part.arguments, role, "model", path=f"{place}/arguments", name=part.name)
+                yield Placed(segment, "input", replaceable=False)
+            case _:
+                text, replaceable = _text_of(part)
+                if text:
+                    yield Placed(Segment(text, role, origin, trusted, place), "input", replaceable)
+
+
+def _text_of(part: Part) -> tuple[str, bool]:
+    """The text of a part, and whether it can be replaced; "" for a part that has none."""
+    match part:
+        case Text() | Refusal():
+            return part.text, True
+        case Reasoning():
+            return part.text, part.state is None  # with a state it goes back as it came, or is refused by the provider
+        case File(data=bytes() as data, media_type=str() as kind) if kind.startswith("text/"):
+            return data.decode("utf-8", "replace"), False
+        case _:
+            return "", False
+
+
+def with_texts(request: ChatRequest, texts: Mapping[str, str]) -> ChatRequest:
+    """The request with some of its texts replaced.
+
+    Args:
+        request: what is asked.
+        texts: new texts by the path of the segment, which must be replaceable.
+    """
+    touched = {path.split("/", 3)[2] for path in texts}
+    messages = tuple(
+        _replaced(message, f"/messages/{number}", texts) if str(number) in touched else message
+        for number, message in enumerate(request.messages)
+    )
+    return replace(request, messages=messages)
+
+
+def _replaced(message: Message, path: str, texts: Mapping[str, str]) -> Message:
+    content: list[Part] = []
+    for number, part in enumerate(message.content):
+        place = f"{path}/content/{number}"
+        match part:
+            case ToolResult():
+                inner = tuple(
+                    _with_text(one, texts.get(f"{place}/content/{index}")) if isinstance(one, Text) else one
+                    for index, one in enumerate(part.content)
+                )
+                content.append(replace(part, content=inner))
+            case Text():
+                content.append(_with_text(part, texts.get(place)))
+            case Refusal() | Reasoning() if place in texts:
+                content.append(replace(part, text=texts[place]))
+            case _:
+                content.append(part)
+    return replace(message, content=tuple(content))
+
+
+def _with_text(part: Text, text: str | None) -> Text:
+    return part if text is None else Text(text)  # citations count places that are gone

@@ -1,0 +1,77 @@
+"""An answer that is judged only when it is whole: its texts, and its events with some of them replaced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from saferoute.guards.segments import Placed
+from saferoute.values.events import Cited, Completed, ReasoningDelta, RefusalDelta, TextDelta, ToolCallReady
+from saferoute.values.guarding import Segment
+from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from saferoute.values.events import DecodedEvent
+
+__all__ = ["answer_places", "with_answer_texts"]
+
+
+def answer_places(events: Sequence[DecodedEvent]) -> tuple[Placed, ...]:
+    """The texts of an answer, by the index of their parts: what was said, shown thinking, refusals, and tool calls."""
+    pieces: dict[int, list[str]] = {}
+    calls: list[Placed] = []
+    for event in events:
+        match event:
+            case TextDelta() | RefusalDelta() | ReasoningDelta():
+                pieces.setdefault(event.index, []).append(event.text)
+            case ToolCallReady(call=call):
+                segment = Segment(call.arguments, "assistant", "model", path=f"/content/{event.index}", name=call.name)
+                calls.append(Placed(segment, "tool_call", replaceable=False))
+            case Completed():
+                calls += _alternatives(event)
+            case _:
+                pass
+    texts = (Segment("".join(some), "assistant", "model", path=f"/content/{index}") for index, some in pieces.items())
+    return (*(Placed(segment, "output", replaceable=True) for segment in texts if segment.text), *calls)
+
+
+def _alternatives(event: Completed) -> Iterator[Placed]:
+    """The texts of the other answers, where several were asked for. What is to be taken out of one of them blocks."""
+    for number, one in enumerate(event.alternatives, 1):
+        for index, part in enumerate(one.message.content):
+            path = f"/alternatives/{number}/content/{index}"
+            match part:
+                case ToolCall():
+                    yield Placed(Segment(part.arguments, "assistant", "model", path=path, name=part.name), "tool_call", replaceable=False)
+                case Text() | Refusal() | Reasoning() if part.text:
+                    yield Placed(Segment(part.text, "assistant", "model", path=path), "output", replaceable=False)
+                case _:
+                    pass
+
+
+def with_answer_texts(events: Sequence[DecodedEvent], texts: Mapping[str, str]) -> list[DecodedEvent]:
+    """The events, with the texts of some parts replaced: each then comes as one piece, without citations of places that are gone.
+
+    Args:
+        events: of a whole answer.
+        texts: new texts, by the path of the part.
+    """
+    return list(_rewritten(events, {int(path.rpartition("/")[2]): text for path, text in texts.items()}))
+
+
+def _rewritten(events: Sequence[DecodedEvent], texts: Mapping[int, str]) -> Iterator[DecodedEvent]:
+    begun: set[int] = set()
+    for event in events:
+        match event:
+            case TextDelta() | RefusalDelta() | ReasoningDelta() if event.index in texts:
+                if event.index not in begun:
+                    begun.add(event.index)
+                    yield replace(event, text=texts[event.index])
+            case Cited() if event.index in texts:
+                pass
+            case Completed():
+                yield replace(event, logprobs=())  # the tokens of what was taken out stand among them
+            case _:
+                yield event
