@@ -147,7 +147,7 @@ def sync_gates(provider: EmbeddedProvider) -> list[Gate]:
                     pass
 
         return [
-            Gate("sync chat, function calls", counted(lambda: client.chat("mock/m", MESSAGES), CALLS), 500),
+            Gate("sync chat, function calls", counted(lambda: client.chat("mock/m", MESSAGES), CALLS), 505),
             Gate("sync chat with 50 tools, function calls", counted(lambda: client.chat("mock/m", MESSAGES, tools=TOOLS), 20), 2300),
             Gate("sync stream, function calls per chunk", counted(stream, 5) / CHUNKS, 45),
         ]

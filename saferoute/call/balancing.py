@@ -90,6 +90,7 @@ class Balancing:
         throttle: None where nothing is limited.
         cap: None for no bound on money.
         clock: the wall clock, in seconds since the epoch, for messages.
+        last_resort: ask a row that rests by a guess where no other is left; a copy, whose answer nobody waits for, does not.
     """
 
     policy: Policy = PLAIN_POLICY
@@ -100,6 +101,7 @@ class Balancing:
     throttle: Throttle | None = None
     cap: Cap | None = None
     clock: Callable[[], float] = _no_clock
+    last_resort: bool = True
 
 
 class Candidates:
@@ -163,13 +165,13 @@ class Candidates:
     def resort(self, now: float) -> Target | None:
         """The row to ask though all of them rest: of those that are kept back by a guess alone, the one that is ready first; None for none.
 
-        It is for a call that has asked none yet: health steers, but a guess refuses nobody, as it may be wrong or out of date.
+        It is for a call that has asked none yet and does not wait: health steers, but a guess refuses nobody, as it may be wrong by now.
 
         Args:
             now: the driver's monotonic time.
         """
         best, soonest = None, inf
-        for target in self._order:
+        for target in self._order if self._balancing.last_resort and not self._balancing.wait else ():
             refusal = self._resting(target, now)
             if refusal is None:  # it came back after this call looked
                 ready = now

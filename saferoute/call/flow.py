@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Final, cast
 
 from typing_extensions import override
 
+from saferoute.call.attempt import on_record
 from saferoute.call.balancing import Balancing
 from saferoute.call.charging import cost_in
 from saferoute.call.effects import emit, finish, read, send, spawn
+from saferoute.call.guarding import rest_of
 from saferoute.call.tries import Progress, id_of, tries
-from saferoute.errors import InvalidMessages, OutputInvalid
+from saferoute.errors import GuardError, InvalidMessages, OutputInvalid
 from saferoute.errors.root import KEY_PREFIX
+from saferoute.guards.approval import check_integrity
 from saferoute.guards.segments import with_texts
 from saferoute.providers.decoder import Decoder
 from saferoute.providers.fitting import fit
+from saferoute.providers.registry import texts_for
 from saferoute.values.cost import cost_of
 from saferoute.values.events import Completed, Finished, Notice, Noticed, Started
 from saferoute.values.fold import Fold
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from saferoute.call.effects import Flow
     from saferoute.call.guarding import Answering, Guarding
     from saferoute.errors.root import PartialReply
+    from saferoute.guards.approval import Approved
     from saferoute.providers.codec import Codec
     from saferoute.values.events import DecodedEvent, StreamEvent
     from saferoute.values.guarding import Judged
@@ -68,6 +73,7 @@ class Call:
         guarding: the guards; None for none.
         again: prepares the call anew for another request: what guards took something out of.
         verdicts: what guards said about the request.
+        approved: the texts that may leave; None for a call that was made by hand, in tests.
     """
 
     route: str
@@ -87,6 +93,7 @@ class Call:
     guarding: Guarding | None = None
     again: Callable[[ChatRequest], Call] | None = None
     verdicts: tuple[Judged, ...] = ()
+    approved: Approved | None = None
 
     def affords(self, target: Target) -> bool:  # noqa: ARG002  as `Tried`; a chat call's bound is its `balancing.cap`
         """See `Tried`."""
@@ -114,7 +121,8 @@ class _Progress(Progress):
 
     @override
     def partial(self) -> PartialReply | None:
-        return self.fold.partial() if self.fold.started is not None else None
+        fold: Fold | None = getattr(self, "fold", None)  # there is none before the first attempt has begun
+        return fold.partial() if fold is not None and fold.started is not None else None
 
 
 def call_flow(call: Call, now: float) -> Flow[Reply[object]]:
@@ -137,14 +145,13 @@ def call_flow(call: Call, now: float) -> Flow[Reply[object]]:
 
 def _guarded(call: Call, guarding: Guarding, now: float) -> Flow[Reply[object]]:
     """Run a call whose request is judged first. What guards of others took in time is the call's."""
-    judgement = yield from guarding.of_request()
-    if judgement.texts and call.again is not None:
-        call = replace(call.again(with_texts(call.request, judgement.texts)), notices=call.notices)
-    total = call.total
-    if judgement.now is not None:
-        total = max(0.0, (call.targets[0].deadlines.total if total is None else total) - (judgement.now - now))
-        now = judgement.now
-    return (yield from tries(replace(call, guarding=guarding, verdicts=judgement.verdicts, total=total), _Progress(now), _attempt))
+    cleared = yield from guarding.of_request(call.targets[0].deadlines.total if call.total is None else call.total)
+    if cleared.texts and call.again is not None:
+        anew = call.again(with_texts(call.request, cleared.texts))  # with what was filled in already, and a choice of rows of its own
+        filled = tuple(notice for notice in call.notices if notice.kind == "filled")
+        call = replace(anew, notices=(*filled, *anew.notices))
+    total, now = rest_of(call.total, call.targets[0].deadlines.total, now, cleared)
+    return (yield from tries(replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total), _Progress(now), _attempt))
 
 
 def _attempt(call: Call, target: Target, progress: _Progress, total: float, deadline: float) -> Flow[Reply[object]]:
@@ -156,6 +163,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     except ValueError as error:
         msg = "the request cannot be written as JSON: a text holds a lone surrogate, a number is not finite, or a kept state was altered"
         raise InvalidMessages(msg) from error
+    if call.approved is not None:
+        check_integrity(call.approved, texts_for(target.dialect)(encoded.request.body))
     times = target.deadlines
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last)
     fold = progress.fold
@@ -174,7 +183,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     if opened.head.notes:
         notices += tuple(Notice("noted", "secret", note) for note in opened.head.notes)
     held: list[StreamEvent[object]] = [Noticed(notice) for notice in notices]
-    guards = progress.guards = call.guarding.of_answer() if call.guarding is not None and call.guarding.answers else None
+    guards = progress.guards = _judging(call)
     while fold.completed is None:
         chunk = yield from read()
         progress.now = chunk.now
@@ -182,7 +191,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
             decoder.feed(chunk.data) if chunk.data else decoder.close()
         )  # close() completes the answer or raises
         if guards is not None and events:
-            events = yield from guards.let_through(events)
+            events = yield from _let_through(guards, events, deadline, progress, target)
         if events:
             fold.add(events)
             if call.request.stream:
@@ -216,6 +225,23 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         progress.visible = True
         progress.now = yield from emit([*held, Finished(reply)])
     return reply
+
+
+def _judging(call: Call) -> Answering | None:
+    if call.guarding is None or not call.guarding.answers:
+        return None
+    return call.guarding.of_answer(whole=not call.request.stream)
+
+
+def _let_through(
+    guards: Answering, events: Sequence[DecodedEvent], deadline: float, progress: _Progress, target: Target
+) -> Flow[Sequence[DecodedEvent]]:
+    """What of the events may be shown. An answer that is refused was sent for, and is on record."""
+    try:
+        return (yield from guards.let_through(events, deadline - progress.now))
+    except GuardError as error:
+        progress.attempts += (on_record(target, progress, type(error).__name__, progress.now - progress.began),)
+        raise
 
 
 def _show(

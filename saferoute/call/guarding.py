@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import inf
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from saferoute.call.effects import judge
+from saferoute.errors import RequestError
 from saferoute.guards.answers import AnswerGuards
-from saferoute.guards.pipeline import check_blocked, judged, spans_to_redact
+from saferoute.guards.pipeline import check_blocked, composed, judged, spans_to_redact
 from saferoute.guards.pipeline import judge as judge_now
 from saferoute.guards.redacting import redacted
+from saferoute.guards.segments import Placed
 from saferoute.guards.whole_answers import answer_places, with_answer_texts
 from saferoute.values.events import Completed
-from saferoute.values.guarding import Action, Context, Judged, Verdict
+from saferoute.values.guarding import Action, Context, Judged, Segment, Verdict
+from saferoute.values.judgement import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from saferoute.call.effects import Flow
     from saferoute.guards.pipeline import Active
-    from saferoute.guards.segments import Placed
     from saferoute.values.events import DecodedEvent
-    from saferoute.values.guarding import Stage
+    from saferoute.values.guarding import Origin, SegmentRole, Stage
 
-__all__ = ["Answering", "Cleared", "Guarding", "Rules", "mark_of"]
+__all__ = ["Answering", "Cleared", "Guarding", "Rules", "judgement_flow", "mark_of", "rest_of"]
 
+_ORIGINS: Final[Mapping[str, tuple[SegmentRole, Origin]]] = MappingProxyType(
+    {"input": ("user", "user"), "tool_result": ("tool", "tool"), "tool_call": ("assistant", "model"), "output": ("assistant", "model")}
+)
 _NOTHING_SENT: Final = "nothing was sent"
 _NOTHING_SHOWN: Final = "nothing of the answer was shown"
 
@@ -50,7 +57,7 @@ class Rules:
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset(one.guard.name for one in self.active))
+        object.__setattr__(self, "names", frozenset(one.name for one in self.active))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +110,11 @@ class Guarding:
         views = rules.views(text) if rules.views is not None and text and stage in {"input", "tool_result"} else {}
         return Context(stage, self._route, self._tainted, views, self._tools, rules.allowed_hosts)
 
-    def of_request(self) -> Flow[Cleared]:
+    def of_request(self, left: float = inf) -> Flow[Cleared]:
         """Judge the request: its size first, then every text by every guard, each exactly once.
+
+        Args:
+            left: seconds of the call's allowance.
 
         Raises:
             GuardError: a guard blocks, or could not judge. Nothing was sent.
@@ -112,15 +122,42 @@ class Guarding:
         self._check_size()
         contexts = [self._context(place.stage, place.segment.text) for place in self._places]
         every = [list(judge_now(self._quick, place.segment, context)) for place, context in zip(self._places, contexts, strict=True)]
-        check_blocked(_telling(every), _NOTHING_SENT)  # what the quick ones refuse, the others are not shown
-        now = yield from self._ask_the_slow(self._places, contexts, every)
+        _refuse(self._places, every, _NOTHING_SENT)  # what the quick ones refuse, the others are not shown
+        now = yield from self._ask_the_slow(self._places, contexts, every, left)
         return replace(_concluded(self._places, every, _NOTHING_SENT), now=now)
 
-    def of_whole(self, events: Sequence[DecodedEvent]) -> Flow[tuple[Sequence[DecodedEvent], tuple[Judged, ...]]]:
+    def of_text(self, text: str) -> Flow[tuple[str, tuple[Judged, ...]]]:
+        """Judge a text that an operation brought back.
+
+        Returns:
+            What may be shown of it, and every verdict that is not a plain ALLOW.
+
+        Raises:
+            GuardError: a guard blocks, or could not judge.
+        """
+        places = (Placed(Segment(text, "assistant", "model"), "output", replaceable=True),)
+        context = self._context("output")
+        every = [list(judge_now(self._quick, places[0].segment, context))]
+        yield from self._ask_the_slow(places, (context,), every)
+        cleared = _concluded(places, every, _NOTHING_SHOWN)
+        return cleared.texts.get("", text), cleared.verdicts
+
+    def judgement(self) -> Flow[Judgement]:
+        """What all guards say about the one text there is: nothing is refused, and nothing leaves."""
+        (place,), every = self._places, [list[Judged]()]
+        context = self._context(place.stage, place.segment.text)
+        every[0] += judge_now(self._quick, place.segment, context)
+        yield from self._ask_the_slow(self._places, (context,), every)
+        spans = spans_to_redact(every[0])
+        text = place.segment.text
+        return Judgement(text, composed(every[0]), tuple(every[0]), redacted(text, spans, mark_of) if spans else text)
+
+    def of_whole(self, events: Sequence[DecodedEvent], left: float = inf) -> Flow[tuple[Sequence[DecodedEvent], tuple[Judged, ...]]]:
         """Judge a whole answer by the guards that may take their time.
 
         Args:
             events: the answer's, as the quick guards let them through.
+            left: seconds of the call's allowance.
 
         Returns:
             The events that may be shown, and every verdict that is not a plain ALLOW.
@@ -130,11 +167,13 @@ class Guarding:
         """
         places = answer_places(events)
         every: list[list[Judged]] = [[] for _ in places]
-        yield from self._ask_the_slow(places, [self._context(place.stage) for place in places], every)
+        yield from self._ask_the_slow(places, [self._context(place.stage) for place in places], every, left)
         judgement = _concluded(places, every, _NOTHING_SHOWN)
         return with_answer_texts(events, judgement.texts) if judgement.texts else events, judgement.verdicts
 
-    def _ask_the_slow(self, places: Sequence[Placed], contexts: Sequence[Context], every: Sequence[list[Judged]]) -> Flow[float | None]:
+    def _ask_the_slow(
+        self, places: Sequence[Placed], contexts: Sequence[Context], every: Sequence[list[Judged]], left: float = inf
+    ) -> Flow[float | None]:
         questions = [
             (active, place, context, said)
             for place, context, said in zip(places, contexts, every, strict=True)
@@ -143,7 +182,8 @@ class Guarding:
         ]
         if not questions:
             return None
-        told = yield from judge([(active.guard, place.segment, context) for active, place, context, _ in questions], self._rules.seconds)
+        asked = [(active.guard, place.segment, context) for active, place, context, _ in questions]
+        told = yield from judge(asked, max(0.0, min(left, self._rules.seconds)))
         for (active, place, context, said), outcome in zip(questions, told.outcomes, strict=True):
             said.append(judged(active, outcome, place.segment, context.stage))
         return told.now
@@ -154,9 +194,13 @@ class Guarding:
             reason = f"the request's texts have {size} characters together, and {most} are allowed"
             check_blocked([Judged("size", "1", "request", "", Verdict(Action.BLOCK, (reason,)))], _NOTHING_SENT)
 
-    def of_answer(self) -> Answering:
-        """What judges one answer as it comes."""
-        return Answering(self, AnswerGuards(self._quick, self._context, mark_of))
+    def of_answer(self, *, whole: bool = False) -> Answering:
+        """What judges one answer as it comes.
+
+        Args:
+            whole: whether nobody waits for its pieces.
+        """
+        return Answering(self, AnswerGuards(self._quick, self._context, mark_of, whole=whole or self.waits))
 
     @property
     def waits(self) -> bool:
@@ -184,8 +228,12 @@ class Answering:
         """What the guards said so far."""
         return (*self._quick.verdicts, *self._waited)
 
-    def let_through(self, events: Sequence[DecodedEvent]) -> Flow[Sequence[DecodedEvent]]:
+    def let_through(self, events: Sequence[DecodedEvent], left: float = inf) -> Flow[Sequence[DecodedEvent]]:
         """Take the next events; give back those that may be shown, which may be none, and earlier ones among them.
+
+        Args:
+            events: as the decoder made them.
+            left: seconds of the call's allowance.
 
         Raises:
             GuardError: a guard blocks, or could not judge. Nothing of what it is about was given back.
@@ -196,17 +244,37 @@ class Answering:
         self._gathered += passed
         if not (passed and isinstance(passed[-1], Completed)):
             return ()
-        shown, self._waited = yield from self._guarding.of_whole(self._gathered)
+        shown, self._waited = yield from self._guarding.of_whole(self._gathered, left)
         return shown
 
 
-def _concluded(places: Sequence[Placed], every: Sequence[list[Judged]], words: str) -> Cleared:
-    """Refuse what is blocked, and take out what is to be taken out: once, over everything that was found."""
+def rest_of(total: float | None, default: float, began: float, cleared: Cleared) -> tuple[float | None, float]:
+    """What is left of a call's allowance once its request was judged, and the time: waiting for guards is the call's own.
+
+    Args:
+        total: the allowance in seconds; None for the row's own.
+        default: the row's own.
+        began: when the call began.
+        cleared: what became of its request.
+    """
+    if cleared.now is None:
+        return total, began
+    return max(0.0, (default if total is None else total) - (cleared.now - began)), cleared.now
+
+
+def _refuse(places: Sequence[Placed], every: Sequence[list[Judged]], words: str) -> tuple[Judged, ...]:
+    """Refuse what is blocked, and what is to be taken out of what cannot be changed; give every verdict that is not a plain ALLOW."""
     for place, said in zip(places, every, strict=True):
         if not place.replaceable:
             said += [_unfit(one) for one in said if one.verdict.action is Action.REDACT]
     telling = _telling(every)
     check_blocked(telling, words)
+    return telling
+
+
+def _concluded(places: Sequence[Placed], every: Sequence[list[Judged]], words: str) -> Cleared:
+    """Refuse what is blocked, and take out what is to be taken out: once, over everything that was found."""
+    telling = _refuse(places, every, words)
     found = [(place.segment, spans_to_redact(said)) for place, said in zip(places, every, strict=True)]
     return Cleared({segment.path: redacted(segment.text, spans, mark_of) for segment, spans in found if spans}, telling)
 
@@ -217,5 +285,24 @@ def _telling(every: Sequence[Sequence[Judged]]) -> tuple[Judged, ...]:
 
 def _unfit(one: Judged) -> Judged:
     """A verdict that asks for something to be taken out of what cannot be changed: it blocks."""
-    reasons = (*one.verdict.reasons[:8], "it cannot be taken out of a name, a schema, a call's arguments or a document")
+    reasons = (*one.verdict.reasons[:8], "this text is sent whole or not at all")
     return replace(one, verdict=replace(one.verdict, action=Action.BLOCK, reasons=reasons))
+
+
+def judgement_flow(rules: Rules, text: str, stage: Stage) -> Flow[Judgement]:
+    """Ask guards about a text, without a call.
+
+    Args:
+        rules: the client's.
+        text: what to judge.
+        stage: as what.
+
+    Raises:
+        RequestError: for what is no text, or a stage that is none.
+    """
+    if not isinstance(text, str) or stage not in _ORIGINS:
+        msg = f"judge takes a text, and a stage out of {', '.join(_ORIGINS)}"
+        raise RequestError(msg)
+    role, origin = _ORIGINS[stage]
+    place = Placed(Segment(text, role, origin), stage, replaceable=True)
+    return Guarding(rules, "", (place,)).judgement()

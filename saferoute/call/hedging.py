@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from saferoute.call.attempt import FAILURES, NoRoom, attempt_at, on_record, timed_as
 from saferoute.call.charging import is_free
 from saferoute.call.effects import adopted, race, sleep
+from saferoute.errors import GuardError
 from saferoute.values.balancing import Rejected
 from saferoute.values.reply import Attempt, Reply
 
@@ -95,8 +96,8 @@ def _beside(attempting: Attempting[C, P, R], target: Target, progress: P, first:
 
 
 def _both_failed(candidates: Candidates, rows: tuple[Target, Target], sides: tuple[P, P], progress: P, over: Raced) -> SaferouteError:
-    """What a race ends with that nobody won: a failure of a request, if there is one, rather than that one could not be sent."""
-    second = over.began and not isinstance(over.errors[0], FAILURES) and isinstance(over.errors[1], FAILURES)
+    """What a race ends with that nobody won: what a guard refused, else a failure of a request, rather than that one could not be sent."""
+    second = over.began and _weight(over.errors[1]) > _weight(over.errors[0])
     mine = sides[second]
     progress.become(mine)
     progress.now, progress.asked = over.now, rows[second]
@@ -108,7 +109,7 @@ def _both_failed(candidates: Candidates, rows: tuple[Target, Target], sides: tup
 
 def _lose(candidates: Candidates, target: Target, loser: Progress, progress: Progress, error: SaferouteError | None) -> None:
     """Put the loser of a race on record: one that failed, or one that was given up and may be billed in full."""
-    if error is not None and not isinstance(error, FAILURES):  # nothing of it was sent
+    if error is not None and not _weight(error):  # nothing of it was sent
         candidates.passed_over(target, error.rejected if isinstance(error, NoRoom) else None)
         return
     outcome = "given up" if error is None else type(error).__name__
@@ -119,6 +120,10 @@ def _lose(candidates: Candidates, target: Target, loser: Progress, progress: Pro
         candidates.spent(target, None)
     if error is not None:
         candidates.failed(target, error)
+
+
+def _weight(error: SaferouteError | None) -> int:
+    return 2 if isinstance(error, GuardError) else int(isinstance(error, FAILURES))
 
 
 def _own(side: Progress, progress: Progress) -> tuple[Attempt, ...]:

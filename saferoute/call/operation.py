@@ -7,7 +7,7 @@ counts: in the result's usage and cost, and against the call's bound, which keep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -16,6 +16,8 @@ from saferoute.call.balancing import Balancing
 from saferoute.call.charging import cost_in, counted, in_all
 from saferoute.call.effects import finish, read, send
 from saferoute.call.flow import plain_name
+from saferoute.call.guarding import rest_of
+from saferoute.call.guarding_operations import with_operation_texts
 from saferoute.call.tries import Progress, id_of, tries
 from saferoute.errors import ProtocolError
 from saferoute.providers.decoder import Decoder
@@ -32,10 +34,12 @@ if TYPE_CHECKING:
 
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
+    from saferoute.call.guarding import Guarding
     from saferoute.errors import ProviderError
     from saferoute.providers.codec import Codec, Reader
     from saferoute.providers.operations.contract import Answered, Operation, OperationRequest, Plan, Step
     from saferoute.values.events import DecodedEvent
+    from saferoute.values.guarding import Judged
     from saferoute.values.http import Head
     from saferoute.values.target import Dialect, Target
 
@@ -86,6 +90,9 @@ class OperationCall(Generic[R]):
         bound: what the call may cost; None for no bound, or an operation that costs nothing.
         charge: what every attempt is charged to; None where nothing is counted.
         balancing: what the choice of rows goes by.
+        guarding: the guards; None for none.
+        again: prepares the call anew for another request: what guards took something out of.
+        verdicts: what guards said about the request.
     """
 
     operation: Operation
@@ -102,6 +109,9 @@ class OperationCall(Generic[R]):
     bound: Bound | None = None
     charge: Charge | None = None
     balancing: Balancing = field(default_factory=Balancing)
+    guarding: Guarding | None = None
+    again: Callable[[OperationRequest], OperationCall[R]] | None = None
+    verdicts: tuple[Judged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +214,23 @@ def operation_flow(call: OperationCall[R], now: float) -> Flow[R]:
     Raises:
         ProviderError, TransportError, ProtocolError: with `attempts` holding every request.
         RequestError: when a dialect does not have the operation or a parameter of it.
+        GuardError: a guard blocks the request, or what came back.
     """
+    if call.guarding is not None:
+        return _guarded(call, call.guarding, now)
     progress = _Progress(now, call.bound)
     return tries(_Narrowed(call, progress), progress, _attempt)
+
+
+def _guarded(call: OperationCall[R], guarding: Guarding, now: float) -> Flow[R]:
+    """Run an operation whose request is judged first."""
+    cleared = yield from guarding.of_request()
+    if cleared.texts and call.again is not None:
+        call = replace(call.again(with_operation_texts(call.request, cleared.texts)), notices=call.notices)
+    total, now = rest_of(call.total, call.targets[0].deadlines.total, now, cleared)
+    progress = _Progress(now, call.bound)
+    call = replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total)
+    return (yield from tries(_Narrowed(call, progress), progress, _attempt))
 
 
 def _usage_in(found: object) -> Usage:
@@ -251,8 +275,12 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
         # What was answered in an attempt before this one was charged to that one.
         whole = cost_in(cost_of(answered.usage, target.prices), target.prices)
         progress.billed = in_all(progress.paid) if resumed else whole
+    fields, verdicts = answered.fields, call.verdicts
+    if call.guarding is not None and call.guarding.answers and isinstance(fields.get("text"), str):
+        text, said = yield from call.guarding.of_text(fields["text"])
+        fields, verdicts = {**fields, "text": text}, verdicts + said
     return call.build(
-        **answered.fields,
+        **fields,
         route=call.route,
         target=target.id,
         model=plain_name(answered.model) or target.model,
@@ -262,6 +290,7 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
         request_id=id_of(progress.head),
         warnings=(*call.notices, *answered.notices, *progress.lost),
         attempts=progress.attempts,
+        verdicts=verdicts,
     )
 
 

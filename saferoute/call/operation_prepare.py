@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
 from saferoute.call.admission import admitted, check_provider_options, check_route, rows_of
 from saferoute.call.balancing import without_copies
 from saferoute.call.charging import charge_for
+from saferoute.call.guarding import Guarding
+from saferoute.call.guarding_operations import operation_places
 from saferoute.call.operation import Bound, OperationCall
 from saferoute.call.prepare import recheck
 from saferoute.capabilities.asked import asked_hash
@@ -33,6 +35,7 @@ from saferoute.values.options import check_operation_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from saferoute.call.authority import Powers
     from saferoute.call.balancing import Balancing
     from saferoute.call.prepare import Snapshot
     from saferoute.providers.operations.contract import Operation, OperationRequest
@@ -76,7 +79,7 @@ def prepare_operation(
         RoutingError: for an expired table or an unknown route.
         CapabilityError: for a call that the grant does not allow.
     """
-    table, now = snapshot.opened.table, snapshot.clock()
+    now = snapshot.clock()
     snapshot.opened.check(now)
     check_route(route)
     called = _CALLED.get(operation, operation)
@@ -95,6 +98,26 @@ def prepare_operation(
     powers = snapshot.authority.powers(checked.get("capability"), asking, now)
     if isinstance(request, CountRequest):
         request = replace(request, chat=replace(request.chat, data=checked.get("data") or snapshot.data, **wishes))
+    planned = partial(_planned, snapshot, operation, route, build=build, powers=powers, checked=checked, asking=asking, now=now)
+    call = planned(request)
+    places = operation_places(request) if snapshot.guards.active else ()
+    return replace(call, guarding=Guarding(snapshot.guards, route, places), again=planned) if places else call
+
+
+def _planned(
+    snapshot: Snapshot,
+    operation: Operation,
+    route: str,
+    request: OperationRequest,
+    *,
+    build: Callable[..., R],
+    powers: Powers,
+    checked: Mapping[str, Any],
+    asking: Callable[[], str],
+    now: float,
+) -> OperationCall[R]:
+    """Resolve and authorise a request: the caller's own, or what guards left of it."""
+    table, called = snapshot.opened.table, _CALLED.get(operation, operation)
     resolved = snapshot.opened.running(_provider_rows(table, route) if operation == "models" else resolve(table, route))
     policy = table.policy(route)
     check_provider_options(request, rows_of(policy, resolved))
@@ -104,6 +127,7 @@ def prepare_operation(
         _asked(operation, route, request, checked.get("data") or snapshot.data),
         purpose=snapshot.purpose,
         audience=snapshot.authority.audience,
+        guards=snapshot.guards.names,
         table_version=table.version,
         now=now,
     )

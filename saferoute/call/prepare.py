@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,8 +15,10 @@ from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import InvalidMessages, NoRoute, RequestError, UnsupportedParameter
+from saferoute.guards.approval import approved
 from saferoute.guards.segments import segments_of
-from saferoute.providers.fitting import fit
+from saferoute.providers.fitting import fit, instructions
+from saferoute.providers.wire_text import OWN_TEXTS
 from saferoute.routing.resolve import resolve
 from saferoute.values.balancing import PLAIN_POLICY, Facts
 from saferoute.values.conversation import messages_from
@@ -144,7 +146,9 @@ def prepare(
     if request.n > 1 and stream:
         msg = "n makes several whole answers, which a stream cannot hold: call client.chat, or stream without n"
         raise RequestError(msg)
-    planned = partial(_planned, snapshot, route, powers=powers, output=output, checked=checked, asking=asking, now=now)
+    # What guards take something out of is planned anew; its turn among the rows is the one that it has.
+    turn = cache(partial(snapshot.health.turn, route)) if snapshot.guards.active else partial(snapshot.health.turn, route)
+    planned = partial(_planned, snapshot, route, powers=powers, output=output, checked=checked, asking=asking, turn=turn, now=now)
     call = planned(request)
     if not snapshot.guards.active:
         return call
@@ -161,6 +165,7 @@ def _planned(
     output: Output | None,
     checked: Mapping[str, Any],
     asking: Callable[[], str],
+    turn: Callable[[], int],
     now: float,
 ) -> Call:
     """Resolve and authorise a request: the caller's own, or what guards left of it."""
@@ -175,7 +180,7 @@ def _planned(
     asked = _asked(snapshot, route, request, rows, priced=priced, now=now)
     if powers.needs_hash:
         asked = replace(asked, request=asking())
-    facts = _facts(snapshot, policy, route, request, checked.get("tags"))
+    facts = _facts(snapshot, policy, turn, request, checked.get("tags"))
     fix = "pass a lower max_output_tokens, or a higher max_cost"
     admission = admitted(snapshot, asked, permissions, resolved, policy=policy, options=checked, facts=facts, fix=fix)
     shadow = admission.shadow
@@ -201,6 +206,7 @@ def _planned(
         snapshot.new_id,
         charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
         admission.balancing,
+        approved=approved(request, (*OWN_TEXTS, *instructions(request))) if snapshot.guards.active else None,
     )
     return call if shadow is None else replace(call, shadow=_copy(call, shadow))
 
@@ -215,17 +221,17 @@ def _copy(call: Call, target: Target) -> Call:
         max_attempts=1,
         output=None,
         charge=None if charge is None else replace(charge, once=None),
-        balancing=replace(call.balancing, policy=PLAIN_POLICY, fallback={}, wait=False),
+        balancing=replace(call.balancing, policy=PLAIN_POLICY, fallback={}, wait=False, last_resort=False),
     )
 
 
-def _facts(snapshot: Snapshot, policy: Policy, route: str, request: ChatRequest, tags: Mapping[str, str] | None) -> Facts:
+def _facts(snapshot: Snapshot, policy: Policy, turn: Callable[[], int], request: ChatRequest, tags: Mapping[str, str] | None) -> Facts:
     """What strategies look at; of a name without a policy they look at nothing but, for its limits, the tokens."""
     if policy.strategy == "ordered":
         return Facts(lambda: _tokens(request), stream=request.stream)
-    turn = snapshot.health.turn(route) if policy.strategy == "round_robin" else 0
+    number = turn() if policy.strategy == "round_robin" else 0
     every = {**snapshot.tags, **tags} if tags else snapshot.tags
-    return Facts(lambda: _tokens(request), turn, request.stream, request.max_output_tokens, request.data, every)
+    return Facts(lambda: _tokens(request), number, request.stream, request.max_output_tokens, request.data, every)
 
 
 def _tokens(request: ChatRequest) -> int:

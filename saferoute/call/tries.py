@@ -249,24 +249,20 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
             if call.balancing.wait and target is None and candidates.rests:
                 until = min(until or deadline, progress.now + _POLL)  # what is under way may end at any time
             if error is None:
-                if until is None or until >= deadline or not (call.balancing.wait or until - progress.now <= _SHORT):
-                    target = None if call.balancing.wait else candidates.resort(progress.now)
-                    if target is None:
-                        raise candidates.cooling(progress.now)
-                    return target
-                progress.now = yield from sleep(until - progress.now)
-                continue
+                if until is not None and until < deadline and (call.balancing.wait or until - progress.now <= _SHORT):
+                    progress.now = yield from sleep(until - progress.now)
+                    continue
+                target = candidates.resort(progress.now)
+                if target is None:
+                    raise candidates.cooling(progress.now)
+                return target
             # The wait was decided with the row; tenacity is asked once.
             elsewhere = target is not None and target is not progress.asked  # what one row asked for is no other row's
             situation = Situation(error, progress.failures, call.max_attempts, progress.now, deadline, call.random, elsewhere)
             delay = next_delay(situation)
             if target is None and call.balancing.wait:
                 delay = 0.0  # the rest of a row is all that is waited for, whatever became of the others
-            elif (
-                target is None
-                and getattr(error, "retry_after", None) is None
-                and (progress.last_resort or not isinstance(error, RateLimited))
-            ):
+            elif target is None and until is not None and not _is_its_own(error, until - progress.now, progress):
                 delay = None  # it rests because of more than this call has seen
             if delay is None or until is None or max(delay, until - progress.now) + progress.now >= deadline:
                 _explain(error, progress)
@@ -277,6 +273,17 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
             waited = True
     finally:
         error = None  # as in `tries`
+
+
+def _is_its_own(error: SaferouteError, wait: float, progress: Progress) -> bool:
+    """Whether what a call waits for is its own: a time that the provider named, or the rest that its own refusal has begun.
+
+    A last resort has added to a rest that was there before. Waiting for that would make several requests of each call of a storm.
+    """
+    limited = isinstance(error, RateLimited)
+    if progress.last_resort:
+        return limited and wait <= _SHORT
+    return limited or getattr(error, "retry_after", None) is not None
 
 
 def _passed_over(candidates: Candidates) -> tuple[tuple[str, str], ...]:

@@ -32,6 +32,11 @@ _WHEN: Final[Mapping[Cause, str]] = {
     "quota": "when a quota is used up",
     "timeout": "after a timeout",
 }
+_SO_FAR: Final = (
+    "So far as a client sees it that has just begun: one that runs passes over rows whose breaker is open, whose quota group",
+    "rests, or whose limits are used up; client.health() shows which. Where that leaves none, it asks the one that is ready first,",
+    "once, as a last resort: but none that its provider or a limit has put off, and with wait=True it waits instead.",
+)
 _KINDS: Final = {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests at once"}
 
 
@@ -63,8 +68,7 @@ def in_words(found: Mapping[str, Any]) -> list[str]:
     if shadow is not None:
         copied = f"{shadow['share']} in 1000 calls are copied to {shadow['row']} ({shadow['model']})"
         lines += ["", "Shadow", f"  {copied}" + (f"; not this one: {shadow['why_not']}" if shadow["why_not"] else "")]
-    lines += ["", "So far as a client sees it that has just begun: one that runs passes over rows whose breaker is open, whose quota group"]
-    return [*lines, "rests, or whose limits are used up; client.health() shows which."]
+    return [*lines, "", *_SO_FAR]
 
 
 def _how(found: Mapping[str, Any]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from saferoute.call.flow import call_flow
+from saferoute.call.guarding import judgement_flow
 from saferoute.client.facade import Facade, Remaining
 from saferoute.client.opening import Wishes, open_local, open_production
 from saferoute.client.operations import Operations
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
     from saferoute.values.conversation import Messages
-    from saferoute.values.guarding import Guard
+    from saferoute.values.guarding import Guard, Stage
+    from saferoute.values.judgement import Judgement
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
     from saferoute.values.reply import Reply
@@ -193,6 +195,21 @@ class Client(Facade, Operations):
             self._core.observe(call),
             background=self._beside,
         )
+
+    def judge(self, text: str, *, stage: Stage = "input") -> Judgement:
+        """Ask this client's guards about a text, without a call. Nothing is refused, and nothing leaves; print the result, or show it.
+
+        Args:
+            text: what to judge.
+            stage: as what: "input", "tool_result", "tool_call" (then the text is the arguments) or "output".
+
+        Raises:
+            RequestError: for what is no text, or a stage that is none.
+        """
+        flow = judgement_flow(self._core.shared.guards, text, stage)
+        work = BlockingRun(flow, self._transport, time.monotonic, time.sleep, background=self._beside)
+        work.advance()
+        return cast("Judgement", work.result)
 
     @overload
     def stream(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from saferoute.call.flow import call_flow
+from saferoute.call.guarding import judgement_flow
 from saferoute.client.facade import Facade, Remaining
 from saferoute.client.opening import Wishes, open_local, open_production
 from saferoute.client.operations_async import AsyncOperations
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
     from saferoute.values.conversation import Messages
-    from saferoute.values.guarding import Guard
+    from saferoute.values.guarding import Guard, Stage
+    from saferoute.values.judgement import Judgement
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
     from saferoute.values.reply import Reply
@@ -139,6 +141,13 @@ class AsyncClient(Facade, AsyncOperations):
             self._core.observe(call),
             background=self._beside,
         )
+
+    async def judge(self, text: str, *, stage: Stage = "input") -> Judgement:
+        """As `Client.judge`."""
+        flow = judgement_flow(self._core.shared.guards, text, stage)
+        work = ConcurrentRun(flow, self._transport, time.monotonic, asyncio.sleep, background=self._beside)
+        await work.advance()
+        return cast("Judgement", work.result)
 
     @overload
     def stream(

@@ -166,6 +166,20 @@ class BlockingRun(Generic[R]):
         transport = stoppable(self._transport, stop)
         return BlockingRun(until_stopped(flow, stop), transport, self._clock, self._sleep, background=self._background, stop=stop)
 
+    def _ask_store(self, effect: Reserve | Settle | Acquire | Release) -> Any:  # noqa: ANN401  what each of them is answered
+        """Ask a store that may wait for a disk or a network, no longer than the call may."""
+        from saferoute.drivers import store_waits_blocking as waiting  # noqa: PLC0415  stores outside this process only
+
+        match effect:
+            case Reserve():
+                return waiting.hold_in_time(effect, self._clock, self._background)
+            case Acquire():
+                return waiting.take_in_time(effect, self._clock, self._background)
+            case Settle():
+                return waiting.let_go_soon(effect, self._background)
+            case Release():
+                return waiting.give_back_soon(effect, self._background)
+
     def _act(self, effect: Effect) -> Answer:
         match effect:
             case Send():
@@ -182,15 +196,15 @@ class BlockingRun(Generic[R]):
             case Sleep():
                 (self._sleep if self._stop is None else self._stop.sleeping(self._sleep))(effect.seconds)
             case Reserve():
-                held = hold(effect)
+                held = self._ask_store(effect) if effect.store.waits else hold(effect)
                 return Reserved(self._clock(), held)
             case Settle():
-                let_go(effect)
+                self._ask_store(effect) if effect.store.waits else let_go(effect)
             case Acquire():
-                took = take(effect)
+                took = self._ask_store(effect) if effect.store.waits else take(effect)
                 return Acquired(self._clock(), took)
             case Release():
-                give_back(effect)
+                self._ask_store(effect) if effect.store.waits else give_back(effect)
             case Race():
                 return self._race(effect)
             case Spawn():

@@ -235,10 +235,8 @@ async def _settle(effect: Settle, background: Callable[[], AsyncBackground] | No
         let_go(effect)
 
 
-def _give_back(effect: Reserve, holding: asyncio.Future[str]) -> None:
-    if not holding.cancelled() and holding.exception() is None:
-        nothing = (0,) * len(effect.debits)
-        _given = asyncio.get_running_loop().run_in_executor(None, let_go, Settle(effect.store, holding.result(), nothing))
+def _give_back(effect: Reserve, reservation: str) -> None:
+    let_go(Settle(effect.store, reservation, (0,) * len(effect.debits)))
 
 
 async def run_async(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,9 +39,6 @@ async def give_back_async(effect: Release, background: Callable[[], AsyncBackgro
         give_back(effect)
 
 
-def _return_lease(effect: Acquire, taking: asyncio.Future[Lease | Busy]) -> None:
-    if taking.cancelled() or taking.exception() is not None:
-        return
-    outcome = taking.result()
+def _return_lease(effect: Acquire, outcome: Lease | Busy) -> None:
     if isinstance(outcome, Lease):
-        _given = asyncio.get_running_loop().run_in_executor(None, give_back, unsent(effect, outcome))
+        give_back(unsent(effect, outcome))

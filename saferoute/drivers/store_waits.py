@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from saferoute.drivers.store_question import Question
 from saferoute.errors import TimedOut
 
 if TYPE_CHECKING:
@@ -22,29 +23,33 @@ _MOMENT: Final = 0.05
 """Seconds that an answer waits for what it cost to be written down; the writing goes on afterwards."""
 
 
-async def before(allowance: Allowance, clock: Callable[[], float], work: Callable[[], R], undo: Callable[[asyncio.Future[R]], None]) -> R:
+async def before(allowance: Allowance, clock: Callable[[], float], work: Callable[[], R], undo: Callable[[R], None]) -> R:
     """Do something in a thread, before anything of a request leaves.
 
     Args:
         allowance: the call's.
         clock: the driver's monotonic clock.
         work: waits for a disk or a network.
-        undo: gets the finished work of whoever was cancelled, or out of time, meanwhile: nothing was sent, so it is taken back.
+        undo: gets what came of the work, in a thread, when its caller was cancelled or out of time meanwhile: nothing was sent, so it is
+            taken back, also if the event loop ends before the work does.
 
     Raises:
         TimedOut: the call's allowance has ended.
     """
-    working = asyncio.ensure_future(asyncio.to_thread(work))
+    question = Question(work, undo)
+    working = asyncio.ensure_future(asyncio.to_thread(question.ask))
     left = allowance.deadline - clock()
     try:
         done, _ = await asyncio.wait({working}, timeout=max(left, 0.0))
     except asyncio.CancelledError:
-        working.add_done_callback(undo)
+        if not question.leave():
+            _undone = asyncio.get_running_loop().run_in_executor(None, question.take_back)
         raise
-    if not done:
-        working.add_done_callback(undo)
+    if question.leave():
+        if done:
+            working.result()  # raises: it was cancelled, or there is no thread for it
         raise TimedOut(clock="total", seconds=allowance.total, sent=False)
-    return working.result()
+    return question.answer()
 
 
 async def afterwards(work: Callable[[], None], background: Callable[[], AsyncBackground] | None) -> None:

@@ -99,7 +99,7 @@ class NoRoute(RoutingError):
 
 
 class AllRoutesCooling(RoutingError):
-    """Every target of the route rests after failures.
+    """No target of the route may be asked now: providers said until when, or limits are used up; with `wait=True`, not in time either.
 
     Attributes:
         retry_at: when the first target may be tried again, in seconds since the epoch.

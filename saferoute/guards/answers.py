@@ -7,11 +7,12 @@ context, so that a word is not taken for the beginning of a text only because a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
-from saferoute.guards.pipeline import check_blocked, composed, judge, spans_to_redact
+from saferoute.guards.pipeline import ask, check_blocked, composed, failed, judge, judged, spans_to_redact
 from saferoute.guards.redacting import redacted
+from saferoute.guards.whole_answers import without_traces
 from saferoute.values.events import (
     Alternative,
     Cited,
@@ -23,7 +24,7 @@ from saferoute.values.events import (
     ToolCallDelta,
     ToolCallReady,
 )
-from saferoute.values.guarding import Action, Segment, Span
+from saferoute.values.guarding import Action, Judged, Segment, Span, Verdict
 from saferoute.values.json import decode
 from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
 
@@ -32,16 +33,20 @@ if TYPE_CHECKING:
 
     from saferoute.guards.pipeline import Active
     from saferoute.values.events import DecodedEvent
-    from saferoute.values.guarding import Context, Judged, Stage
+    from saferoute.values.guarding import Context, Stage
     from saferoute.values.messages import Part
 
 __all__ = ["LONGEST_HELD", "AnswerGuards", "Streams"]
 
 LONGEST_HELD: Final = 16 * 1024
-"""Characters that an unfinished find may hold back; beyond them it is taken out as it stands."""
+"""Characters that an unfinished find may hold back; beyond them a mark is shown in their place, and what follows waits for its end."""
 
 _CONTEXT: Final = 1024
 """Characters before a piece that guards see with it: more than any label before a key."""
+
+_PATIENT: Final = 256
+"""Characters that are looked at with every piece that comes. What is held beyond them is looked at when it has grown by an eighth, so that
+the time for it grows with its size, and not with the square of it."""
 
 _BLOCKED: Final = "the answer was not shown any further"
 
@@ -53,17 +58,42 @@ class Streams(Protocol):
     """A guard that can judge a text piece by piece."""
 
     def open_candidate(self, text: str, start: int = 0) -> int:
-        """The earliest place at or after `start` where something that this guard looks for might begin and has not ended; len(text)."""
+        """The earliest place at or after `start` where something that this guard looks for might begin and has not ended; len(text).
+
+        What has ended and reaches behind that place counts as not ended: the guard will be asked about the text up to the place.
+        """
 
 
 @dataclass(slots=True)
 class _Flow:
-    """One text on its way: what was shown of it last, and what is held."""
+    """One text on its way.
 
-    before: str
-    held: str
+    Attributes:
+        shape: its first piece.
+        before: what was shown of it last, as it was before anything was taken out.
+        start: where that begins in the whole text.
+        held: what is held, in pieces.
+        length: its characters.
+        due: how many there have to be before they are looked at again.
+        marked: for how many of them, from the first on, a mark was shown already.
+        changed: whether something was taken out.
+        behind: events that wait for what is held.
+    """
+
     shape: _Delta
-    behind: list[DecodedEvent]
+    before: str = ""
+    start: int = 0
+    held: list[str] = field(default_factory=list)
+    length: int = 0
+    due: int = 0
+    marked: int = 0
+    changed: bool = False
+    behind: list[DecodedEvent] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """Where the text stands in the answer."""
+        return f"/content/{self.shape.index}"
 
 
 class AnswerGuards:
@@ -73,22 +103,39 @@ class AnswerGuards:
         active: the guards.
         context: makes the context of a stage.
         mark: what stands in the place of something that was taken out, by its kind.
+        whole: whether nobody waits for pieces: every text is then judged once, when it has ended.
 
     Attributes:
-        verdicts: every verdict that is not a plain ALLOW.
+        verdicts: every verdict that is not a plain ALLOW. Spans count from the beginning of a text.
         redacted: whether something was taken out.
     """
 
-    __slots__ = ("_active", "_calls", "_context", "_flows", "_holding", "_mark", "_told", "redacted", "verdicts")
+    __slots__ = (
+        "_active",
+        "_calls",
+        "_context",
+        "_flows",
+        "_judges_calls",
+        "_mark",
+        "_of_output",
+        "_told",
+        "_whole",
+        "redacted",
+        "verdicts",
+    )
 
-    def __init__(self, active: Sequence[Active], context: Callable[[Stage], Context], mark: Callable[[str], str]) -> None:
+    def __init__(
+        self, active: Sequence[Active], context: Callable[[Stage], Context], mark: Callable[[str], str], *, whole: bool = False
+    ) -> None:
         self._active = active
         self._context = context
         self._mark = mark
         self._flows: dict[int, _Flow] = {}
         self._calls: dict[int, list[DecodedEvent]] = {}
-        self._holding = tuple(one.guard for one in active if one.asked_about("output"))
-        self._told: set[tuple[str, str, tuple[str, ...]]] = set()
+        self._of_output = tuple(one for one in active if one.asked_about("output"))
+        self._judges_calls = any(one.asked_about("tool_call") for one in active)
+        self._whole = whole or not all(one.streams for one in self._of_output)
+        self._told: set[tuple[str, str, Action, tuple[str, ...]]] = set()
         self.verdicts: list[Judged] = []
         self.redacted = False
 
@@ -101,20 +148,19 @@ class AnswerGuards:
         shown: list[DecodedEvent] = []
         for event in events:
             match event:
-                case TextDelta() | RefusalDelta() | ReasoningDelta():
+                case TextDelta() | RefusalDelta() | ReasoningDelta() if self._of_output:
                     self._piece(event, shown)
                 case Cited() if event.index in self._flows:
-                    self._flows[event.index].behind.append(event)
+                    self._cite(event, self._flows[event.index], shown)
                 case PartEnd():
-                    self._end(event.index, shown)
-                    shown.append(event)
-                case ToolCallDelta():
+                    self._end_part(event, shown)
+                case ToolCallDelta() if self._judges_calls:
                     self._calls.setdefault(event.index, []).append(event)
                 case ToolCallReady():
                     self._call(event, shown)
                 case Completed():
-                    for index in sorted(self._flows):
-                        self._end(index, shown)
+                    for flow in self._flows.values():
+                        self._end(flow, shown)
                     shown.append(self._completed(event))
                 case _:
                     shown.append(event)
@@ -123,70 +169,132 @@ class AnswerGuards:
     def _piece(self, event: _Delta, shown: list[DecodedEvent]) -> None:
         flow = self._flows.get(event.index)
         if flow is None:
-            flow = self._flows[event.index] = _Flow("", "", event, [])
-        flow.held += event.text
-        text = flow.before + flow.held
-        begin = len(flow.before)
-        safe = min((self._open_from(guard, text, begin) for guard in self._holding), default=len(text))
-        if safe > begin:
-            self._show(flow, safe - begin, shown)
-        elif len(flow.held) > LONGEST_HELD and all(isinstance(guard, Streams) for guard in self._holding):
-            flow.before = ""
-            flow.held = ""
-            self.redacted = True
-            shown.append(replace(flow.shape, text=self._mark("unfinished")))
+            flow = self._flows[event.index] = _Flow(event)
+        flow.held.append(event.text)
+        flow.length += len(event.text)
+        if self._whole or flow.length < flow.due:
+            return
+        text, begin = flow.before + "".join(flow.held), len(flow.before)
+        places = [self._open_from(one, text, begin, flow.path) for one in self._of_output]
+        if min(places) > begin:
+            self._show(flow, text, places, shown)
+        if flow.length > LONGEST_HELD and not flow.marked:
+            self._give_up(flow, self._of_output[places.index(min(places))], shown)
+        flow.due = flow.length + flow.length // 8 if flow.length > _PATIENT else 0
 
-    def _open_from(self, guard: object, text: str, begin: int) -> int:
-        if not isinstance(guard, Streams):
+    def _open_from(self, active: Active, text: str, begin: int, path: str) -> int:
+        """From where on a guard wants to see more. One that cannot say it has failed."""
+        try:
+            place: object = cast("Streams", active.guard).open_candidate(text, begin)
+        except Exception as error:  # noqa: BLE001  whatever a guard raises is a verdict: it failed
+            self._record([judged(active, error, Segment(text, path=path), "output")])
             return begin
-        place = guard.open_candidate(text, begin)
-        return place if type(place) is int and begin <= place <= len(text) else begin  # fail closed: it is held
+        if type(place) is int and begin <= place <= len(text):
+            return place
+        verdict = failed(active, "open_candidate gave no place in the text")
+        self._record([Judged(active.name, active.version, "output", path, verdict)])
+        return begin
 
-    def _end(self, index: int, shown: list[DecodedEvent]) -> None:
-        flow = self._flows.pop(index, None)
+    def _give_up(self, flow: _Flow, active: Active, shown: list[DecodedEvent]) -> None:
+        """Show a mark in the place of what is held. It stays held until it ends: its rest must not be taken for something else."""
+        flow.marked, flow.changed, self.redacted = flow.length, True, True
+        begin = flow.start + len(flow.before)
+        span = Span(begin, begin + flow.length, "unfinished", flow.path)
+        verdict = Verdict(Action.REDACT, (f"what might be a find had no end after {LONGEST_HELD} characters",), (span,))
+        self.verdicts.append(Judged(active.name, active.version, "output", flow.path, verdict))
+        shown.append(replace(flow.shape, text=self._mark("unfinished")))
+
+    def _cite(self, event: Cited, flow: _Flow, shown: list[DecodedEvent]) -> None:
+        if not flow.changed:  # else it counts places that are gone, and may quote them
+            (flow.behind if flow.length else shown).append(event)
+
+    def _end_part(self, event: PartEnd, shown: list[DecodedEvent]) -> None:
+        held = self._calls.get(event.index)
+        if held is not None:  # it stands before the call is whole, and must not be shown before its pieces
+            held.append(event)
+            return
+        flow = self._flows.get(event.index)
         if flow is not None:
-            if flow.held:
-                self._show(flow, len(flow.held), shown)
-            shown += flow.behind
+            self._end(flow, shown)
+            if flow.changed:
+                event = PartEnd(event.index)  # the state of a thought holds its words
+        shown.append(event)
 
-    def _show(self, flow: _Flow, count: int, shown: list[DecodedEvent]) -> None:
-        """Judge what may be shown, with what stood before it, and show it."""
-        begin = len(flow.before)
-        text = flow.before + flow.held[:count]
-        segment = Segment(text, "assistant", "model", path=f"/content/{flow.shape.index}")
-        every = judge(self._active, segment, self._context("output"))
-        self._record(every, begin)
-        spans = [replace(span, start=max(span.start, begin)) for span in spans_to_redact(every) if span.end > begin]
-        piece = redacted(text, spans, self._mark)[begin:] if spans else flow.held[:count]
-        self.redacted = self.redacted or bool(spans)
-        flow.before = text[-_CONTEXT:]
-        flow.held = flow.held[count:]
+    def _end(self, flow: _Flow, shown: list[DecodedEvent]) -> None:
+        """Show what is left. The flow stays, for its context: a server may go on with a part that it has ended."""
+        if flow.length:
+            text = flow.before + "".join(flow.held)
+            self._show(flow, text, [len(text)] * len(self._of_output), shown)
+
+    def _show(self, flow: _Flow, text: str, places: Sequence[int], shown: list[DecodedEvent]) -> None:
+        """Judge a text as far as it is decided, and show it as far as all guards are done with it.
+
+        Each guard sees it up to its own place: what it finds there may reach behind the place of another one, and is then not cut in two.
+
+        Args:
+            flow: the text.
+            text: what stood before, and what is held.
+            places: as far as each guard has decided.
+            shown: takes the events.
+        """
+        begin, context = len(flow.before), self._context("output")
+        segments = [Segment(text[:place], "assistant", "model", path=flow.path) for place in places]
+        every = [
+            judged(one, ask(one.guard, segment, context), segment, "output") for one, segment in zip(self._of_output, segments, strict=True)
+        ]
+        found = spans_to_redact(every)
+        end = min(places)
+        while reaching := [span.start for span in found if span.start < end < span.end]:
+            end = min(reaching)
+        end = max(begin, end)
+        self._record(every, begin, end, flow.start)
+        if end == begin:
+            return
+        seen = text[:end]
+        first = min(begin + flow.marked, end)
+        spans = [replace(span, start=max(span.start, first)) for span in found if first < span.end <= end]
+        piece = redacted(seen, spans, self._mark)[first:]
+        if spans:
+            flow.changed = self.redacted = True
+        flow.marked -= first - begin
+        flow.held = [text[end:]]
+        flow.length = len(text) - end
+        flow.before = seen[-_CONTEXT:]
+        flow.start += end - len(flow.before)
         if piece:
             shown.append(replace(flow.shape, text=piece))
-        if not flow.held:
-            shown += flow.behind
+        if not flow.length:
+            if not flow.changed:
+                shown += flow.behind
             flow.behind = []
 
-    def _record(self, every: Sequence[Judged], begin: int = 0) -> None:
-        """Keep what is news, and refuse what is blocked. What a guard found in the part that was shown is no news."""
-        news = [
-            one
-            for one in every
-            if one.verdict.action is not Action.ALLOW and (not one.verdict.spans or max(span.end for span in one.verdict.spans) > begin)
-        ]
-        for one in news:
-            key = (one.guard, one.path, one.verdict.reasons)
-            if one.verdict.spans or key not in self._told:
+    def _record(self, every: Sequence[Judged], begin: int = 0, end: int | None = None, start: int = 0) -> None:
+        """Keep what is news, and refuse what is blocked.
+
+        Args:
+            every: what the guards said.
+            begin: what was shown already ends there. What was found before it is no news, unless it blocks.
+            end: as far as it is shown now; None for all of it. What ends behind it will be found again.
+            start: where the judged text begins in the whole one.
+        """
+        blocked = composed(every) is Action.BLOCK
+        for one in every:
+            said = _news(one, begin, end, start)
+            if said is None:
+                continue
+            key = (said.guard, said.path, said.verdict.action, said.verdict.reasons)
+            if said.verdict.spans or key not in self._told:
                 self._told.add(key)
-                self.verdicts.append(one)
-        if composed(news) is Action.BLOCK:
+                self.verdicts.append(said)
+        if blocked:
             check_blocked(self.verdicts, _BLOCKED)
 
     def _call(self, event: ToolCallReady, shown: list[DecodedEvent]) -> None:
         held = self._calls.pop(event.index, [])
         call = self._judged_call(event.call, f"/content/{event.index}")
         if call is not event.call:
-            held = [ToolCallDelta(event.index, call.id, call.name, call.arguments)]
+            ends = [one for one in held if isinstance(one, PartEnd)]
+            held = [ToolCallDelta(event.index, call.id, call.name, call.arguments), *(PartEnd(one.index) for one in ends)]
         shown += held
         shown.append(replace(event, call=call))
 
@@ -200,21 +308,15 @@ class AnswerGuards:
         self.redacted = True
         arguments = redacted(call.arguments, spans, self._mark)
         try:
-            decode(arguments.encode())
+            decode(arguments)
         except ValueError:  # a place that cuts through the form of the arguments
-            unfit = [
-                replace(one, verdict=replace(one.verdict, action=Action.BLOCK)) for one in every if one.verdict.action is Action.REDACT
-            ]
-            self.verdicts += unfit
+            self.verdicts += [_unfit(one) for one in every if one.verdict.action is Action.REDACT]
             check_blocked(self.verdicts, _BLOCKED)
-        return replace(call, arguments=arguments)
+        return replace(call, arguments=arguments, state=None)  # its state may hold them as they were
 
     def _completed(self, event: Completed) -> Completed:
         alternatives = tuple(self._alternative(one, number) for number, one in enumerate(event.alternatives, 1))
-        if alternatives != event.alternatives or self.redacted:
-            # The tokens of what was taken out stand among the log probabilities.
-            return replace(event, alternatives=alternatives, logprobs=() if self.redacted else event.logprobs)
-        return event
+        return replace(without_traces(event), alternatives=alternatives) if self.redacted else event
 
     def _alternative(self, one: Alternative, number: int) -> Alternative:
         parts = tuple(self._judged_part(part, f"/alternatives/{number}/content/{index}") for index, part in enumerate(one.message.content))
@@ -224,11 +326,34 @@ class AnswerGuards:
         match part:
             case ToolCall():
                 return self._judged_call(part, path)
-            case Text() | Refusal() | Reasoning():
+            case Text() | Refusal() | Reasoning() if part.text:
                 every = judge(self._active, Segment(part.text, "assistant", "model", path=path), self._context("output"))
                 self._record(every)
-                spans: tuple[Span, ...] = spans_to_redact(every)
-                self.redacted = self.redacted or bool(spans)
-                return replace(part, text=redacted(part.text, spans, self._mark)) if spans else part
+                spans = spans_to_redact(every)
+                if not spans:
+                    return part
+                self.redacted = True
+                return type(part)(
+                    redacted(part.text, spans, self._mark)
+                )  # without citations of places that are gone, and without its state
             case _:
                 return part
+
+
+def _news(one: Judged, begin: int, end: int | None, start: int) -> Judged | None:
+    """What of a verdict is news, with its places in the whole text; None for nothing."""
+    verdict = one.verdict
+    if verdict.action is Action.ALLOW:
+        return None
+    spans = tuple(span for span in verdict.spans if begin < span.end and (end is None or span.end <= end))
+    if verdict.spans and not spans:
+        if verdict.action is not Action.BLOCK:
+            return None
+        spans = verdict.spans
+    moved = tuple(replace(span, start=span.start + start, end=span.end + start) for span in spans) if start else spans
+    return one if moved == verdict.spans else replace(one, verdict=replace(verdict, spans=moved))
+
+
+def _unfit(one: Judged) -> Judged:
+    reasons = (*one.verdict.reasons[:8], "it cannot be taken out of the arguments: they would not be JSON any more")
+    return replace(one, verdict=replace(one.verdict, action=Action.BLOCK, reasons=reasons))

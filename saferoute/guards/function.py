@@ -16,6 +16,7 @@ from saferoute.values.guarding import Context, Guard, OnError, Segment, Stage, V
 __all__ = ["AsyncFunctionGuard", "FunctionGuard", "active_guards", "guard"]
 
 _STAGES: Final[frozenset[str]] = frozenset({"input", "tool_result", "tool_call", "output"})
+_LONGEST_VERSION: Final = 64
 
 Check: TypeAlias = Callable[[Segment, Context], Verdict]
 AsyncCheck: TypeAlias = Callable[[Segment, Context], Awaitable[Verdict]]
@@ -125,9 +126,15 @@ def guard(
     """
 
     def made(function: Callable[[Segment, Context], Any]) -> FunctionGuard | AsyncFunctionGuard:
-        called = name if name is not None else function.__name__.replace("_", "-").lower()
-        asked = frozenset(stages)
-        if inspect.iscoroutinefunction(function):
+        if not callable(function):
+            msg = "@guard stands before a function, or takes options by name: @guard(name=..., stages=[...])"
+            raise ConfigurationError(msg)
+        called = name if name is not None else str(getattr(function, "__name__", "")).replace("_", "-").lower()
+        asked: frozenset[Stage] = frozenset([stages] if isinstance(stages, str) else stages)  # type: ignore[list-item]  # checked below
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+            if quick:
+                msg = f"the guard {called!r} is asynchronous: it waits, so that it cannot be quick"
+                raise ConfigurationError(msg)
             one: FunctionGuard | AsyncFunctionGuard = AsyncFunctionGuard(called, version, asked, function, on_error)
         else:
             one = FunctionGuard(called, version, asked, function, on_error, quick)
@@ -143,31 +150,46 @@ def active_guards(guards: Iterable[Guard]) -> tuple[Active, ...]:
     Raises:
         ConfigurationError: for what is no guard, two of one name, or a stage or an option that is none.
     """
-    if isinstance(guards, Guard) or not isinstance(guards, Iterable):
+    if not isinstance(guards, Iterable) or isinstance(guards, str) or hasattr(guards, "check"):
         msg = "guards= takes a list of guards, such as guards=[my_guard]"
         raise ConfigurationError(msg)
     return _without_twins(tuple(_active(one) for one in guards))
 
 
 def _active(one: Guard) -> Active:
-    if isinstance(one, type) or not isinstance(one, Guard):
+    try:
+        fits = not isinstance(one, type) and isinstance(one, Guard)
+    except Exception as error:  # noqa: BLE001  a property of the guard: its words may be anything
+        raise _unreadable(one, error) from None
+    if not fits:
         msg = f"a guard has name, version, stages and check(segment, context); {type(one).__name__} has not: see saferoute.guards.guard"
         raise ConfigurationError(msg)
-    if not is_guard_name(one.name):
+    try:
+        on_error: OnError = getattr(one, "on_error", "block")
+        active = Active(one, on_error, quick=getattr(one, "quick", False) is True)
+    except Exception as error:  # noqa: BLE001  as above
+        raise _unreadable(one, error) from None
+    if not is_guard_name(active.name):
         msg = 'a guard\'s name is lower case letters, digits, "_", "." and "-", at most 64, and begins with a letter'
         raise ConfigurationError(msg)
-    if not one.stages or not frozenset(one.stages) <= _STAGES:
-        msg = f"the guard {one.name!r} needs stages out of {', '.join(sorted(_STAGES))}"
+    if type(active.version) is not str or not 0 < len(active.version) <= _LONGEST_VERSION or not active.version.isprintable():
+        msg = f"the guard {active.name!r} needs a version: a short text, such as '1'"
         raise ConfigurationError(msg)
-    on_error: OnError = getattr(one, "on_error", "block")
-    if on_error not in {"block", "flag"}:
-        msg = f'the guard {one.name!r}: on_error is "block" or "flag"'
+    if not active.stages or not active.stages <= _STAGES:
+        msg = f"the guard {active.name!r} needs stages out of {', '.join(sorted(_STAGES))}"
         raise ConfigurationError(msg)
-    return Active(one, on_error, quick=getattr(one, "quick", False) is True)
+    if type(on_error) is not str or on_error not in {"block", "flag"}:
+        msg = f'the guard {active.name!r}: on_error is "block" or "flag"'
+        raise ConfigurationError(msg)
+    return active
+
+
+def _unreadable(one: object, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"{type(one).__name__} is no guard: its name, version or stages cannot be read ({type(error).__name__})")
 
 
 def _without_twins(active: tuple[Active, ...]) -> tuple[Active, ...]:
-    names = [one.guard.name for one in active]
+    names = [one.name for one in active]
     twins = {name for name in names if names.count(name) > 1}
     if twins:
         msg = f"two guards are called {min(twins)!r}: capabilities and receipts tell guards apart by their names"

@@ -40,7 +40,7 @@ _SAID: Final[dict[str, str]] = {
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _ASCII_WORD: Final = re.compile(r"[a-zA-Z]{2,}")  # the same in ASCII, faster
 _WIDE: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_PIECE: Final = re.compile("|".join(sorted(IDEOGRAPHIC, key=len, reverse=True)))
+_PIECE: Final = re.compile(f"({'|'.join(sorted(IDEOGRAPHIC, key=len, reverse=True))})")
 
 # Over letters, one per word; every gap is bounded. _NOT stands behind the verb, where it costs least: "never ignore" and "do not ever
 # ignore" ask for the opposite, and "why do models ignore" speaks about it.
@@ -48,8 +48,8 @@ _NOT: Final = "(?<![n7].)(?<![n7]..)(?<!7...)"
 _AWAY: Final = f"[v6]{_NOT}"
 _ENGLISH_RULES: Final[tuple[tuple[Kind, str], ...]] = (
     ("plain", f"6{_NOT}[^n]{{0,3}}?(?:[si1].{{0,2}}?[op]|a?y[^n]?[op])|6{_NOT}a[^n]?o"),
-    ("override", f"{_AWAY}[^n]{{0,4}}?[siyt1][^n]{{0,3}}?[opl825]|{_AWAY}[^n]{{0,2}}?[ah][^n]{{0,2}}?[op]|{_AWAY}.?a?.?1"),
-    ("override", f"{_AWAY}[^n]{{0,3}}?[opl825][^n]{{0,2}}?[s1]|[y3]f.?o"),
+    ("override", f"{_AWAY}[^n]{{0,4}}?[siyt1][^n]{{0,3}}?[opl825]|{_AWAY}[^n]{{0,2}}?[ah][^n]{{0,2}}?[op]|{_AWAY}.?a.?1"),
+    ("override", f"{_AWAY}[^n]{{0,3}}?[opl825][^n]{{0,2}}?[s1]|yf.?o"),
     ("unlimit", f"[v6w]{_NOT}.{{0,3}}?[yhtb].{{0,2}}?[l8]|{_AWAY}(?:al|a?8)|y8|6o"),
     ("reveal", f"[r9]{_NOT}.{{0,7}}?y.{{0,2}}?[op5l8]|[xq]{_NOT}.{{0,4}}?y.{{0,2}}?[op5]|y.{{0,2}}?[op5l8].{{0,4}}?[r9]|y[hti].?[op]"),
     ("reveal", f"[r9]{_NOT}.{{0,4}}?(?:t[po5]|[hi].?[po]|s[po])|h[op]|9[o8]"),
@@ -86,13 +86,8 @@ _MARKUP: Final = re.compile(
     r"|^[ \t]{0,8}\#{2,4}[ \t]{0,3}(?:system|assistant|instructions?)(?:[ \t](?:prompt|message|override))?[ \t]{0,3}:",
     re.MULTILINE | re.IGNORECASE,
 )
-_UNSEEN: Final = re.compile(
-    r"display:none|visibility:hidden|font-size:0(?![.\d]*[1-9])|opacity:0(?![.\d]*[1-9])|\shidden[\s=>]", re.IGNORECASE
-)
-
-_WIDEST: Final = 9
+_GAPS: Final = "." * 9
 _MOST: Final = 16
-_COMMENT: Final = 4_096
 _TAIL: Final = 2_000
 _FILLING: Final = re.compile(r"\b\w{1,16}\s?[:=]\s?(?=[\"'\u201c\u00ab])|[\"'`\u201c\u201d\u00ab\u00bb]")
 
@@ -122,15 +117,17 @@ def _placed(finds: list[_Find], pattern: re.Pattern[str], text: str) -> Iterator
 
 def _wide_finds(text: str) -> Iterator[_Find]:
     """Findings in runs without spaces: every character between two words counts as a word, up to more than any rule's gap."""
-    parts: list[str] = []
+    pieces = _PIECE.split(text)  # what stands between, and a word, in turns
+    letters = [IDEOGRAPHIC.get(piece) or _GAPS[: len(piece)] for piece in pieces]
+    finds = list(_in_letters("".join(letters), _OTHER))
+    if not finds:
+        return
     places: list[tuple[int, int]] = []
-    behind = 0
-    for match in _PIECE.finditer(text):
-        gap = min(match.start() - behind, _WIDEST)
-        behind = match.end()
-        parts.append("." * gap + IDEOGRAPHIC[match.group()])
-        places.extend([match.span()] * (gap + 1))
-    for kind, start, end in _in_letters("".join(parts), _OTHER):
+    place = 0
+    for piece, letter in zip(pieces, letters, strict=True):
+        places.extend([(place, place + len(piece))] * len(letter))
+        place += len(piece)
+    for kind, start, end in finds:
         yield _Find(kind, places[start][0], places[end - 1][1])
 
 
@@ -153,19 +150,10 @@ def _finds(text: str, *, untrusted: bool) -> list[_Find]:
     return found
 
 
-def _is_hidden(text: str, place: int) -> bool:
-    """Whether a reader of the page does not see what stands there: in a comment, or in an element without size or display."""
-    before = text[max(0, place - _COMMENT) : place]
-    if before.rfind("<!--") > before.rfind("-->"):
-        return True
-    close = before.rfind(">")
-    tag = before[before.rfind("<", 0, max(close, 0)) : close + 1]
-    return _UNSEEN.search(tag.replace(": ", ":")) is not None
-
-
 # Views that undo a disguise: whoever wrote the text took care that people and filters read something else. Other views undo an encoding,
-# which honest texts use too.
-_DISGUISES: Final = frozenset({"invisible", "tags", "bidi", "homoglyph", "nfkc", "escapes"})
+# which honest texts use too. What "hidden" holds (comments, elements without size) no reader of a page sees.
+_DISGUISES: Final = frozenset({"bidi", "escapes", "hidden", "homoglyph", "invisible", "marks", "nfkc", "selectors", "tags"})
+_HIDDEN: Final = frozenset({"hidden", "selectors", "tags"})
 
 
 def _is_untrusted(segment: Segment, context: Context) -> bool:
@@ -177,8 +165,8 @@ class InjectionGuard:
     """Judges whether a text holds orders to the model that reads it.
 
     A finding flags. In what a tool returned, or what was retrieved, an order to set the instructions aside blocks where it stands plainly
-    in English, the one language whose benign texts were measured by the thousand, or under a disguise (invisible letters, look-alikes);
-    so does every finding where a reader of the page would not see it (a comment, an element without size). Trusted texts are not judged.
+    in English, the one language whose benign texts were measured by the thousand, or under a disguise (look-alike letters, zero width);
+    so does every finding that a reader would not see (a comment, an element without size). Trusted texts are not judged.
     """
 
     name: ClassVar[str] = "injection"
@@ -201,15 +189,17 @@ class InjectionGuard:
         text = segment.text
         finds = _finds(text, untrusted=untrusted)
         reasons = {_SAID[find.kind] for find in finds}
-        blocked = untrusted and any(find.kind == "plain" or _is_hidden(text, find.start) for find in finds)
+        blocked = any(find.kind == "plain" for find in finds)
         for name, view in context.views.items():
             seen = _finds(view, untrusted=untrusted)
             reasons.update(f"{_SAID[find.kind]}, read as {name}" for find in seen)
-            blocked = blocked or (untrusted and name in _DISGUISES and any(find.kind == "plain" for find in seen))
+            steps = name.split("+")
+            if _DISGUISES.issuperset(steps):
+                blocked = blocked or any(find.kind == "plain" or not _HIDDEN.isdisjoint(steps) for find in seen)
         if not reasons:
             return ALLOWED
         spans = tuple(sorted({Span(find.start, find.end, f"injection.{find.kind}") for find in finds}))
-        return Verdict(Action.BLOCK if blocked else Action.FLAG, tuple(sorted(reasons))[:_MOST], spans)
+        return Verdict(Action.BLOCK if blocked and untrusted else Action.FLAG, tuple(sorted(reasons))[:_MOST], spans)
 
 
 def judge_joined(segments: Sequence[Segment], last: int = 4) -> Verdict:

@@ -9,7 +9,7 @@ capitals every other language; what English shares with another language is Engl
 | w W | takes a limit away, and does much else: remove, disable |
 | 9 r R | brings something to light: 9 reveal, leak; r print, repeat |
 | x | does so, and much else: explain, list, include |
-| s S | says which instructions: previous; 1 also stands alone: ignore the above |
+| s S | says which instructions: previous; 1 needs no more: ignore all the above |
 | i I | both which, and that it is not for everyone: initial, original |
 | a A | all of them |
 | y Y | yours |
@@ -53,7 +53,7 @@ x: write explain describe describing summarize summarise translate list state re
    encode complete continue finish convert confirm paraphrase understand
 1: above below
 s: previous previously prior preceding earlier foregoing existing given former aforementioned past following
-i: initial original starting first default
+i: initial original starting first
 a: all every entire everything
 y: your ur yours
 h: hidden secret internal confidential underlying core base private exact full verbatim true developer foundational foundation

@@ -6,7 +6,7 @@ through `ask` in a thread or a task, with a deadline, and hands what came of it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from saferoute.errors import GuardBlocked, GuardFailed
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 
     from saferoute.values.guarding import Context, Guard, OnError, Segment, Span, Stage
 
-__all__ = ["GUARD_ERROR", "Active", "ask", "check_blocked", "composed", "judge", "judged", "spans_to_redact"]
+__all__ = ["GUARD_ERROR", "Active", "ask", "check_blocked", "composed", "failed", "judge", "judged", "spans_to_redact"]
 
 GUARD_ERROR: Final = "guard_error"
 """The first words of the reason for which a guard that failed blocks."""
 
+WITHHELD: Final = "a reason that repeats what was found is withheld"
+"""Stands in the place of such a reason."""
+
 _MOST_TOLD: Final = 3
+_MOST_REASONS_TOLD: Final = 4
+_LONGEST_NAME: Final = 60
+_REPEATED: Final = 8
+"""Characters of a find that no reason may repeat; fewer are as likely a word of the guard's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +40,29 @@ class Active:
         guard: the guard.
         on_error: what its failure is. "flag" is an explicit choice: the guard is then no protection where it fails.
         quick: it never waits, so that it is asked in the calling thread; for guards of this package.
+        name: the guard's, as it was when the client was made.
+        version: likewise.
+        stages: likewise: a guard that changes its mind about them later is asked all the same.
+        streams: it can judge a text piece by piece, by `open_candidate`.
     """
 
     guard: Guard
     on_error: OnError = "block"
     quick: bool = False
+    name: str = field(init=False)
+    version: str = field(init=False)
+    stages: frozenset[Stage] = field(init=False)
+    streams: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.guard.name)
+        object.__setattr__(self, "version", self.guard.version)
+        object.__setattr__(self, "stages", frozenset(self.guard.stages))
+        object.__setattr__(self, "streams", callable(getattr(self.guard, "open_candidate", None)))
 
     def asked_about(self, stage: Stage) -> bool:
         """Whether the guard judges texts of that stage."""
-        return stage in self.guard.stages
+        return stage in self.stages
 
 
 def ask(guard: Guard, segment: Segment, context: Context) -> object:
@@ -61,33 +82,58 @@ def verdict_of(active: Active, outcome: object, segment: Segment) -> Verdict:
         segment: what it was asked about.
 
     Returns:
-        The verdict; one that blocks (or flags, where that was chosen) for a guard that raised, answered nothing or no verdict, or pointed
+        The verdict, fit to be told: its reasons are printable and repeat nothing that it found, and its spans hold something and have
+        their path. One that blocks (or flags, where that was chosen) for a guard that raised, answered nothing or no verdict, or pointed
         outside the text. The exception's words are not repeated: they may hold the text.
     """
     if type(outcome) is Verdict:
-        if not outcome.spans or max(span.end for span in outcome.spans) <= len(segment.text):
-            return outcome
-        why = "it points outside the text"
-    elif isinstance(outcome, Exception):
-        why = f"it raised {type(outcome).__name__}"
+        why = _unusable(outcome, len(segment.text))
+        if not why:
+            return outcome if not outcome.reasons and not outcome.spans else _fit(outcome, segment)
+    elif isinstance(outcome, BaseException):
+        why = f"it raised {type(outcome).__name__[:_LONGEST_NAME]}"
     elif outcome is None:
         why = "it gave no verdict in time, or None"
     else:
-        why = f"it returned {type(outcome).__name__}, which is no Verdict"
+        why = f"it returned {type(outcome).__name__[:_LONGEST_NAME]}, which is no Verdict"
+    return failed(active, why)
+
+
+def failed(active: Active, why: str) -> Verdict:
+    """What a guard's failure is: it blocks, unless the guard was made to only flag."""
     action = Action.FLAG if active.on_error == "flag" else Action.BLOCK
-    return Verdict(action, (f"{GUARD_ERROR}: {why}",))
+    return Verdict(action, (_printable(f"{GUARD_ERROR}: {why}"),))
+
+
+def _unusable(verdict: Verdict, size: int) -> str:
+    """Why a verdict is none for a text of that size; "" if it is one."""
+    if verdict.spans and max(span.end for span in verdict.spans) > size:
+        return "it points outside the text"
+    if verdict.action is Action.REDACT and all(span.start == span.end for span in verdict.spans):
+        return "it asks for something to be taken out, and points at nothing"
+    return ""
+
+
+def _fit(verdict: Verdict, segment: Segment) -> Verdict:
+    found = [segment.text[span.start : span.end] for span in verdict.spans if span.end - span.start >= _REPEATED]
+    reasons = tuple(WITHHELD if any(value in reason for value in found) else _printable(reason) for reason in verdict.reasons)
+    spans = tuple(replace(span, path=segment.path) for span in verdict.spans if span.start < span.end)
+    return replace(verdict, reasons=reasons, spans=spans)
+
+
+def _printable(words: str) -> str:
+    """Words without what a terminal or a log would obey."""
+    return words if words.isprintable() else "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words)
 
 
 def judge(active: Sequence[Active], segment: Segment, context: Context) -> tuple[Judged, ...]:
     """Ask every guard of the context's stage about one segment, one after the other; each is asked exactly once."""
-    return tuple(
-        judged(one, ask(one.guard, segment, context), segment, context.stage) for one in active if context.stage in one.guard.stages
-    )
+    return tuple(judged(one, ask(one.guard, segment, context), segment, context.stage) for one in active if context.stage in one.stages)
 
 
 def judged(active: Active, outcome: object, segment: Segment, stage: Stage) -> Judged:
     """A guard's outcome on record."""
-    return Judged(active.guard.name, active.guard.version, stage, segment.path, verdict_of(active, outcome, segment))
+    return Judged(active.name, active.version, stage, segment.path, verdict_of(active, outcome, segment))
 
 
 def composed(every: Iterable[Judged]) -> Action:
@@ -124,7 +170,7 @@ def check_blocked(every: Sequence[Judged], words: str) -> None:
 
 
 def _told(one: Judged) -> str:
-    return f"{one.guard} at {one.path or '/'}: {', '.join(one.verdict.reasons) or 'no reason given'}"
+    return f"{one.guard} at {one.path or '/'}: {', '.join(one.verdict.reasons[:_MOST_REASONS_TOLD]) or 'no reason given'}"
 
 
 def _is_failure(one: Judged) -> bool:

@@ -13,9 +13,14 @@ __all__ = ["merged", "redacted"]
 
 
 def merged(spans: Iterable[Span]) -> list[tuple[int, int, str]]:
-    """The union of places, as (start, end, kind) in order: those that overlap are one, of the kind of the one that begins first."""
+    """The union of places, as (start, end, kind) in order: those that overlap are one, of the kind of the one that begins first.
+
+    A place that holds nothing is left out.
+    """
     union: list[tuple[int, int, str]] = []
     for span in sorted(spans):
+        if span.start == span.end:
+            continue
         if union and span.start < union[-1][1]:
             start, end, kind = union[-1]
             union[-1] = (start, max(end, span.end), kind)

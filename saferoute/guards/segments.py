@@ -28,6 +28,11 @@ _ORIGINS: Final[dict[str, tuple[SegmentRole, Origin, bool]]] = {
     "tool": ("tool", "tool", False),
 }
 
+_TEXTUAL: Final = frozenset(
+    {"application/json", "application/xml", "application/yaml", "application/x-yaml", "application/javascript", "application/x-ndjson"}
+)
+"""Media types of documents that are text, besides those that say so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -76,17 +81,18 @@ def _of_message(message: Message, path: str) -> Iterator[Placed]:
         match part:
             case ToolResult():
                 for inner, one in enumerate(part.content):
-                    text, replaceable = _text_of(one)
+                    text, _ = _text_of(one)
                     if text:
                         segment = Segment(text, "tool", "tool", trusted=False, path=f"{place}/content/{inner}", name=part.call_id)
-                        yield Placed(segment, "tool_result", replaceable)
+                        yield Placed(segment, "tool_result", replaceable=isinstance(one, Text))
             case ToolCall():
                 segment = Segment(part.arguments, role, "model", path=f"{place}/arguments", name=part.name)
                 yield Placed(segment, "input", replaceable=False)
             case _:
                 text, replaceable = _text_of(part)
                 if text:
-                    yield Placed(Segment(text, role, origin, trusted, place), "input", replaceable)
+                    stage: Stage = "tool_result" if message.role == "tool" else "input"
+                    yield Placed(Segment(text, role, origin, trusted, place), stage, replaceable)
 
 
 def _text_of(part: Part) -> tuple[str, bool]:
@@ -96,10 +102,16 @@ def _text_of(part: Part) -> tuple[str, bool]:
             return part.text, True
         case Reasoning():
             return part.text, part.state is None  # with a state it goes back as it came, or is refused by the provider
-        case File(data=bytes() as data, media_type=str() as kind) if kind.startswith("text/"):
+        case File(data=bytes() as data, media_type=str() as kind) if _is_text(kind):
             return data.decode("utf-8", "replace"), False
         case _:
             return "", False
+
+
+def _is_text(kind: str) -> bool:
+    """Whether a document of this media type is one that can be read as it stands."""
+    plain = kind.partition(";")[0].strip().lower()
+    return plain.startswith("text/") or plain in _TEXTUAL or plain.endswith(("+json", "+xml", "+yaml"))
 
 
 def with_texts(request: ChatRequest, texts: Mapping[str, str]) -> ChatRequest:

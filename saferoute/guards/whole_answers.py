@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from saferoute.guards.segments import Placed
-from saferoute.values.events import Cited, Completed, ReasoningDelta, RefusalDelta, TextDelta, ToolCallReady
+from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, RefusalDelta, TextDelta, ToolCallReady
 from saferoute.values.guarding import Segment
 from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from saferoute.values.events import DecodedEvent
 
-__all__ = ["answer_places", "with_answer_texts"]
+__all__ = ["answer_places", "with_answer_texts", "without_traces"]
 
 
 def answer_places(events: Sequence[DecodedEvent]) -> tuple[Placed, ...]:
@@ -71,7 +71,19 @@ def _rewritten(events: Sequence[DecodedEvent], texts: Mapping[int, str]) -> Iter
                     yield replace(event, text=texts[event.index])
             case Cited() if event.index in texts:
                 pass
+            case PartEnd() if event.index in texts:
+                yield PartEnd(event.index)  # the state of a thought holds its words
             case Completed():
-                yield replace(event, logprobs=())  # the tokens of what was taken out stand among them
+                yield without_traces(event)
             case _:
                 yield event
+
+
+def without_traces(event: Completed) -> Completed:
+    """The end of an answer from which something was taken out, without what repeats the words of the answer.
+
+    Those stand among the tokens of the log probabilities, and in what the provider says besides: citations, tokens, blocks as they came.
+    Numbers stay.
+    """
+    numbers = {name: value for name, value in event.metadata.items() if value is None or isinstance(value, bool | int | float)}
+    return replace(event, logprobs=(), metadata=numbers)

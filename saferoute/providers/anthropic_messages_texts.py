@@ -17,7 +17,7 @@ from saferoute.providers.wire_text import unknown_place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from saferoute.providers.text_rules import Reading, Rule
+    from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import WireText, WireTextKind
 
 __all__ = ["texts"]
@@ -108,14 +108,15 @@ _OWN_TOOL: Final = _object(
 _SERVER_TOOL_TEXT: Final = says_json("tool_schema")
 
 
-def _tool(reading: Reading, at: int, path: str) -> int:
+def _tool(value: object, path: str, found: list[WireText]) -> None:
     """A tool of the caller's, or one of the provider's: of that, everything that is said counts as its schema."""
-    kind = tag_of(reading, at, "type")
+    kind = tag_of(value, "type")
     if kind is None or kind == "custom":
-        return _OWN_TOOL(reading, at, path)
-    if not isinstance(kind, str) or not _SERVER_TOOL.fullmatch(kind):
+        _OWN_TOOL(value, path, found)
+    elif isinstance(kind, str) and _SERVER_TOOL.fullmatch(kind):
+        _SERVER_TOOL_TEXT(value, path, found)
+    else:
         raise unknown_place(f"{path}/type")
-    return _SERVER_TOOL_TEXT(reading, at, path)
 
 
 _BODY: Final = fields(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from saferoute.values.request import ChatRequest
     from saferoute.values.target import Dialect, Target
 
-__all__ = ["fit"]
+__all__ = ["fit", "instructions"]
 
 _UNKNOWN: Final = Profile()
 _SCALE: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -47,6 +47,18 @@ _EMULATED: Final = frozenset({"output", "parallel_tool_calls", "tool_choice"})
 _ONE_VALUE: Final = "Answer with exactly one JSON value that fits this JSON Schema, and with nothing besides it: no words, no Markdown.\n"
 _ONE_CALL: Final = "Call at most one tool in a turn; wait for its result before you call another."
 _SOME_CALL: Final = "Your next turn must be a call of one of the tools, not an answer in words."
+
+
+def instructions(request: ChatRequest) -> tuple[str, ...]:
+    """Every instruction that `fit` may put behind the system's words for this request, in the order in which it would."""
+    if request.on_unsupported != "emulate":
+        return ()
+    own = (_SOME_CALL, *(_call_of(tool.name) for tool in request.tools), _ONE_CALL) if request.tools else ()
+    return own if request.output is None else (*own, _ONE_VALUE + request.output.schema.decode())
+
+
+def _call_of(tool: str) -> str:
+    return f"Your next turn must be a call of the tool {tool}, not an answer in words."
 
 
 def fit(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[Notice, ...]]:
@@ -149,7 +161,7 @@ class _Fitting:
         how = f"{model} cannot be made to call a tool; only {choice!r} is offered, it is asked for in words, and may still not be called"
         only = tuple(tool for tool in self._request.tools if tool.name == choice)
         self._changed("tool_choice", how, tool_choice=None, tools=only)
-        self._instructions.append(f"Your next turn must be a call of the tool {choice}, not an answer in words.")
+        self._instructions.append(_call_of(choice))
 
     def parts(self) -> None:
         """Pictures, documents and sound."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.text_documents import typed
-from saferoute.providers.text_rules import anything, extracted, fields, items, says, says_json, scalar, tagged
+from saferoute.providers.text_rules import anything, extracted, fields, items, says, says_json, scalar, tag_of, tagged
 
 if TYPE_CHECKING:
-    from saferoute.providers.text_rules import Reading, Rule
+    from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import WireText, WireTextKind
 
 __all__ = ["texts"]
@@ -49,9 +49,8 @@ _SAID: Final = _object(
 _THOUGHT: Final = _object("thought", "thoughtSignature", text=says("reasoning"), inlineData=_inline("reasoning"))
 
 
-def _model_part(reading: Reading, at: int, path: str) -> int:
-    thinks = reading.value(at)[0]
-    return (_THOUGHT if isinstance(thinks, dict) and thinks.get("thought") is True else _SAID)(reading, at, path)
+def _model_part(value: object, path: str, found: list[WireText]) -> None:
+    (_THOUGHT if tag_of(value, "thought") is True else _SAID)(value, path, found)
 
 
 _CONTENT: Final = tagged(

@@ -10,8 +10,8 @@ from saferoute.providers.text_rules import either, fields, items, says, says_jso
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from saferoute.providers.text_rules import Reading, Rule
-    from saferoute.providers.wire_text import WireTextKind
+    from saferoute.providers.text_rules import Rule
+    from saferoute.providers.wire_text import WireText, WireTextKind
 
 __all__ = ["CHOICE", "FORMAT", "STOP", "TOOLS", "called", "closed", "content", "picture", "unless_null", "url"]
 
@@ -24,8 +24,9 @@ def closed(*silent: str, **rules: Rule) -> Rule:
 def unless_null(rule: Rule) -> Rule:
     """Null, or what the rule reads."""
 
-    def read(reading: Reading, at: int, path: str) -> int:
-        return (scalar if reading.text.startswith("n", at) else rule)(reading, at, path)
+    def read(value: object, path: str, found: list[WireText]) -> None:
+        if value is not None:
+            rule(value, path, found)
 
     return read
 
@@ -46,10 +47,9 @@ def picture(kind: WireTextKind) -> Rule:
 
 
 def _url(held: Rule) -> Rule:
-    def read(reading: Reading, at: int, path: str) -> int:
-        value, _ = reading.value(at)
+    def read(value: object, path: str, found: list[WireText]) -> None:
         holds = isinstance(value, str) and value.lstrip()[:5].lower() == "data:"
-        return (held if holds else scalar)(reading, at, path)
+        (held if holds else scalar)(value, path, found)
 
     return read
 

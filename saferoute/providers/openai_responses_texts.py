@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from saferoute.providers.openai_form_texts import picture
+from saferoute.providers.openai_form_texts import picture, unless_null
 from saferoute.providers.text_documents import linked
 from saferoute.providers.text_rules import anything, either, extracted, fields, items, says, says_json, scalar, tagged
 from saferoute.providers.wire_text import unknown_place
@@ -18,7 +18,7 @@ from saferoute.providers.wire_text import unknown_place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from saferoute.providers.text_rules import Reading, Rule
+    from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import WireText, WireTextKind
 
 __all__ = ["texts"]
@@ -66,19 +66,11 @@ def _object(*silent: str, **rules: Rule) -> Rule:
     return fields(dict.fromkeys(silent, scalar) | rules)
 
 
-def _empty(reading: Reading, at: int, path: str) -> int:
+def _empty(value: object, path: str, found: list[WireText]) -> None:
     """An array without items: sources of an answer's text never go back."""
-    value, end = reading.value(at)
+    del found
     if value != []:
         raise unknown_place(path)
-    return end
-
-
-def _unless_null(rule: Rule) -> Rule:
-    def read(reading: Reading, at: int, path: str) -> int:
-        return (scalar if reading.text.startswith("n", at) else rule)(reading, at, path)
-
-    return read
 
 
 def _parts(kind: WireTextKind) -> Mapping[str, Rule]:
@@ -129,7 +121,7 @@ _ITEM: Final = tagged(
             "format",
             "signature",
             summary=items(tagged("type", _THOUGHTS)),
-            content=_unless_null(either(says("reasoning"), items(tagged("type", _THOUGHTS)))),
+            content=unless_null(either(says("reasoning"), items(tagged("type", _THOUGHTS)))),
         ),
         "compaction": _object("type", "id", "status", "encrypted_content", "created_by"),
         "function_call": _CALL,

@@ -1,68 +1,47 @@
-"""How an extractor says what of a body is text: rules that read the body's JSON where it stands, and refuse what they do not name.
+"""How an extractor says what of a body is text: rules that take the body's JSON apart, and refuse what they do not name.
 
 A dialect's extractor is one rule, made of smaller ones: `fields` names the keys of an object, `tagged` chooses by an object's kind, and
-what is text `says` so. Texts come in wire order. Nothing is read twice or written again: a JSON text is given in the body's own bytes,
-and an object that has one key twice, which two readers can take for two different things, is refused.
+what is text `says` so. Texts come in wire order. An object that has one key twice, which two readers can take for two different things,
+is refused wherever a rule takes it apart.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
-from json.decoder import scanstring  # type: ignore[attr-defined]  # the C scanner, which typeshed leaves out
-from typing import Any, NoReturn, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from saferoute.errors import ProtocolError
-from saferoute.providers.wire_text import WireText, WireTextKind, unknown_place
+from saferoute.providers.wire_text import WireText, unknown_place
+from saferoute.values.json_exact import Twice, decode_exact, exact_text
 
-__all__ = ["Reading", "Rule", "anything", "either", "extracted", "fields", "items", "says", "says_json", "scalar", "tag_of", "tagged"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
-_GAP = re.compile(r"[ \t\r\n]*")
+    from saferoute.providers.wire_text import WireTextKind
 
+__all__ = ["Rule", "anything", "either", "extracted", "fields", "items", "made", "says", "says_json", "scalar", "tag_of", "tagged"]
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+Rule: TypeAlias = "Callable[[Any, str, list[WireText]], None]"
+"""Takes a value of a body apart, which has this JSON pointer, and adds its texts to those found so far."""
 
+_NESTED: Final = frozenset({dict, list, Twice})
 
-_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-def _string(text: str, at: int) -> tuple[str, int]:
-    """The string whose first character stands at `at`, behind the quotation mark, and where what follows it begins."""
-    found: tuple[str, int] = scanstring(text, at)
-    return found
-
-
-class Reading:
-    """A body that is being read.
-
-    Attributes:
-        text: all of it.
-        found: the texts so far.
-    """
-
-    __slots__ = ("found", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.found: list[WireText] = []
-
-    def gap(self, at: int) -> int:
-        """Where the white space that begins at `at` ends."""
-        match = _GAP.match(self.text, at)
-        return match.end() if match else at
-
-    def value(self, at: int) -> tuple[Any, int]:
-        """The JSON value that begins at `at`, and where it ends."""
-        try:
-            return _JSON.raw_decode(self.text, at)
-        except RecursionError:
-            raise ValueError from None
+made: Final = cast("Callable[[tuple[WireTextKind, str, str]], WireText]", partial(tuple.__new__, WireText))
+"""A WireText of its three fields. The class itself would be one more call for every text of every request."""
 
 
-Rule: TypeAlias = Callable[[Reading, int, str], int]
-"""Reads the value that begins at a place of a body and has this JSON pointer; returns where it ends."""
+class _Says:
+    """A string that a model reads. `fields` looks inside, and saves a call for every text."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: WireTextKind) -> None:
+        self.kind = kind
+
+    def __call__(self, value: object, path: str, found: list[WireText]) -> None:
+        if value.__class__ is not str:
+            raise unknown_place(path)
+        found += (made((self.kind, path, value)),)
 
 
 def extracted(rule: Rule, body: bytes) -> tuple[WireText, ...]:
@@ -71,54 +50,41 @@ def extracted(rule: Rule, body: bytes) -> tuple[WireText, ...]:
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a place that the rule does not name.
     """
+    found: list[WireText] = []
     try:
-        reading = Reading(body.decode())
-        end = reading.gap(rule(reading, reading.gap(0), ""))
-        if end != len(reading.text):
-            raise ValueError  # noqa: TRY301  the same words for every way of not being JSON
+        rule(decode_exact(body), "", found)
     except ValueError:
         msg = "the request's body is not JSON; nothing was sent"
         raise ProtocolError(msg) from None
-    return tuple(reading.found)
+    return tuple(found)
 
 
-def scalar(reading: Reading, at: int, path: str) -> int:
+def scalar(value: object, path: str, found: list[WireText]) -> None:
     """A string, number, truth or null that no model reads.
 
     Raises:
         ProtocolError: for an object or array.
     """
-    if reading.text.startswith(("{", "["), at):
+    del found
+    if value.__class__ in _NESTED:
         raise unknown_place(path)
-    return reading.value(at)[1]
 
 
-def anything(reading: Reading, at: int, path: str) -> int:
+def anything(value: object, path: str, found: list[WireText]) -> None:
     """Any value, of which no model reads anything."""
-    del path
-    return reading.value(at)[1]
+    del value, path, found
 
 
 def says(kind: WireTextKind) -> Rule:
     """A string that a model reads."""
-
-    def rule(reading: Reading, at: int, path: str) -> int:
-        if not reading.text.startswith('"', at):
-            raise unknown_place(path)
-        text, end = _string(reading.text, at + 1)
-        reading.found.append(WireText(kind, path, text))
-        return end
-
-    return rule
+    return _Says(kind)
 
 
 def says_json(kind: WireTextKind) -> Rule:
     """Any value that a model reads as JSON."""
 
-    def rule(reading: Reading, at: int, path: str) -> int:
-        end = reading.value(at)[1]
-        reading.found.append(WireText(kind, path, reading.text[at:end]))
-        return end
+    def rule(value: object, path: str, found: list[WireText]) -> None:
+        found += (made((kind, path, exact_text(value))),)
 
     return rule
 
@@ -126,44 +92,38 @@ def says_json(kind: WireTextKind) -> Rule:
 def items(rule: Rule) -> Rule:
     """An array, all of whose items this rule reads."""
 
-    def read(reading: Reading, at: int, path: str) -> int:
-        if not reading.text.startswith("[", at):
+    def read(value: Any, path: str, found: list[WireText]) -> None:  # noqa: ANN401  any JSON
+        if value.__class__ is not list:
             raise unknown_place(path)
-        at = reading.gap(at + 1)
-        if reading.text.startswith("]", at):
-            return at + 1
-        index = 0
-        while True:
-            at = reading.gap(rule(reading, at, f"{path}/{index}"))
-            if reading.text.startswith("]", at):
-                return at + 1
-            at = _past(reading, at, ",")
-            index += 1
+        for index, one in enumerate(value):
+            rule(one, f"{path}/{index}", found)
 
     return read
 
 
 def fields(rules: Mapping[str, Rule]) -> Rule:
     """An object, each of whose keys has a rule, and none besides."""
+    # What is in most objects is done without a call: None stands for `scalar`, and a kind for what says a text of it.
+    steps: dict[str, Rule | WireTextKind | None] = {
+        key: None if rule is scalar else rule.kind if isinstance(rule, _Says) else rule for key, rule in rules.items()
+    }
 
-    def read(reading: Reading, at: int, path: str) -> int:
-        if not reading.text.startswith("{", at):
-            raise unknown_place(path)
-        at = reading.gap(at + 1)
-        if reading.text.startswith("}", at):
-            return at + 1
-        seen: set[str] = set()
-        while True:
-            key, at = _string(reading.text, _past(reading, at, '"', gap=False))
-            place = f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
-            rule = rules.get(key)
-            if rule is None or key in seen:
-                raise unknown_place(place)
-            seen.add(key)
-            at = reading.gap(rule(reading, _past(reading, reading.gap(at), ":"), place))
-            if reading.text.startswith("}", at):
-                return at + 1
-            at = _past(reading, at, ",")
+    def read(value: Any, path: str, found: list[WireText]) -> None:  # noqa: ANN401  any JSON
+        if value.__class__ is not dict:
+            raise _no_object(value, path)
+        for key in value:
+            if key not in steps:
+                raise _unknown_key(path, key)
+            step, inner = steps[key], value[key]
+            if step is None:
+                if inner.__class__ in _NESTED:
+                    raise _unknown_key(path, key)
+            elif step.__class__ is str:
+                if inner.__class__ is not str:
+                    raise _unknown_key(path, key)
+                found += (made((step, f"{path}/{key}", inner)),)
+            else:
+                step(inner, f"{path}/{key}", found)  # type: ignore[operator]  # a rule: mypy does not take the kinds away
 
     return read
 
@@ -171,12 +131,11 @@ def fields(rules: Mapping[str, Rule]) -> Rule:
 def tagged(tag: str, rules: Mapping[str, Rule]) -> Rule:
     """An object whose rule depends on the string under this key."""
 
-    def read(reading: Reading, at: int, path: str) -> int:
-        said = tag_of(reading, at, tag)
-        rule = rules.get(said) if isinstance(said, str) else None
-        if rule is None:
-            raise unknown_place(f"{path}/{tag}")
-        return rule(reading, at, path)
+    def read(value: Any, path: str, found: list[WireText]) -> None:  # noqa: ANN401  any JSON
+        said = value[tag] if value.__class__ is dict and tag in value else None
+        if said.__class__ is not str or said not in rules:
+            raise _no_object(value, path) if value.__class__ is Twice else _unknown_key(path, tag)
+        rules[said](value, path, found)
 
     return read
 
@@ -184,27 +143,20 @@ def tagged(tag: str, rules: Mapping[str, Rule]) -> Rule:
 def either(text: Rule, other: Rule) -> Rule:
     """A string that the first rule reads, or something else that the second does."""
 
-    def read(reading: Reading, at: int, path: str) -> int:
-        return (text if reading.text.startswith('"', at) else other)(reading, at, path)
+    def read(value: object, path: str, found: list[WireText]) -> None:
+        (text if value.__class__ is str else other)(value, path, found)
 
     return read
 
 
-def tag_of(reading: Reading, at: int, tag: str) -> object:
-    """What the object that begins at `at` has under a key; None if it has no such key, or is no object."""
-    if not reading.text.startswith("{", at):
-        return None
-    first = reading.gap(at + 1)
-    if reading.text.startswith('"', first):
-        key, end = _string(reading.text, first + 1)
-        if key == tag:  # as good as always: it saves reading a picture twice
-            return reading.value(_past(reading, reading.gap(end), ":"))[0]
-    value: dict[str, object] = reading.value(at)[0]
-    return value.get(tag)
+def tag_of(value: object, tag: str) -> object:
+    """What an object has under a key; None if it has no such key, or is no object."""
+    return value.get(tag) if isinstance(value, dict) else None
 
 
-def _past(reading: Reading, at: int, mark: str, *, gap: bool = True) -> int:
-    """Where the next thing begins behind a mark that has to be here."""
-    if not reading.text.startswith(mark, at):
-        raise ValueError
-    return reading.gap(at + 1) if gap else at + 1
+def _no_object(value: object, path: str) -> ProtocolError:
+    return _unknown_key(path, value.key) if isinstance(value, Twice) else unknown_place(path)
+
+
+def _unknown_key(path: str, key: str) -> ProtocolError:
+    return unknown_place(f"{path}/{key.replace('~', '~0').replace('/', '~1')}")

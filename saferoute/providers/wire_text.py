@@ -7,29 +7,27 @@ stands at. A body that has a key which the extractor does not know is refused: w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from typing_extensions import override
 
 from saferoute.errors import ProtocolError
 
-__all__ = ["Texts", "WireText", "WireTextKind", "unknown_place"]
+__all__ = ["OWN_TEXTS", "Texts", "WireText", "WireTextKind", "unknown_place"]
 
 WireTextKind: TypeAlias = Literal[
     "system", "user", "assistant", "reasoning", "tool_call", "tool_result", "tool_name", "tool_description", "tool_schema", "schema"
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class WireText:
+class WireText(NamedTuple):
     """One text of a body.
 
     Attributes:
-        kind: who says it. "tool_call" is a call's name and its arguments (one text each); "tool_schema" and "schema" are JSON texts, as
-            compact as the body has them; "tool_result" is a tool's answer; texts of documents count for the role that gives them.
+        kind: who says it. "tool_call" is a call's name and its arguments (one text each); "tool_schema" and "schema" are JSON texts;
+            "tool_result" is a tool's answer; texts of documents count for the role that gives them.
         path: JSON pointer to it in the body.
-        text: the text.
+        text: the text. What the body has as JSON and not as a string is as `saferoute.values.json_exact.exact_text` writes it.
     """
 
     kind: WireTextKind
@@ -40,6 +38,8 @@ class WireText:
     def __repr__(self) -> str:
         return f"WireText({self.kind}, {self.path}, {len(self.text)} chars)"
 
+
+OWN_TEXTS: Final = ("OK", "document")
 
 Texts: TypeAlias = Callable[[bytes], tuple[WireText, ...]]
 """A dialect's extractor: body -> texts in wire order; raises ProtocolError for a body with a place it does not know."""

@@ -178,7 +178,7 @@ class World:
         call = _SimulatedCall(plan, arrival, kind, balancing, self.random)
         flow = tries(call, Progress(arrival.at), self._attempt)
         if kind.copied is not None and policy.shadow is not None and self.random() * 1000 < policy.shadow.share:
-            plain = replace(balancing, policy=PLAIN_POLICY, fallback={}, wait=False, throttle=kind.copied.throttle)
+            plain = replace(balancing, policy=PLAIN_POLICY, fallback={}, wait=False, last_resort=False, throttle=kind.copied.throttle)
             flow = self._with_copy(flow, _SimulatedCall(plan, arrival, kind.copied, plain, self.random))
         self.engine.begin(flow, lambda error: self._ended(call, error))
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from saferoute.values.events import Notice
+    from saferoute.values.guarding import Judged
     from saferoute.values.reply import Attempt
 
 __all__ = ["Outcome", "added"]
@@ -33,6 +34,7 @@ class Outcome:
         request_id: the provider's id of the last exchange, for its support.
         warnings: what was done differently from what was asked.
         attempts: every request, in order, failed ones included.
+        verdicts: what guards found, and what they did about it; empty where all of them allow.
     """
 
     route: str
@@ -44,6 +46,7 @@ class Outcome:
     request_id: str | None = None
     warnings: tuple[Notice, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    verdicts: tuple[Judged, ...] = ()
 
     def _facts(self) -> str:
         """What a notebook says below the result."""

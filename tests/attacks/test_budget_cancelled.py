@@ -3,7 +3,7 @@
 A server cancels the task of a client that has disconnected. Between the moment when a store in a file, or across the network, is asked and
 the moment when it answers, nobody would be left who knows what is held back.
 
-Guards: saferoute/drivers/store_waits.py#1::working.add_done_callback(undo)
+Guards: saferoute/drivers/store_question.py::if left:
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ def test_rows_that_health_knows_are_not_asked_for_it(kind: str, world: Bed) -> N
         for _ in range(5):
             health.failed(rows[name], _now(), 0.0, ServerError(status=500))
     with pytest.raises(AllRoutesCooling):
-        face.chat("fast", "hi")
+        face.chat("fast", "hi", wait=True, timeout=0.5)
+    assert face.chat("fast", "hi").attempts[0].why == "last resort: every row rests"  # and it is one of the two that were signed
     assert world.s.count == 0
 
 

@@ -56,19 +56,22 @@ def ended(calls: Sequence[Mapping[str, Any]], expected: int) -> list[Check]:
 def in_time(calls: Sequence[Mapping[str, Any]], lag: Lag) -> Check:
     """By its deadline and 100 ms, and as much later as the process was late itself just then; how many needed that is told as well.
 
-    From the clock that ran out to the caller it takes a round or two of the loop, or turns of a thread, each of which may be late. Waiting for
-    a store is no lag of the process: it is the client's own, and not excused.
+    From the clock that ran out to the caller it takes a round or two of the loop, or turns of a thread, each of which may be late. And a call's own
+    clock begins a moment after its caller's: where the process stood still between the two, the call is late by that. Waiting for a store is
+    no lag of the process: it is the client's own, and not excused.
     """
     late: list[tuple[Any, ...]] = []
     beyond = [(call["took"] - call["timeout"], call) for call in calls]
     needed = [(over, call) for over, call in beyond if over > _GRACE]
     rounds = 0.0
     for over, call in needed:
+        began = call["ended"] - call["took"]
+        before = min(over, lag.worst(began, began + over))
         own = lag.worst(call["ended"] - over - 0.05, call["ended"])
-        rounds = max(rounds, (over - _GRACE) / max(own, _TICK))
-        if over > _GRACE + _ROUNDS * own:
+        rounds = max(rounds, (over - _GRACE - before) / max(own, _TICK))
+        if over > _GRACE + before + _ROUNDS * own:
             outcomes = [tuple(one[:3]) for one in call["attempts"]]
-            late.append((round(over, 3), round(own, 3), call["error"] or "answered", call["route"], outcomes))
+            late.append((round(over, 3), round(before, 3), round(own, 3), call["error"] or "answered", call["route"], outcomes))
     most = max((over for over, _ in beyond), default=0.0)
     moments = len({round(call["ended"]) for _, call in needed})
     excused = f"{len(needed)} over 100 ms (at {moments} moments; by {rounds:.1f} times the lag at most)" if needed else "none over 100 ms"

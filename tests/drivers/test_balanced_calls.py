@@ -39,10 +39,28 @@ def test_a_row_that_fails_is_left_alone_until_it_may_be_well(kind: str, world: B
     assert attempt.rejected[0][0] == "a"
     assert attempt.rejected[0][1].startswith("breaker open for ")
     with pytest.raises(AllRoutesCooling) as caught:
-        face.chat("a", "hi")
+        face.chat("a", "hi", wait=True, timeout=1)
     assert 3 < caught.value.retry_at - time.time() < 5.6
     assert "no row of 'a' may be asked now (a: breaker open for " in str(caught.value)
     assert world.a.count == 5
+
+
+def test_a_row_that_is_the_only_one_is_asked_as_a_last_resort(kind: str, world: Bed) -> None:
+    world.sign('targets = ["a"]')
+    world.a.script(*[fails(500)] * 5, fails(500, retry_after_ms="1"), says("well again"))
+    face = world.open(kind)
+    for _ in range(5):
+        with pytest.raises(ServerError):
+            face.chat("fast", "hi", max_attempts=1)
+    assert face.client.health()["a"].last_resort is True
+    with pytest.raises(ServerError) as caught:
+        face.chat("fast", "hi", max_attempts=1)
+    assert [one.why for one in caught.value.attempts] == ["last resort: the only row rests"]
+    reply = face.chat("fast", "hi")
+    assert (reply.text, reply.attempts[0].why) == ("well again", "last resort: the only row rests")
+    assert reply.attempts[0].rejected[0][1].startswith("breaker open for ")
+    assert face.client.health()["a"].breaker == "closed"
+    assert face.chat("fast", "hi").attempts[0].why == "the only row"
 
 
 def test_health_is_shown(kind: str, world: Bed) -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from saferoute.errors import BadRequest, ServerError
 from saferoute.routing.breaker import CLOSED, LONGEST_REFUSAL, Breaker, begun, failed, given_back, phase, refused_until, succeeded
 from saferoute.routing.health import Health
-from tests.unit.health_rows import row
+from tests.unit.health_rows import ROW, row
 
 _SECONDS = st.floats(0.001, 90.0)
 _SHARES = st.floats(0.0, 1.0, exclude_max=True)
@@ -150,9 +150,10 @@ class BreakerStates(RuleBasedStateMachine):
 
 
 class HealthStates(RuleBasedStateMachine):
-    """The same through `Health`, where two requests may race for the probe and the clock may go backwards."""
+    """The same through `Health`, where two requests may race for the probe, last resorts leave beside it, and the clock may go backwards."""
 
     requests = Bundle("requests")
+    resorts = Bundle("resorts")
 
     @initialize(share=_SHARES)
     def start(self, share: float) -> None:
@@ -195,6 +196,36 @@ class HealthStates(RuleBasedStateMachine):
         self.under_way -= 1
         self.ended += 1
 
+    @rule(target=resorts)
+    def leaves_as_a_last_resort(self) -> Any:
+        before = _breaker(self.health)
+        assert self.health.begin(self.row, self.now, last_resort=True) is None, "of a breaker all is a guess"
+        assert _breaker(self.health) is before, "it took the probe"
+        self.under_way += 1
+        return self.now
+
+    @rule(began=consumes(resorts), kind=st.sampled_from(["ok", "fails", "neutral", "given up", "given up, not known when"]))
+    def a_last_resort_ends(self, began: float, kind: str) -> None:
+        before, seconds = _breaker(self.health), max(0.0, self.now - began)
+        match kind:
+            case "ok":
+                self.health.succeeded(self.row, self.now, seconds, None)
+                if before.state != "closed":
+                    stale = before.since - 3600.0 < self.now - seconds <= before.since
+                    assert _breaker(self.health) == (before if stale else Breaker(since=before.since))
+            case "fails":
+                self.health.failed(self.row, self.now, seconds, ServerError(status=500), last_resort=True)
+            case "neutral":
+                self.health.failed(self.row, self.now, seconds, BadRequest(status=400), last_resort=True)
+            case "given up":
+                self.health.given_up(self.row, self.now, seconds, last_resort=True)
+            case _:
+                self.health.given_up(self.row, self.now, last_resort=True)
+        if kind != "ok" and before.state != "closed":
+            assert _breaker(self.health) is before, "it ended, or gave back, another request's probe"
+        self.under_way -= 1
+        self.ended += 1
+
     @rule(seconds=st.one_of(st.floats(0.001, 90.0), st.floats(-10_000.0, 10_000.0)))
     def the_clock_goes_on_or_back(self, seconds: float) -> None:
         self.now += seconds
@@ -218,6 +249,7 @@ class HealthStates(RuleBasedStateMachine):
         assert shown.requests == self.ended
         assert shown.failures <= shown.requests
         assert (shown.reason == "") is (rejected is None)
+        assert shown.last_resort is (rejected is not None)
         assert 0.0 <= shown.available_in <= LONGEST_REFUSAL
         assert shown.breaker != "open" or rejected is not None
 
@@ -226,13 +258,15 @@ class HealthStates(RuleBasedStateMachine):
         if not hasattr(self, "health"):
             return
         breaker = _breaker(self.health)
-        later = self.now + LONGEST_REFUSAL
+        until = refused_until(breaker, self.now)
+        later = self.now if until is None else until
+        assert self.now <= later <= self.now + LONGEST_REFUSAL
         assert refused_until(breaker, later) is None
         assert succeeded(begun(breaker, later), later).state == "closed"
 
 
 def _breaker(health: Health) -> Breaker:
-    known: Any = health._rows.get("a")  # what would come next is asked of a copy
+    known = health._rows.get(("a", ROW.model))  # what would come next is asked of a copy
     return known.breaker if known is not None else CLOSED
 
 

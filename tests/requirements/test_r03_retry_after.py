@@ -267,14 +267,60 @@ def failing(way: Way, face: Face, calls: int, route: str = "row") -> None:
             way.ask(face, route, max_attempts=1)
 
 
-def test_a_row_that_always_fails_is_soon_not_asked_any_more(four_ways: Way, serve: Serve, opened: Opened) -> None:
-    server = serve(fails(500, x_should_retry="true"))
+def test_a_row_that_always_fails_is_soon_asked_once_a_call_and_no_more(four_ways: Way, serve: Serve, opened: Opened) -> None:
+    server = serve(fails(500))
     face = opened(four_ways.kind, server)
-    failing(four_ways, face, 30)
-    assert server.count <= 10
+    failing(four_ways, face, 5)
+    for calls in range(1, 6):
+        with pytest.raises(ServerError) as caught:  # the provider's own word, not one of ours
+            four_ways.ask(face, max_attempts=5)
+        assert [one.why for one in caught.value.attempts] == ["last resort: the only row rests"]
+        assert server.count == 5 + calls
+    with pytest.raises(AllRoutesCooling) as refused:
+        four_ways.ask(face, wait=True, timeout=0.3)
+    assert refused.value.retry_at > time.time() - 1
+    assert server.count == 10
+
+
+def test_the_only_row_answers_as_soon_as_it_is_back(four_ways: Way, serve: Serve, opened: Opened) -> None:
+    server = serve(*[fails(500)] * 7, says("ok"))
+    face = opened(four_ways.kind, server)
+    failing(four_ways, face, 7)
+    assert four_ways.ask(face).text == "ok"
+    assert four_ways.ask(face).attempts[0].why == "the only row"
+    assert server.count == 9
+
+
+def test_a_429_without_a_time_refuses_no_other_call(four_ways: Way, serve: Serve, opened: Opened) -> None:
+    server = serve(*[fails(429, x_should_retry="true")] * 2, says("ok"))
+    face = opened(four_ways.kind, server)
+    rate_limited(four_ways, face)
+    with pytest.raises(RateLimited) as caught:
+        four_ways.ask(face, max_attempts=5)
+    assert len(caught.value.attempts) == 1
+    assert four_ways.ask(face).text == "ok"
+    assert server.count == 3
+
+
+def test_rows_that_all_fail_get_one_request_a_call_together(four_ways: Way, serve: Serve, opened: Opened) -> None:
+    servers = [serve(fails(500)), serve(fails(500))]
+    face = opened(four_ways.kind, *servers)
+    for route in ("row", "row2"):
+        failing(four_ways, face, 5, route)
+    with pytest.raises(ServerError) as caught:
+        four_ways.ask(face, "both", max_attempts=5)
+    assert [one.why for one in caught.value.attempts] == ["last resort: every row rests"]
+    assert sum(server.count for server in servers) == 11
+
+
+def test_an_overload_that_names_its_time_is_kept_whatever_the_breaker_says(four_ways: Way, serve: Serve, opened: Opened) -> None:
+    server = serve(*[fails(500)] * 4, fails(503, retry_after="30"))
+    face = opened(four_ways.kind, server)
+    failing(four_ways, face, 5)
     with pytest.raises(AllRoutesCooling) as caught:
         four_ways.ask(face)
-    assert caught.value.retry_at > time.time() - 1
+    assert caught.value.retry_at > time.time() + 28
+    assert server.count == 5
 
 
 def test_with_an_open_breaker_the_next_row_is_asked_at_once(four_ways: Way, serve: Serve, opened: Opened) -> None:

@@ -227,7 +227,7 @@ def test_a_probe_that_was_taken_meanwhile_gives_everything_back(kind: str) -> No
 
     limiter = Racing()
     with pytest.raises(AllRoutesCooling, match="another request is finding out"):
-        chat(kind, Clockwork(), balanced(A, of=of, throttle=throttle(limiter)))
+        chat(kind, Clockwork(), balanced(A, of=of, throttle=throttle(limiter), wait=True, total=2.0))
     assert limiter.released == [("l1", (0, 0))]
     assert in_flight(of, A) == [1]
 

@@ -70,9 +70,9 @@ def test_a_moment_is_waited_for_unasked(kind: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.11, 3.0])
-def test_more_than_a_moment_is_refused_with_the_time_and_the_reasons(kind: str, seconds: float) -> None:
+def test_more_than_a_moment_that_was_asked_for_is_refused_with_the_time_and_the_reasons(kind: str, seconds: float) -> None:
     world = Clockwork()
-    of = resting(B, seconds, opened(A))
+    of = resting(B, seconds, resting(A, 1.0, opened(A)))
     with pytest.raises(AllRoutesCooling) as caught:
         chat(kind, world, balanced(A, B, of=of))
     assert caught.value.retry_at == pytest.approx(WALL + seconds)

@@ -12,6 +12,7 @@ from saferoute.errors import ProtocolError, UnsupportedParameter
 from saferoute.providers.bedrock_converse import BedrockConverse
 from saferoute.providers.bedrock_converse_texts import texts
 from saferoute.providers.wire_text import WireText
+from saferoute.values.json import encode as encode_json
 from saferoute.values.messages import Audio, File, Image, Message, OpaqueState, Reasoning, Text, ToolCall, ToolResult
 from saferoute.values.request import OutputSchema
 from saferoute.values.tools import Tool
@@ -125,8 +126,8 @@ def test_every_place_that_holds_text_is_found_once_with_its_kind() -> None:
 
 
 def test_texts_come_in_wire_order_and_their_places_lead_to_them() -> None:
-    body, _ = planted()
-    parsed = json.loads(body)
+    parsed = json.loads(planted()[0])
+    body = encode_json(parsed)
     places = []
     for text in texts(body):
         value = parsed

@@ -130,7 +130,8 @@ def test_it_says_everything_in_words(run: Commands) -> None:
         "  after 0.3 s, or the 95th percentile of this name's calls where that is longer, the next row is asked as well; not before 20 calls have been seen",
         "",
         "So far as a client sees it that has just begun: one that runs passes over rows whose breaker is open, whose quota group",
-        "rests, or whose limits are used up; client.health() shows which.",
+        "rests, or whose limits are used up; client.health() shows which. Where that leaves none, it asks the one that is ready first,",
+        "once, as a last resort: but none that its provider or a limit has put off, and with wait=True it waits instead.",
     ]
 
 

@@ -101,7 +101,7 @@ def test_what_is_the_rows_own_opens_its_breaker(error: SaferouteError) -> None:
     fail(one, error, 4)
     assert one.refusal(ROW, 100.0) is None
     fail(one, error)
-    assert one.refusal(ROW, 100.0) == Rejected("a", "breaker open for 5.0 s", 105.0)
+    assert one.refusal(ROW, 100.0) == Rejected("a", "breaker open for 5.0 s", 105.0, guessed=True)
     assert one.refusal(ROW, 105.0) is None
     assert shown(one).failures == 5
 
@@ -148,10 +148,11 @@ def test_the_race_for_the_probe_has_one_winner() -> None:
     assert one.refusal(ROW, 105.0) is None
     assert shown(one, now=105.0).breaker == "half_open"
     assert one.begin(ROW, 105.0) is None
-    waiting = Rejected("a", "breaker half open: another request is finding out whether it answers again", 110.0)
+    waiting = Rejected("a", "breaker half open: another request is finding out whether it answers again", 110.0, guessed=True)
     assert one.begin(ROW, 105.0) == waiting
     assert one.refusal(ROW, 105.0) == waiting
-    assert shown(one, now=106.0) == TargetHealth("a", "half_open", 4.0, waiting.reason, 1, 5, 5, None, None, None, "main openai gpt-5-mini")
+    expected = TargetHealth("a", "half_open", 4.0, waiting.reason, 1, 5, 5, None, None, None, "main openai gpt-5-mini", last_resort=True)
+    assert shown(one, now=106.0) == expected
     one.succeeded(ROW, 106.0, 1.0, None)
     assert one.refusal(ROW, 106.0) is None
     assert shown(one).breaker == "closed"
@@ -161,7 +162,7 @@ def test_a_probe_that_fails_opens_for_twice_as_long() -> None:
     one = health()
     fail(one, ServerError(status=500), 5)
     fail(one, ServerError(status=500), 1, 105.0)
-    assert one.refusal(ROW, 105.0) == Rejected("a", "breaker open for 10.0 s", 115.0)
+    assert one.refusal(ROW, 105.0) == Rejected("a", "breaker open for 10.0 s", 115.0, guessed=True)
 
 
 def test_a_probe_that_says_nothing_of_the_row_is_given_back() -> None:
@@ -238,18 +239,22 @@ def test_a_success_of_any_row_ends_its_groups_doubling() -> None:
     one = health()
     for at, until in ((100.0, 101.0), (102.0, 104.0), (105.0, 109.0)):
         fail(one, limited(), 1, at)
-        assert one.refusal(ROW, at) == Rejected("a", f"rate limit of its quota group until {until - at:.1f} s from now", until)
+        assert one.refusal(ROW, at) == Rejected(
+            "a", f"rate limit of its quota group until {until - at:.1f} s from now", until, guessed=True
+        )
     other = row("b")
     one.begin(other, 110.0)
     one.succeeded(other, 111.0, 1.0, None)
     fail(one, limited(), 1, 112.0)
-    assert one.refusal(ROW, 112.0) == Rejected("a", "rate limit of its quota group until 1.0 s from now", 113.0)
+    assert one.refusal(ROW, 112.0) == Rejected("a", "rate limit of its quota group until 1.0 s from now", 113.0, guessed=True)
 
 
 def test_a_quota_that_is_used_up_rests_its_group_for_a_minute() -> None:
     one = health()
     fail(one, QuotaExceeded(status=402))
-    assert one.refusal(row("b"), 100.0) == Rejected("b", "quota used up in its quota group; it rests until 60.0 s from now", 160.0)
+    assert one.refusal(row("b"), 100.0) == Rejected(
+        "b", "quota used up in its quota group; it rests until 60.0 s from now", 160.0, guessed=True
+    )
     assert one.refusal(ROW, 160.0) is None
     fail(one, QuotaExceeded(status=402, retry_after=7200.0), 1, 200.0)
     assert one.refusal(ROW, 3799.0) is not None

@@ -78,7 +78,7 @@ def refuse(groups: QuotaGroups, now: float, wait: float = 0.0, began: float | No
 
 def test_what_the_provider_asks_for_is_waited_for_to_the_instant() -> None:
     groups = QuotaGroups()
-    assert refuse(groups, 100.0, 12.0) == Resting(112.0, 1, 100.0)
+    assert refuse(groups, 100.0, 12.0) == Resting(112.0, 1, 100.0, asked=112.0)
     assert groups.until == 112.0
     assert groups.resting(KEY, 111.999) is not None
     assert groups.resting(KEY, 112.0) is None
@@ -116,17 +116,42 @@ def test_what_was_under_way_together_is_refused_once() -> None:
 def test_together_the_longest_wait_that_is_asked_for_counts() -> None:
     groups = QuotaGroups()
     refuse(groups, 100.0, 5.0, began=99.0)
-    assert refuse(groups, 100.5, 10.0, began=99.0) == Resting(110.5, 1, 100.5)
-    assert refuse(groups, 101.0, 2.0, began=99.0) == Resting(110.5, 1, 101.0)
+    assert refuse(groups, 100.5, 10.0, began=99.0) == Resting(110.5, 1, 100.5, asked=110.5)
+    assert refuse(groups, 101.0, 2.0, began=99.0) == Resting(110.5, 1, 101.0, asked=110.5)
 
 
-def test_a_success_ends_the_doubling_but_not_the_rest() -> None:
+def test_a_success_ends_the_doubling_and_a_rest_that_was_guessed() -> None:
     groups = QuotaGroups()
     refuse(groups, 100.0)
     refuse(groups, 102.0)
     groups.succeeded(KEY, 102.5, 102.1)
-    assert groups.resting(KEY, 102.5) == Resting(104.0, 0, 102.0)
-    assert refuse(groups, 105.0).until == pytest.approx(106.0)
+    assert groups.resting(KEY, 102.5) is None
+    assert len(groups) == 0
+    assert refuse(groups, 103.0).until == pytest.approx(104.0)
+
+
+def test_a_success_does_not_end_what_the_provider_asked_for() -> None:
+    groups = QuotaGroups()
+    refuse(groups, 100.0, 2.0)
+    groups.used_up(KEY, 101.0, 0.0)
+    assert groups.resting(KEY, 101.0) == Resting(161.0, 1, 101.0, quota=True, asked=102.0)
+    groups.succeeded(KEY, 101.5, 101.1)
+    assert groups.resting(KEY, 101.5) == Resting(102.0, 0, 101.0, quota=True, asked=102.0)
+    groups.used_up(KEY, 101.6, 0.0)
+    groups.succeeded(KEY, 102.0, 101.7)
+    assert groups.resting(KEY, 102.0) is None
+
+
+def test_a_rest_knows_how_much_of_it_was_asked_for() -> None:
+    groups = QuotaGroups()
+    assert refuse(groups, 100.0) == Resting(101.0, 1, 100.0)  # all of it is a guess
+    assert refuse(groups, 100.5, 5.0, began=99.0) == Resting(105.5, 1, 100.5, asked=105.5)
+    groups.used_up(KEY, 101.0, 0.0)
+    assert groups.resting(KEY, 101.0) == Resting(161.0, 1, 101.0, quota=True, asked=105.5)
+    assert refuse(groups, 110.0) == Resting(161.0, 2, 110.0, quota=True, asked=105.5)
+    groups.used_up(KEY, 120.0, 10.0)
+    assert groups.resting(KEY, 120.0) == Resting(161.0, 2, 120.0, quota=True, asked=130.0)
+    assert refuse(groups, 200.0) == Resting(204.0, 3, 200.0)  # what is over is forgotten
 
 
 def test_a_success_of_what_left_before_the_refusal_ends_nothing() -> None:
@@ -151,15 +176,15 @@ def test_a_quota_rests_for_a_minute_or_what_is_asked_for_and_does_not_double() -
     groups.used_up(KEY, 100.0, 0.0)
     assert groups.resting(KEY, 100.0) == Resting(160.0, 0, 100.0, quota=True)
     groups.used_up(KEY, 200.0, 7.0)
-    assert groups.resting(KEY, 200.0) == Resting(207.0, 0, 200.0, quota=True)
+    assert groups.resting(KEY, 200.0) == Resting(207.0, 0, 200.0, quota=True, asked=207.0)
     assert refuse(groups, 210.0).until == pytest.approx(211.0)
 
 
 def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
     groups = QuotaGroups()
     groups.used_up(KEY, 100.0, 0.0)
-    assert refuse(groups, 101.0, 2.0) == Resting(160.0, 1, 101.0, quota=True)
-    assert refuse(groups, 150.0, 10.0) == Resting(160.0, 2, 150.0)  # of two that end together, the later one is told
+    assert refuse(groups, 101.0, 2.0) == Resting(160.0, 1, 101.0, quota=True, asked=103.0)
+    assert refuse(groups, 150.0, 10.0) == Resting(160.0, 2, 150.0, asked=160.0)  # of two that end together, the later one is told
 
 
 @pytest.mark.parametrize(("back", "rests"), [(10.0, True), (3540.0, True), (3541.0, False), (1e7, False)])
@@ -174,7 +199,7 @@ def test_a_clock_that_went_back_hides_no_refusal() -> None:
     refuse(groups, 10_000.0)
     assert refuse(groups, 100.0) == Resting(102.0, 2, 100.0)
     groups.succeeded(KEY, 50.0, 49.0)
-    assert groups.resting(KEY, 100.0) == Resting(102.0, 0, 100.0)
+    assert groups.resting(KEY, 100.0) is None
 
 
 def test_groups_have_a_bound_and_those_that_rest_longest_stay() -> None:

@@ -32,7 +32,7 @@ def test_texts_come_in_wire_order_with_their_places() -> None:
         WireText("system", "/list/0", "s1"),
         WireText("assistant", "/list/1/x", "a~1"),
         WireText("user", "/said", "ü\n"),
-        WireText("schema", "/json", '{"n": 1.0, "n2":1e2}'),
+        WireText("schema", "/json", '{"n":1.0,"n2":100.0}'),
         WireText("user", "/kinds/0/a", "one"),
         WireText("user", "/kinds/1/a", "two"),
     )
@@ -59,6 +59,8 @@ FOREIGN = {
     '{"said":"a","said":"b"}': "/said",
     '{"kinds":[{"type":"b","type":"a"}]}': "/kinds/0/type",
     '{"kinds":[{"type":"a","a":"x","type":"b"}]}': "/kinds/0/type",
+    '{"quiet":{"a":1,"a":2}}': "/quiet",
+    '{"list":[{"x":"a","x":"b"}]}': "/list/0/x",
     "[]": "",
 }
 
@@ -114,5 +116,15 @@ def test_every_text_is_found_whole(said: str, value: object, listed: list[str], 
     body = json.dumps({"any": value, "said": said, "json": value, "list": listed}, ensure_ascii=ascii_only)
     found = extracted(RULE, body.encode("utf-8", "surrogatepass") if ascii_only else body.encode("utf-8", "replace"))
     assert found[0].text == (said if ascii_only else said.encode("utf-8", "replace").decode())
-    assert found[1].text in body
+    again = json.loads(found[1].text)
+    assert (again, str(again)) == (value, str(value))  # the second tells 1 from 1.0 and true
     assert [text.path for text in found[2:]] == [f"/list/{n}" for n in range(len(listed))]
+
+
+def test_a_key_that_is_said_twice_where_any_json_may_stand_makes_another_text() -> None:
+    once, twice = (extracted(RULE, body)[0].text for body in (b'{"json":{"a":[{"b":2}]}}', b'{"json":{"a":[{"b":1,"b":2}]}}'))
+    assert (once, twice) == ('{"a":[{"b":2}]}', '{"a":[[NaN,["b",1],["b",2]]]}')
+
+
+def test_a_text_shows_itself_to_nobody_who_only_looks() -> None:
+    assert repr(extracted(RULE, b'{"said":"secret"}')) == "(WireText(user, /said, 6 chars),)"
