@@ -141,6 +141,8 @@ def attempt_at(attempting: Attempting[C, P, R], target: Target, progress: P) -> 
 
 def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:
     draws = throttle.draws[target.id]
+    progress.begin()  # should the store not answer in time, then nothing of an earlier attempt is told of this one
+    progress.asked, progress.billed = target, None
     acquired = yield from acquire(throttle.store, draws, throttle.hold, progress.allowance)
     progress.now = acquired.now
     if isinstance(acquired.outcome, Busy):
@@ -171,6 +173,8 @@ def one_more(throttle: Throttle, target: Target, progress: Progress, deadline: f
         SaferouteError: whatever the exchange raises.
     """
     draws = tuple(draw for draw in throttle.draws.get(target.id, ()) if draw.quota.kind == "requests")
+    if draws:
+        progress.begin()  # as in _throttled
     while draws:
         acquired = yield from acquire(throttle.store, draws, throttle.hold, progress.allowance)
         progress.now = acquired.now

@@ -243,6 +243,19 @@ def test_a_store_that_is_gone_ends_the_call(kind: str) -> None:
     assert in_flight(of, A, B) == [0, 0]
 
 
+def test_a_store_that_is_silent_is_not_told_as_an_answer_of_the_row_before(kind: str) -> None:
+    class Silent(Limiter):
+        def acquire(self, draws: Any, hold: float) -> Any:
+            if self.acquired:
+                raise TimedOut(clock="total", seconds=5.0, sent=False)
+            return super().acquire(draws, hold)
+
+    draws = (Draw(REQUESTS),)
+    with pytest.raises(TimedOut) as caught:
+        chat(kind, Clockwork(fails(500)), balanced(A, B, throttle=throttle(Silent(), a=draws, b=draws)))
+    assert [(one.target, one.outcome, one.status) for one in caught.value.attempts] == [("a", "ServerError", 500), ("b", "TimedOut", None)]
+
+
 def test_what_a_limit_holds_is_released_after_the_money_is_settled(kind: str) -> None:
     order: list[str] = []
 
