@@ -146,9 +146,10 @@ def sync_gates(provider: EmbeddedProvider) -> list[Gate]:
                 for _ in opened:
                     pass
 
+        # Of these, prompt integrity is 35 for one message and some ten for each tool: what leaves is read back and compared.
         return [
-            Gate("sync chat, function calls", counted(lambda: client.chat("mock/m", MESSAGES), CALLS), 505),
-            Gate("sync chat with 50 tools, function calls", counted(lambda: client.chat("mock/m", MESSAGES, tools=TOOLS), 20), 2300),
+            Gate("sync chat, function calls", counted(lambda: client.chat("mock/m", MESSAGES), CALLS), 545),
+            Gate("sync chat with 50 tools, function calls", counted(lambda: client.chat("mock/m", MESSAGES, tools=TOOLS), 20), 2800),
             Gate("sync stream, function calls per chunk", counted(stream, 5) / CHUNKS, 45),
         ]
 
@@ -168,7 +169,7 @@ def async_gates(provider: EmbeddedProvider) -> list[Gate]:
     streamed = counted(lambda: loop.run_until_complete(stream()), 5) / CHUNKS
     loop.run_until_complete(client.close())
     loop.close()
-    return [Gate("async chat, function calls", chat, 700), Gate("async stream, function calls per chunk", streamed, 45)]
+    return [Gate("async chat, function calls", chat, 700), Gate("async stream, function calls per chunk", streamed, 46)]
 
 
 PROBE = """

@@ -163,10 +163,12 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     except ValueError as error:
         msg = "the request cannot be written as JSON: a text holds a lone surrogate, a number is not finite, or a kept state was altered"
         raise InvalidMessages(msg) from error
+    body = None
     if call.approved is not None:
-        check_integrity(call.approved, texts_for(target.dialect)(encoded.request.body))
+        body = encoded.request.body
+        check_integrity(call.approved, texts_for(target.dialect)(body))
     times = target.deadlines
-    clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last)
+    clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last, body)
     fold = progress.fold
     decoder = Decoder(codec.reader(target), target.provider_name)
     if call.shadow is not None and not progress.copied:

@@ -18,7 +18,6 @@ from saferoute.errors import InvalidMessages, NoRoute, RequestError, Unsupported
 from saferoute.guards.approval import approved
 from saferoute.guards.segments import segments_of
 from saferoute.providers.fitting import fit, instructions
-from saferoute.providers.wire_text import OWN_TEXTS
 from saferoute.routing.resolve import resolve
 from saferoute.values.balancing import PLAIN_POLICY, Facts
 from saferoute.values.conversation import messages_from
@@ -206,7 +205,7 @@ def _planned(
         snapshot.new_id,
         charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
         admission.balancing,
-        approved=approved(request, (*OWN_TEXTS, *instructions(request))) if snapshot.guards.active else None,
+        approved=approved(request, instructions(request)),
     )
     return call if shadow is None else replace(call, shadow=_copy(call, shadow))
 

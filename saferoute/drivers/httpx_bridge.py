@@ -19,7 +19,7 @@ import httpx
 
 from saferoute.drivers.transport_answer import Answer
 from saferoute.drivers.transport_httpx import AsyncHttpxTransport, HttpxTransport
-from saferoute.drivers.transport_request import credential_pairs, head_of
+from saferoute.drivers.transport_request import altered, credential_pairs, head_of
 from saferoute.drivers.transport_site import Site, timed_out
 from saferoute.errors import (
     ConfigurationError,
@@ -84,6 +84,8 @@ class _Attempt:
                 "the route names its own certificate authorities, pins or proxy, and a transport of httpx would not keep to them; nothing "
                 'was sent. Use saferoute\'s own transport for it ("own" or "h11")'
             )
+        if (refusal := altered(request, clocks)) is not None:
+            raise refusal
         self.site = Site(request.origin, request.net)
         head_of(request, self.site.fixed)  # for its refusals
         self.answered = False

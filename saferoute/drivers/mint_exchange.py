@@ -60,6 +60,7 @@ def limits(spec: CredentialSpec, clocks: Clocks, now: float) -> Clocks:
         idle=min(clocks.idle, _MOST_SECONDS),
         total=whole,
         deadline=min(clocks.deadline, now + whole),
+        approved=None,  # of the call's own request
     )
 
 

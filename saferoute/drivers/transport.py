@@ -16,7 +16,7 @@ from saferoute.drivers.pool import IdleList, PoolLimits, cut, readability
 from saferoute.drivers.tls import ClientTls
 from saferoute.drivers.transport_answer import MAX_TAIL_PIECES, NO_HEAD, TAIL_GRACE, Answer, reader_factory
 from saferoute.drivers.transport_connect import Connector
-from saferoute.drivers.transport_request import head_of, write_request
+from saferoute.drivers.transport_request import altered, head_of, write_request
 from saferoute.drivers.transport_site import Site, interrupted, timed_out
 from saferoute.drivers.transport_tunnel_tls import TlsInTls
 from saferoute.errors import ConfigurationError, ProtocolError, TransportError
@@ -233,6 +233,8 @@ class BlockingTransport:
         """As Transport.open; `stop` breaks it off, and what it returns."""
         if os.getpid() != self._pid:
             self._forget_inherited()
+        if clocks.approved is not None and (refusal := altered(request, clocks)) is not None:
+            raise refusal
         pool = self._pools.get((request.origin, request.net)) or self._add_pool(request)
         site = pool.site
         head = head_of(request, site.fixed)

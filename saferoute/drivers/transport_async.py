@@ -16,7 +16,7 @@ from saferoute.drivers.pool import IdleList, PoolLimits
 from saferoute.drivers.tls import ClientTls
 from saferoute.drivers.transport_answer import MAX_TAIL_PIECES, NO_HEAD, TAIL_GRACE, Answer, reader_factory
 from saferoute.drivers.transport_connect_async import AsyncConnector, Lookup
-from saferoute.drivers.transport_request import head_of, write_request
+from saferoute.drivers.transport_request import altered, head_of, write_request
 from saferoute.drivers.transport_site import Site
 from saferoute.errors import ConfigurationError, ProtocolError, TransportError
 from saferoute.wire.http1 import Limits
@@ -171,6 +171,8 @@ class AsyncioTransport:
         """As AsyncTransport.open."""
         if os.getpid() != self._pid:
             self._forget_inherited()
+        if clocks.approved is not None and (refusal := altered(request, clocks)) is not None:
+            raise refusal
         loop = asyncio.get_running_loop()
         known, pools = self._recent
         if known is not loop:

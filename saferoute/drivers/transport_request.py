@@ -11,15 +11,15 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from saferoute.errors import RequestError, SaferouteError, SecretError, SecretNotFound
+from saferoute.errors import ProtocolError, RequestError, SaferouteError, SecretError, SecretNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from saferoute.secrets.secret import CredentialSource
-    from saferoute.values.http import HttpRequest
+    from saferoute.values.http import Clocks, HttpRequest
 
-__all__ = ["CREDENTIAL_NAMES", "OWN_NAMES", "SIGNATURE_NAMES", "credential_pairs", "head_of", "write_request"]
+__all__ = ["CREDENTIAL_NAMES", "OWN_NAMES", "SIGNATURE_NAMES", "altered", "credential_pairs", "head_of", "write_request"]
 
 # RFC 9112 section 3 and RFC 9110 section 5.5; a line break inside any part makes the lines outnumber the headers.
 _HEAD = re.compile(r"[A-Z]{1,16} /[!-~]*+ HTTP/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9a-z]++: [\t -~]*+\r\n)*+")
@@ -49,6 +49,16 @@ _SIGNATURE_NAMES = ((b"x-amz-date", b"authorization"), (b"x-amz-date", b"x-amz-s
 _SMALL_BODY = 65_536
 _PIECE = 262_144
 _OWN_LINES = 4  # request line, host, user-agent, accept-encoding
+
+
+def altered(request: HttpRequest, clocks: Clocks) -> ProtocolError | None:
+    """The error for a body that is not the one that was approved; None for one that is, and where nothing had to be approved."""
+    body = clocks.approved
+    if body is None or request.body is body or request.body == body:
+        return None
+    return ProtocolError(
+        "the request's body is not the one that was looked at: something before the transport changed it; nothing was sent"
+    )
 
 
 def head_of(request: HttpRequest, fixed: str) -> bytes:

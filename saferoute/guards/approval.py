@@ -1,279 +1,253 @@
 """Prompt integrity: the texts that leave are the texts that were approved, no more, no fewer, and nobody else's.
 
-After all guards have judged a request, the list of its texts is frozen. What is about to leave is then read back out of the finished body,
-by code that knows nothing of the code that wrote it, and compared with that list. A text that a middle layer put in, changed or took out
-is noticed, whoever did it and however harmless it looks. The comparison is exact, so that it finds all of it and nothing else.
+Before anybody but the caller has touched a request, its texts are frozen. What is about to leave is then read back out of the finished
+body, by code that knows nothing of the code that wrote it, and compared with them. A text that a middle layer put in, changed, moved or
+took out is noticed, whoever did it and however harmless it looks. The comparison is exact, so that it finds all of it and nothing else.
+
+Most bodies say the approved texts in the approved order, and one comparison of two lists proves it. `approval_matching` judges the rest:
+what a wire format has to leave out, join, move or write in another way.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from saferoute.errors import GuardBlocked
-from saferoute.values.guarding import Action, Judged, Verdict
-from saferoute.values.json import decode
-from saferoute.values.messages import File, Reasoning, Refusal, Text, ToolCall, ToolResult
+from saferoute.guards.approval_matching import INTEGRITY, Approved, Thoughts, match
+from saferoute.guards.approval_walk import Loose, Said, texts_of
+from saferoute.values.messages import File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from saferoute.values.messages import Message, Part
+    from saferoute.guards.approval_walk import Piece
+    from saferoute.values.messages import Content, Message, Part
     from saferoute.values.request import ChatRequest
 
-__all__ = ["INTEGRITY", "Approved", "Found", "approved", "check_integrity"]
+__all__ = ["INTEGRITY", "Approved", "approved", "check_integrity"]
 
-INTEGRITY: Final = "prompt-integrity"
-
-_MAY_BE_MISSING: Final = frozenset({"reasoning", "schema", "names", "tool_name", "tool_description", "tool_schema"})
-"""Kinds of texts that a wire format may have no place for: shown thinking of another provider, a schema that is emulated, names of speakers
-and of files, tools that the choice of a tool leaves out."""
-
-_NUMBER: Final = 8
-_JSON: Final = frozenset({"tool_schema", "schema"})
-_SEPARATORS: Final = ("", "\n", "\n\n")
-"""What may stand between the texts of one message where a wire format has room for one string only."""
-
-
-class Found(Protocol):
-    """A text that was found in a body."""
-
-    @property
-    def kind(self) -> str:
-        """Who says it, as `saferoute.providers.wire_text` names it."""
-
-    @property
-    def path(self) -> str:
-        """Where it stands in the body."""
-
-    @property
-    def text(self) -> str:
-        """The text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """What may leave.
-
-    Attributes:
-        texts: by kind, the texts of each message in order.
-        names: names of the tools, which some formats repeat beside a call's result.
-        options: every text of the caller's provider options.
-        own: what saferoute itself may put in: instructions in place of a feature that a model lacks, and fillers between turns.
-        optional: texts of documents, which are left out where the caller allows it.
-    """
-
-    texts: Mapping[str, tuple[tuple[str, ...], ...]]
-    names: frozenset[str]
-    options: frozenset[str]
-    own: tuple[str, ...]
-    optional: frozenset[str]
+# Pictures, sound, video, PDF and office documents; whatever else a file says to be is text that somebody reads.
+_HOLDS_NO_TEXT: Final = re.compile(
+    r"\s*(?:image/(?:png|jpe?g|gif|webp|avif|hei[cf](?:-sequence)?|bmp|tiff)|(?:audio|video)/[a-z0-9][a-z0-9.+-]*|application/(?:pdf|msword"
+    r"|vnd\.ms-(?:excel|powerpoint)|vnd\.openxmlformats-officedocument\.[a-z]+\.[a-z]+|vnd\.oasis\.opendocument\.[a-z]+))\s*",
+    re.IGNORECASE,
+)
+_FILLER: Final = "OK"  # an assistant's turn that Mistral wants between a tool's result and a user's words
+_OPTION_KINDS: Final[Mapping[str, str]] = {
+    "documents": "user",
+    "format": "schema",
+    "output_config": "schema",
+    "response_format": "schema",
+    "text": "schema",
+    "tools": "tool_schema",
+}
+"""Provider options that hold texts which a format has a place for; texts in any other option are not expected anywhere."""
 
 
 def approved(request: ChatRequest, own: Iterable[str] = ()) -> Approved:
-    """Freeze the texts of a request, as guards left it.
+    """Freeze the texts of a request. Later changes of the request, or of anything in it, change nothing here.
 
     Args:
         request: what is asked.
-        own: texts that saferoute may add.
+        own: instructions that saferoute may add to the system's, in the order in which it would.
     """
-    texts: dict[str, list[tuple[str, ...]]] = {}
+    freezing = _Freezing()
+    plain, said = freezing.plain, freezing.said
+    turn, answering = 0, False
     for message in request.messages:
-        _freeze(message, texts)
+        role, content = message.role, message.content
+        if role == "assistant":
+            if not answering and _is_sure(content):
+                turn, answering = turn + 1, True
+        elif answering and role != "system":
+            turn, answering = turn + 1, False
+        if len(content) == 1 and content[0].__class__ is Text and not message.name and role != "tool":  # as good as always
+            text: str = content[0].text
+            if freezing.tool_spoke:
+                freezing.fill(role, turn)
+            plain += (role, text)
+            said[role] += (Said(turn, ((text, "text"),)),)
+        else:
+            freezing.add(message, turn)
+    tools: list[tuple[str, str, str]] = []
     for tool in request.tools:
-        texts.setdefault("tool_name", []).append((tool.name,))
-        if tool.description:
-            texts.setdefault("tool_description", []).append((tool.description,))
-        texts.setdefault("tool_schema", []).append((tool.parameters.decode(),))
-    if request.output is not None:
-        texts["schema"] = [(request.output.schema.decode(),)]
-        texts.setdefault("names", []).append((request.output.name,))
-    names = {part.name for message in request.messages for part in message.content if isinstance(part, ToolCall)}
-    options = frozenset(_strings(request.provider_options)) if request.provider_options else frozenset()
-    frozen = {kind: tuple(groups) for kind, groups in texts.items()}
-    documents = {text for message in request.messages for part in _with_inner(message) for text in _document(part)}
-    optional = frozenset(documents if request.on_unsupported == "drop" else ())
-    return Approved(frozen, frozenset(names | {tool.name for tool in request.tools}), options, tuple(own), optional)
+        name, description, schema = tool.name, tool.description, tool.parameters.decode()
+        if description:
+            plain += ("tool_name", name, "tool_description", description, "tool_schema", schema)
+        else:
+            plain += ("tool_name", name, "tool_schema", schema)
+        tools += ((name, description, schema),)
+    output = None if request.output is None else (request.output.name, request.output.schema.decode())
+    if output is not None:
+        plain += ("schema", output[0], "schema", output[1])
+    return Approved(
+        tuple(plain),
+        {kind: tuple(items) for kind, items in said.items()},
+        freezing.orders(),
+        {kind: tuple(names) for kind, names in freezing.names.items()},
+        tuple(freezing.answered),
+        tuple(freezing.thoughts),
+        tuple(tools),
+        tuple(freezing.called),
+        request.tool_choice,
+        output,
+        tuple(own),
+        _options(request) if request.provider_options else {},
+        request.on_unsupported,
+    )
 
 
-def _with_inner(message: Message) -> Iterator[Part]:
-    for part in message.content:
-        yield part
-        if isinstance(part, ToolResult):
-            yield from part.content
-
-
-def _freeze(message: Message, texts: dict[str, list[tuple[str, ...]]]) -> None:
-    said: list[str] = []
-    for part in message.content:
-        match part:
-            case ToolResult():
-                results = tuple(text for inner in part.content for text in _texts_of(inner, texts))
-                texts.setdefault("tool_result", []).append(results)
-            case ToolCall():
-                texts.setdefault("tool_call", []).append((part.name,))
-                texts.setdefault("tool_call", []).append((part.arguments,))
-            case Reasoning():
-                texts.setdefault("reasoning", []).append((part.text,))
-            case _:
-                said += _texts_of(part, texts)
-    if said:
-        kind = message.role if message.role != "tool" else "tool_result"
-        texts.setdefault(kind, []).append(tuple(said))
-    if message.name:
-        texts.setdefault("names", []).append((message.name,))
-
-
-def _texts_of(part: Part, texts: dict[str, list[tuple[str, ...]]]) -> Iterator[str]:
-    match part:
-        case Text() | Refusal():
-            yield part.text
-        case File():
-            if part.filename:
-                texts.setdefault("names", []).append((part.filename,))
-            yield from _document(part)
-        case _:
-            pass
-
-
-def _document(part: Part) -> Iterator[str]:
-    """The text of a document that is one."""
-    if isinstance(part, File) and part.data is not None and (part.media_type or "").startswith("text/"):
-        yield part.data.decode("utf-8", "replace")
-
-
-def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401  any JSON
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _strings(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _strings(one)
-
-
-def check_integrity(allowed: Approved, found: Sequence[Found]) -> None:
+def check_integrity(allowed: Approved, found: Sequence[tuple[str, str, str]]) -> None:
     """Compare what is about to leave with what was approved.
 
     Args:
         allowed: the frozen texts.
-        found: the texts of the finished body, in wire order.
+        found: kind, place and text of all texts of the finished body, in wire order.
 
     Raises:
         GuardBlocked: they differ; nothing was sent. The error tells the place in the body, and no text.
     """
-    by_kind: dict[str, list[Found]] = {}
-    for one in found:
-        by_kind.setdefault(one.kind, []).append(one)
-    for kind, ones in by_kind.items():
-        _compare(kind, ones, allowed)
-    for kind, groups in allowed.texts.items():
-        if kind not in by_kind and kind not in _MAY_BE_MISSING and _is_due(groups, allowed):
-            raise _differs(f"all texts of the kind {kind} are missing", "")
+    if tuple([one for kind, _, text in found for one in (kind, text)]) != allowed.plain:
+        match(allowed, found)
 
 
-def _compare(kind: str, found: Sequence[Found], allowed: Approved) -> None:
-    groups = allowed.texts.get(kind, ())
-    number = place = 0  # the next approved text: of which message, and which of it
-    for one in found:
-        after = _after(kind, one.text, groups, (number, place), allowed)
-        if after is None:
-            raise _differs("a text in the body is not the one that was approved", one.path)
-        number, place = after
-    if kind not in _MAY_BE_MISSING and _is_due(_rest(groups, number, place), allowed):
-        raise _differs(f"a text of the kind {kind} is missing behind the last one", found[-1].path)
-
-
-def _is_due(groups: Iterable[Sequence[str]], allowed: Approved) -> bool:
-    return any(piece and piece not in allowed.optional for group in groups for piece in group)
-
-
-def _rest(groups: Sequence[tuple[str, ...]], number: int, place: int) -> list[tuple[str, ...]]:
-    rest = list(groups[number:])
-    if rest:
-        rest[0] = rest[0][place:]
-    return rest
-
-
-def _after(kind: str, text: str, groups: Sequence[tuple[str, ...]], at: tuple[int, int], allowed: Approved) -> tuple[int, int] | None:
-    """The place behind the approved texts that this one consists of; None if it is not approved."""
-    for own in reversed(allowed.own):  # instructions of our own stand behind the caller's, in their text or by themselves
-        if text == own:
-            return at
-        if text.endswith(f"\n\n{own}"):
-            text = text[: -len(own) - 2]
-    number, place = at
-    skipping = kind in _MAY_BE_MISSING
-    while number < len(groups):
-        group = groups[number]
-        if place == len(group):
-            number, place = number + 1, 0
-            continue
-        taken = _taken(kind, text, group[place:])
-        if taken:
-            return number, place + taken
-        if skipping:
-            number, place = number + 1, 0
-        elif not group[place] or group[place] in allowed.optional:
-            place += 1
-        else:
-            break
-    repeated = text in allowed.names and kind in {"tool_call", "tool_result", "tool_name"}
-    named = any(_is_name(text, name) for group in allowed.texts.get("names", ()) for name in group)
-    return at if not text or repeated or named or text in allowed.options else None
-
-
-def _taken(kind: str, text: str, pieces: Sequence[str]) -> int:
-    """How many of the pieces, from the first on, make up the text; 0 if they do not."""
-    if text == pieces[0]:
-        return 1
-    if kind in _JSON or kind == "tool_call":
-        return int(_same_json(text, pieces[0]))
-    if not text.startswith(pieces[0]):
-        return 0
-    for separator in _SEPARATORS:
-        joined = pieces[0]
-        for count, piece in enumerate(pieces[1:], 2):
-            joined += separator + piece
-            if joined == text:
-                return count
-            if not text.startswith(joined):
-                break
-    return 0
-
-
-def _is_name(text: str, name: str) -> bool:
-    """Whether a text is a name, or the beginning of one as a wire format that allows letters and digits only has it, with a number."""
-    if text == name:
-        return True
-    letters, whole = (re.sub(r"[^0-9A-Za-z]+", "", one).rstrip("0123456789") for one in (text, name))
-    return bool(letters) and whole.startswith(letters) and len(text) <= len(name) + _NUMBER
-
-
-def _same_json(text: str, other: str) -> bool:
-    try:
-        one, two = decode(text), decode(other)
-    except ValueError:
-        return False
-    return bool(one == two) and _shape(one) == _shape(two)
-
-
-def _shape(value: object) -> object:
-    """The types of a JSON value: Python takes 1, 1.0 and true for equal, and a reader of the body may not."""
-    if isinstance(value, dict):
-        return {key: _shape(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_shape(one) for one in value]
-    return type(value)
-
-
-def _differs(why: str, path: str) -> GuardBlocked:
-    verdict = Verdict(Action.BLOCK, (why,))
-    where = f" at {path[:200]!r}" if path else ""
-    return GuardBlocked(
-        f"prompt integrity: {why}{where}. Something between this call and the wire changed what was approved; nothing was sent. "
-        "Find what wraps the client or its codecs; this check has no switch",
-        verdicts=(Judged(INTEGRITY, "1", "request", path, verdict),),
+def _is_sure(content: Content) -> bool:
+    """Whether every format has something to say for this message of the model's, so that it parts what comes before and after."""
+    return any(
+        isinstance(part, ToolCall) or (isinstance(part, Text | Refusal) and bool(part.text) and not part.text.isspace()) for part in content
     )
+
+
+def _options(request: ChatRequest) -> dict[str, tuple[str, ...]]:
+    texts: dict[str, list[str]] = {}
+    for namespace in request.provider_options.values():
+        for name, value in namespace.items():
+            if name in _OPTION_KINDS:
+                texts.setdefault(_OPTION_KINDS[name], []).extend(texts_of(value))
+    return {kind: tuple(found) for kind, found in texts.items()}
+
+
+class _Freezing:
+    """A request's texts while they are gathered; what they are is said at `Approved`."""
+
+    __slots__ = ("_asked", "_filled", "_places", "_run", "answered", "called", "names", "plain", "said", "thoughts", "tool_spoke")
+
+    def __init__(self) -> None:
+        self.plain: list[str] = []
+        self.said: dict[str, list[Said | Loose]] = {"system": [], "user": [], "assistant": [], "tool_call": [], "tool_result": []}
+        self.names: dict[str, list[str]] = {}
+        self.answered: list[str] = []
+        self.called: dict[str, None] = {}
+        self.thoughts: list[Thoughts] = []
+        self.tool_spoke = False  # last
+        self._filled: list[tuple[int, Said]] = []  # turns that a format may put in, and before which of the assistant's
+        self._asked: dict[str, tuple[int, str]] = {}  # by id of the call: its position, and its tool
+        self._places: list[tuple[int, int, int]] = []  # of each of tool_result: its turn, its run, the position of its call
+        self._run = 0  # of results with nothing between them
+
+    def add(self, message: Message, turn: int) -> None:
+        """Any message."""
+        kind, content = message.role, message.content
+        pieces: list[Piece] = []
+        results = [part for part in content if isinstance(part, ToolResult)]
+        self._run += not results
+        for part in content:
+            match part:
+                case ToolResult():
+                    self._result(part, turn)
+                case ToolCall():
+                    self._call(part, turn)
+                case Reasoning():
+                    self.plain += ("reasoning", part.text)
+                    if part.state is not None:
+                        self._state(part.state.payload, turn)
+                case _:
+                    pieces += self._pieces(part, kind)
+        thoughts = [part for part in content if isinstance(part, Reasoning)]
+        if thoughts:
+            payloads = [part.state.payload for part in thoughts if part.state is not None]
+            self.thoughts.append(Thoughts(tuple([part.text for part in thoughts]), tuple(payloads)))
+        self.tool_spoke = self.tool_spoke or bool(results)
+        if len(results) < len(content) and self.tool_spoke:
+            self.fill(kind, turn)
+        self.plain += [one for text, _ in pieces for one in (kind, text)]
+        if pieces and kind == "tool":  # formats do not agree whose words these are
+            self.said["user"].append(Said(turn, tuple(pieces), due=False))
+            self._place(Said(turn, tuple(pieces), due=False), turn)
+        elif pieces:
+            self.said[kind].append(Said(turn, tuple(pieces)))
+        if message.name:
+            self.names.setdefault(kind, []).append(message.name)
+        self._run += bool(results) and len(results) < len(content)
+
+    def fill(self, role: str, turn: int) -> None:
+        """Somebody speaks after a tool."""
+        self.tool_spoke = role == "tool"
+        if role == "user":
+            self._filled.append((len(self.said["assistant"]), Said(turn, ((_FILLER, "text"),))))
+
+    def orders(self) -> dict[str, tuple[tuple[Said | Loose, ...], ...]]:
+        """What formats say otherwise: turns of the assistant's put in, and results in the order of their calls."""
+        found: dict[str, tuple[tuple[Said | Loose, ...], ...]] = {}
+        if self._filled:
+            assistant, begun = [], 0
+            for number, filler in self._filled:
+                assistant += [*self.said["assistant"][begun:number], filler]
+                begun = number
+            found["assistant"] = ((*assistant, *self.said["assistant"][begun:]),)
+        if self._places:
+            found["tool_result"] = self._by_call()
+        return found
+
+    def _by_call(self) -> tuple[tuple[Said | Loose, ...], ...]:
+        """The results in the order of their calls: within a turn, and within a run."""
+        results, places = self.said["tool_result"], self._places
+        by_turn = sorted(range(len(places)), key=lambda number: (places[number][0], places[number][2]))
+        by_run = sorted(range(len(places)), key=lambda number: (places[number][1], places[number][2]))
+        as_given = list(range(len(places)))
+        return tuple([tuple([results[number] for number in order]) for order in (by_turn, by_run) if order != as_given])
+
+    def _place(self, item: Said | Loose, turn: int, position: int = -1) -> None:
+        self.said["tool_result"].append(item)
+        self._places.append((turn, self._run, position))
+
+    def _result(self, result: ToolResult, turn: int) -> None:
+        pieces = [piece for part in result.content for piece in self._pieces(part, "tool_result")]
+        self.plain += [one for text, _ in pieces for one in ("tool_result", text)]
+        position, name = self._asked.get(result.call_id, (len(self._asked), ""))
+        self._place(Said(turn, tuple(pieces)), turn, position)
+        self.answered.append(name)
+
+    def _call(self, call: ToolCall, turn: int) -> None:
+        name, arguments, calls = call.name, call.arguments, self.said["tool_call"]
+        self.plain += ("tool_call", name, "tool_call", arguments or "{}")
+        self._asked[call.id] = (len(self._asked), name)
+        self.called[name] = None
+        if arguments and not arguments.isspace():
+            calls.append(Said(turn, ((name, "name"), (arguments, "json"))))
+        else:  # some formats say an empty object for it
+            calls += (Said(turn, ((name, "name"), (arguments, "text"))), Said(turn, (("{}", "json"),), due=False))
+        if call.state is not None:
+            calls.append(Loose(turn, call.state.payload))
+
+    def _state(self, payload: str, turn: int) -> None:
+        """What a server-side tool was asked and answered goes back as it came."""
+        self.said["tool_call"].append(Loose(turn, payload))
+        self._place(Loose(turn, payload), turn)
+
+    def _pieces(self, part: Part, kind: str) -> Iterator[Piece]:
+        match part:
+            case Text():
+                yield part.text, "text"
+            case Refusal():
+                yield part.text, "refusal"
+            case File() | Image():
+                if isinstance(part, File):
+                    self.names.setdefault(kind, []).append(part.filename or "")
+                if part.data is not None and not _HOLDS_NO_TEXT.fullmatch((part.media_type or "").partition(";")[0]):
+                    try:
+                        yield part.data.decode(), "document"
+                    except UnicodeDecodeError:  # no text; a format that takes it for one is refused where the body is read
+                        return
+            case _:
+                pass

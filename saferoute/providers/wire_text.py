@@ -7,13 +7,13 @@ stands at. A body that has a key which the extractor does not know is refused: w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from typing_extensions import override
 
 from saferoute.errors import ProtocolError
 
-__all__ = ["OWN_TEXTS", "Texts", "WireText", "WireTextKind", "unknown_place"]
+__all__ = ["Texts", "WireText", "WireTextKind", "unknown_place"]
 
 WireTextKind: TypeAlias = Literal[
     "system", "user", "assistant", "reasoning", "tool_call", "tool_result", "tool_name", "tool_description", "tool_schema", "schema"
@@ -38,8 +38,6 @@ class WireText(NamedTuple):
     def __repr__(self) -> str:
         return f"WireText({self.kind}, {self.path}, {len(self.text)} chars)"
 
-
-OWN_TEXTS: Final = ("OK", "document")
 
 Texts: TypeAlias = Callable[[bytes], tuple[WireText, ...]]
 """A dialect's extractor: body -> texts in wire order; raises ProtocolError for a body with a place it does not know."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from typing_extensions import override
@@ -123,6 +123,8 @@ class Clocks:
         total: the whole call's allowance, for the error's words.
         deadline: when that allowance ends.
         last: whether no request may follow this one, not even with the other revision of a key.
+        approved: the body that was looked at, and the only one that may leave under these clocks; None where nobody had to look. It goes
+            beside the request and not in it, so that another request in its place does not bring its own.
     """
 
     connect: float
@@ -131,3 +133,4 @@ class Clocks:
     total: float
     deadline: float
     last: bool = False
+    approved: bytes | None = field(default=None, repr=False)

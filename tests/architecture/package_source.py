@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import os
 import pathlib
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -204,11 +205,12 @@ def public_names() -> list[str]:
 def texts() -> Iterator[tuple[pathlib.Path, str]]:
     """Every text file that the project ships or keeps, without what tools left behind."""
     left_behind = {".git", ".venv", ".nox", ".svc", "__pycache__", "mutants", "build", "dist", "htmlcov"}
-    for path in sorted(ROOT.rglob("*")):
-        inside = path.relative_to(ROOT).parts
-        if not path.is_file() or left_behind & set(inside) or any(part.endswith(("_cache", ".egg-info")) for part in inside):
-            continue
-        if inside[0].startswith((".coverage", ".hypothesis")) or path.stat().st_size > 4_000_000:
+    paths: list[pathlib.Path] = []
+    for folder, inside, names in os.walk(ROOT):
+        inside[:] = [name for name in inside if name not in left_behind and not name.endswith(("_cache", ".egg-info"))]
+        paths += (pathlib.Path(folder, name) for name in names)
+    for path in sorted(paths):
+        if path.relative_to(ROOT).parts[0].startswith((".coverage", ".hypothesis")) or path.stat().st_size > 4_000_000:
             continue
         try:
             yield path, path.read_text(encoding="utf-8")
