@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never, cast
 from saferoute.call.admission import admitted, check_provider_options, check_route, rows_of
 from saferoute.call.balancing import without_copies
 from saferoute.call.charging import charge_for
+from saferoute.call.compared import compared
 from saferoute.call.guarding import Guarding
 from saferoute.call.guarding_operations import operation_places
 from saferoute.call.operation import Bound, OperationCall
@@ -153,7 +154,7 @@ def _planned(
         admission.attempts,
         checked.get("timeout"),
         notices,
-        snapshot.codec,
+        compared(snapshot.codec, request.chat) if isinstance(request, CountRequest) else snapshot.codec,
         partial(recheck, snapshot, powers),
         snapshot.random,
         None if balancing.cap is None or asked.by_reference or not asked.input_bytes else Bound(balancing.cap.amount, balancing.cap.worst),

@@ -142,7 +142,12 @@ def _rules(guards: Sequence[Guard]) -> Rules:
         return Rules()
     from saferoute.guards.function import active_guards  # noqa: PLC0415  clients with guards only
 
-    return Rules(active_guards(guards))
+    active = active_guards(guards)
+    if not any(getattr(one.guard, "reads_views", False) is True for one in active):
+        return Rules(active)
+    from saferoute.guards.views import views_of  # noqa: PLC0415  clients with guards that look at views only
+
+    return Rules(active, views=views_of)
 
 
 def _core(shared: Shared, wishes: Wishes) -> Core:

@@ -172,6 +172,8 @@ class InjectionGuard:
     name: ClassVar[str] = "injection"
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result"})
+    quick: ClassVar[bool] = True
+    reads_views: ClassVar[bool] = True
 
     def check(self, segment: Segment, context: Context) -> Verdict:
         """Judge a text and the views of it.

@@ -61,6 +61,7 @@ class LinkGuard:
     name: ClassVar[str] = "links"
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"output"})
+    quick: ClassVar[bool] = True
 
     def check(self, segment: Segment, context: Context) -> Verdict:
         """Judge an answer.

@@ -98,6 +98,7 @@ class PiiGuard:
     name: ClassVar[str] = "pii"
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result", "output"})
+    quick: ClassVar[bool] = True
 
     action: Action = Action.FLAG
     kinds: frozenset[str] = PII_KINDS

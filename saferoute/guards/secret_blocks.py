@@ -16,10 +16,10 @@ _LONGEST_LINE: Final = 16_384
 _MOST_LINES: Final = 2_000
 _LEAST: Final = 32
 
-_HEAD: Final = re.compile(
-    r"(?:-----BEGIN[ A-Z0-9]{0,40} PRIVATE KEY(?: BLOCK)?-----|Private-Lines: \d{1,4}(?=[\r\n\\]))"
-    r"(?=[\s\"',|>+\\]{0,24}(?:[A-Za-z0-9+/]|\Z))"
-)
+_OPENING: Final = r"(?:-----BEGIN[ A-Z0-9]{0,40} PRIVATE KEY(?: BLOCK)?-----|Private-Lines: \d{1,4}(?=[\r\n\\]))"
+# Before a first line that is one, so that a head alone is passed over in compiled code; `_OPEN_HEAD` is for texts that may go on.
+_HEAD: Final = re.compile(_OPENING + r"(?=[\s\"',|>+\\nrt]{0,24}+(?:[A-Za-z0-9+/=]{28}|[A-Z][A-Za-z-]{1,24}: ))")
+_OPEN_HEAD: Final = re.compile(_OPENING)
 _PART_OF_HEAD: Final = re.compile(r"-----BEGIN[ A-Z0-9]{0,60}-{0,5}\Z|Private-Lines:? ?\d{0,4}\Z")
 _END: Final = re.compile(r"-----END[ A-Z0-9]{1,48}-----")
 _PART_OF_END: Final = re.compile(r"-{1,5}(?:E(?:N(?:D[ A-Z0-9]{0,48}-{0,5})?)?)?\Z")
@@ -98,7 +98,7 @@ def open_block(text: str, place: int) -> int:
         if begin >= 0 and _PART_OF_HEAD.match(text, begin):
             return min(begin, place)
     begin = max(text.rfind(_BEGIN), text.rfind("Private-Lines:"))
-    head = _HEAD.match(text, begin) if begin >= 0 else None
+    head = _OPEN_HEAD.match(text, begin) if begin >= 0 else None
     if head is not None:
         end, found, opened = _body(text, head.end())
         if opened or (found and end > place):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ALPHABETS", "FORMATS", "LONGEST", "LONGEST_VALUE", "SHAPES"]
+__all__ = ["ALPHABETS", "FORMATS", "LONGEST", "LONGEST_VALUE", "SHAPES", "SHAPES_OF_RUNS"]
 
 LONGEST: Final = 16_000
 """Characters that one part of a format may have; JSON web tokens grow with their claims."""
@@ -231,37 +231,43 @@ FORMATS: Final[tuple[tuple[str, tuple[str, ...], str, str], ...]] = (
 
 _HEADER: Final = r"authorization[\"'\\]{0,3}\s{0,3}[:=,]\s{0,5}[\"'\\]{0,3}(?:(?:bearer|basic|token|apikey|api-key|key)\s{1,3})?"
 _USER: Final = r"[ =]{0,3}[\"']?[^\0- \x7f:\"'`]{0,64}:[\"']?([^\0- \x7f\"'`]{3,128})"
-_OF_MYSQL: Final = r"mysql(?:dump|admin|import)?(?: [\w.=-]{1,40}+){0,6}?"
+_OF_SUMO: Final = r"sumo(?:logic)?[._-]?access[._-]?id"
+_OF_MYSQL: Final = r"mysql(?:dump|admin|import)?(?: [\w.=-]{1,40}+){0,6}? -p([^\0- \x7f\"'`=-][^\0- \x7f\"'`]{5,127})"
 
-SHAPES: Final[tuple[tuple[str, str, str, str], ...]] = (
-    # What has no prefix but something else that gives it away: a kind; characters without which it is not looked for; what must stand
-    # right before them; and a pattern that begins with them, whose group is the value, or the end of it where something stands before.
-    # The pattern reads lower case, what stands before as it is; both read bytes, in which a character that is not ASCII is a NUL.
-    ("telegram", ":aa", r"(?<![A-Za-z0-9])\d{8,10}", r":aa[\w-]{32,33}(?![\w-])"),
-    ("mailchimp", "-us", r"(?<![A-Za-z0-9])[0-9a-f]{32}", r"-us\d{1,2}(?![a-z0-9])"),
-    ("azure-client", "q~", r"(?<![\w~.-])[\w~.]{3}\d", r"q~[\w~.-]{31,34}(?![\w~-])"),
-    ("azure-key", "jqqj9", r"(?<![A-Za-z0-9])[A-Za-z0-9]{44,64}", r"jqqj9[a-z0-9]{20,40}(?![a-z0-9])"),
-    ("azure-devops", "azdo", r"(?<![A-Za-z0-9])[A-Za-z0-9]{70,80}", r"azdo[a-z0-9]{4}(?![a-z0-9])"),
-    ("terraform", ".atlasv1.", r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}", r"\.atlasv1\.[\w=-]{60,70}(?![a-z0-9])"),
-    ("facebook-app", "|", r"(?<!\d)\d{13,17}", r"\|[\w-]{26,28}(?![\w-])"),
-    ("slack-webhook", "hooks.slack.com/", "", r"(hooks\.slack\.com/(?:services|workflows|triggers)/[\w+/-]{30,120})"),
-    ("discord-webhook", "/api/webhooks/", r"discord(?:app)?\.com", r"/api/webhooks/\d{16,20}/[\w-]{60,80}"),
-    ("teams-webhook", "webhook.office.com/", "", r"(webhook\.office\.com/webhookb2/[\w@-]{36,80}/incomingwebhook/\w{32}/[\w-]{36})"),
-    ("braintree", "access_token$", "", r"(access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32})"),
-    ("sidekiq", "contribsys__com", "", r"contribsys__com[\"' ]{0,3}[:=][\"' ]{0,3}([0-9a-f]{8}:[0-9a-f]{8})(?![\w-])"),
-    ("sonar", "sonar", "", r"sonar[._-]?(?:qube)?[._-]?login[\"' \t]{0,4}(?::{0,3}=|:)[\"' \t]{0,4}(\w{32,44})(?![\w-])"),
-    ("sumologic", "sumo", "", r"sumo(?:logic)?[._-]?access[._-]?id[\"' \t]{0,4}(?::{0,3}=|:)[\"' \t]{0,4}(su[a-z0-9]{12})(?![\w-])"),
-    ("header", "authorization", r"(?:\A|[^A-Za-z])", _HEADER + r"(?=[^\0- \x7f\"'`\\]{0,99}?\d)([^\0- \x7f\"'`\\]{8,2048})"),
-    ("bearer", "bearer ", "", r"bearer \s{0,3}([\w.=~+/-]{16,2048})"),
-    ("azure-sas", "sig=", r"[?&;]", r"sig=([\w%+/=-]{40,120})"),
-    ("docker-login", '"auth"', "", r"\"auth\"\s{0,3}:\s{0,3}\"([\w+/=]{12,1024})\""),
-    ("npm-login", "_auth=", "", r"_auth=\"?([\w+/=-]{12,1024})"),
-    ("curl-user", " -u", "", r" -u" + _USER),
-    ("curl-user", "-user", r"\s-(?:-proxy)?", r"-user" + _USER),
-    ("password", "sshpass", "", r"sshpass\s{1,3}-p[ =]{0,3}[\"']?([^\0- \x7f\"'`]{4,128})"),
-    ("password", "mysql", "", _OF_MYSQL + r" -p([^\0- \x7f\"'`=-][^\0- \x7f\"'`]{5,127})"),
-    ("password", "login ", "", r"login\s{1,4}[^\0- \x7f\"`]{1,64}\s{1,4}password\s{1,4}([^\0- \x7f\"`]{4,128})"),
-    ("aws-session", "x-amz-security-token", "", r"x-amz-security-token=([\w%+/=-]{100,2048})"),
-    ("jwk", '"d"', "", r"\"d\"\s{0,3}:\s{0,3}\"([\w-]{40,700})\""),
-    ("url", "://", "", r"://[^\0- \x7f:/@\"'`<>]{0,64}:([^\0- \x7f\"'`<>/?]{1,128})@"),
+SHAPES_OF_RUNS: Final[tuple[tuple[str, tuple[str, ...], str, str], ...]] = (
+    # What has no prefix but something else that gives it away: a kind; characters (in lower case) that are looked for first, one after the
+    # other; what must stand right before the pattern; and a pattern, whose group is the value, or the end of it where something stands
+    # before. The pattern reads lower case, what stands before as it is; both read bytes, in which a character that is not ASCII is a NUL.
+    # These hold 16 letters, digits, `_` and `-` in a row; texts without are not searched for them.
+    ("telegram", (":aa",), r"(?<![A-Za-z0-9])\d{8,10}", r":aa[\w-]{32,33}(?![\w-])"),
+    ("mailchimp", ("-us",), r"(?<![A-Za-z0-9])[0-9a-f]{32}", r"-us\d{1,2}(?![a-z0-9])"),
+    ("azure-key", ("jqqj9",), r"(?<![A-Za-z0-9])[A-Za-z0-9]{44,64}", r"jqqj9[a-z0-9]{20,40}(?![a-z0-9])"),
+    ("azure-devops", ("azdo",), r"(?<![A-Za-z0-9])[A-Za-z0-9]{70,80}", r"azdo[a-z0-9]{4}(?![a-z0-9])"),
+    ("terraform", (".atlasv1.",), r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}", r"\.atlasv1\.[\w=-]{60,70}(?![a-z0-9])"),
+    ("facebook-app", ("|",), r"(?<!\d)\d{13,17}", r"\|[\w-]{26,28}(?![\w-])"),
+    ("slack-webhook", ("hooks.slack.com/",), "", r"(hooks\.slack\.com/(?:services|workflows|triggers)/[\w+/-]{8,99}[\w-]{16})"),
+    ("discord-webhook", ("/api/webhooks/",), r"discord(?:app)?\.com", r"/api/webhooks/\d{16,20}/[\w-]{60,80}"),
+    ("teams-webhook", ("webhook.office.com/",), "", r"(webhook\.office\.com/webhookb2/[\w@-]{36,80}/incomingwebhook/\w{32}/[\w-]{36})"),
+    ("braintree", ("$", "access_token$"), "", r"(access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32})"),
+    ("sonar", ("sonar",), "", r"sonar[._-]?(?:qube)?[._-]?login[\"' \t]{0,4}(?::{0,3}=|:)[\"' \t]{0,4}(\w{32,44})(?![\w-])"),
+    ("jwk", ('"d"',), "", r"\"d\"\s{0,3}:\s{0,3}\"([\w-]{40,700})\""),
+)  # fmt: skip
+
+SHAPES: Final[tuple[tuple[str, tuple[str, ...], str, str], ...]] = (
+    # The others, in the same form.
+    ("azure-client", ("~", "q~"), r"(?<![\w~.-])[\w~.]{3}\d", r"q~[\w~.-]{31,34}(?![\w~-])"),
+    ("sidekiq", ("_", "contribsys__com"), "", r"contribsys__com[\"' ]{0,3}[:=][\"' ]{0,3}([0-9a-f]{8}:[0-9a-f]{8})(?![\w-])"),
+    ("sumologic", ("sumo", "access"), "", _OF_SUMO + r"[\"' \t]{0,4}(?::{0,3}=|:)[\"' \t]{0,4}(su[a-z0-9]{12})(?![\w-])"),
+    ("header", ("authorization",), r"(?:\A|[^A-Za-z])", _HEADER + r"(?=[^\0- \x7f\"'`\\]{0,99}?\d)([^\0- \x7f\"'`\\]{8,2048})"),
+    ("bearer", ("bearer ",), "", r"bearer \s{0,3}([\w.=~+/-]{16,2048})"),
+    ("azure-sas", ("=", "sig="), r"[?&;]", r"sig=([\w%+/=-]{40,120})"),
+    ("docker-login", ('"', '"auth"'), "", r"\"auth\"\s{0,3}:\s{0,3}\"([\w+/=]{12,1024})\""),
+    ("npm-login", ("=", "_auth="), "", r"_auth=\"?([\w+/=-]{12,1024})"),
+    ("curl-user", ("-", " -u"), "", r" -u" + _USER),
+    ("curl-user", ("-", "-user"), r"\s-(?:-proxy)?", r"-user" + _USER),
+    ("password", ("-p", "sshpass"), "", r"sshpass\s{1,3}-p[ =]{0,3}[\"']?([^\0- \x7f\"'`]{4,128})"),
+    ("password", (" -p", "mysql"), "", _OF_MYSQL),
+    ("password", ("login ", "password"), "", r"login\s{1,4}[^\0- \x7f\"`]{1,64}\s{1,4}password\s{1,4}([^\0- \x7f\"`]{4,128})"),
+    ("aws-session", ("=", "x-amz-security-token"), "", r"x-amz-security-token=([\w%+/=-]{100,2048})"),
+    ("url", ("@", "://"), "", r"://[^\0- \x7f:/@\"'`<>]{0,64}:([^\0- \x7f\"'`<>/?]{1,128})@"),
 )  # fmt: skip

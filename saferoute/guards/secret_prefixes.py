@@ -12,7 +12,7 @@ from saferoute.guards.secret_values import is_published, is_value_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Found", "first_prefix", "prefixed"]
+__all__ = ["Found", "first_prefix", "has_runs", "prefixed"]
 
 Found: TypeAlias = tuple[int, int, str]
 """Where a secret begins and ends, and what it is."""
@@ -88,10 +88,11 @@ def _prefixes() -> re.Pattern[str]:
         near[plain if all(one.alphabet in _LETTERS and one.least >= _SHORTEST for one in first) else mixed].append(prefix)
     letters = "".join(prefix for prefix in near[mixed] if len(prefix) == 1)
     near[mixed] = [prefix for prefix in near[mixed] if len(prefix) > 1]
-    # Five short words in a row are no key: none has its `-` and `_` that close to each other.
-    words = f"(?:{_either(near[plain])})(?={plain})|(?:{_either(near[mixed])})(?!(?:[A-Za-z0-9]{{0,5}}+[^A-Za-z0-9]){{5}})"
+    words = f"(?:{_either(near[plain])})(?={plain})|(?:{_either(near[mixed])})"
     begins = "".join(sorted({prefix[0] for prefix in _FORMATS_OF}))
-    return re.compile(f"(?<![A-Za-z0-9])(?=[{begins}])(?:{words}|[{letters}](?=[\\w-]{{{_SHORTEST}}}))", re.ASCII)
+    # Six short words in a row are no key: none has its `-`, `_` and `.` that close to each other.
+    short = "[A-Za-z0-9]{0,5}+[^A-Za-z0-9]" * 6
+    return re.compile(f"(?<![A-Za-z0-9])(?=[{begins}])(?!{short})(?:{words}|[{letters}](?=[\\w-]{{{_SHORTEST}}}))", re.ASCII)
 
 
 _FORMATS_OF: Final = _by_prefix()
@@ -104,6 +105,11 @@ _RUNS: Final = {letter: re.compile(f"[{characters}]*") for letter, characters in
 _FILE_ENDING: Final = re.compile(r"\.(?:png|jpe?g|gif|svg|css|m?js|html?|woff2?|json|ico|webp|mp4|pdf)(?![A-Za-z0-9])")
 _LONG: Final = bytes(97 if code < 128 and (chr(code).isalnum() or code in b"_-") else 32 for code in range(256))  # noqa: PLR2004
 _LONG_ENOUGH: Final = b"a" * _SHORTEST
+
+
+def has_runs(plain: bytes) -> bool:
+    """Whether a text has enough letters, digits, `_` and `-` in a row for a published prefix with its value."""
+    return _LONG_ENOUGH in plain.translate(_LONG)
 
 
 def prefixed(text: str, plain: bytes) -> Iterator[Found]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
 
 from saferoute.guards.secret_blocks import key_blocks, open_block
-from saferoute.guards.secret_formats import LONGEST, LONGEST_VALUE, SHAPES
-from saferoute.guards.secret_prefixes import first_prefix, prefixed
+from saferoute.guards.secret_formats import LONGEST, LONGEST_VALUE, SHAPES, SHAPES_OF_RUNS
+from saferoute.guards.secret_prefixes import first_prefix, has_runs, prefixed
 from saferoute.guards.secret_values import (
     is_header_value,
     is_published,
@@ -60,10 +60,10 @@ _LABELS: Final = re.compile(
     rb"(?:(?=[\w.-])[_.-]?(?:\d{1,3}|s|value|prod(?:uction)?|dev(?:elopment)?|test|staging|live|base(?:64)?|b64|main|default|new|old|str(?:ing)?))?"
     rb"(?=[\\\"'`\])*\s:=?|>,-])"
     rb"(?: (?:for|to|of|on|at)(?: [\w.@/-]{1,24}+){1,2}?)?"
-    rb"([\\\"'`\])*]{0,4}[ \t]{0,4}"
-    rb"(?:-?[:=?|>]{1,4}|,(?:\s{0,3}\\?[\"']?value\\?[\"']?\s{0,2}[:=])?|(?:is|was|are)(?: now| set to| still)?[ :]"
-    rb"|\s{1,12}value\\?[\"']?\s{0,2}[:=]|\s)"
-    rb"[\s\\\"'`(]{0,8}(?:\*\*[\s\\\"'`]{0,3}){0,2}(?:[bruf]{1,2}[\"'])?)"
+    rb"([\\\"'`\])*]{0,4}+[ \t]{0,4}+"
+    rb"(?:-?[:=?|>]{1,4}+|,(?:\s{0,3}\\?[\"']?value\\?[\"']?\s{0,2}[:=])?|(?:is|was|are)(?: now| set to| still)?[ :]"
+    rb"|\s{0,12}value\\?[\"']?\s{0,2}[:=]|\s|(?<=[ \t]))"
+    rb"[\s\\\"'`(]{0,8}+(?:\*\*[\s\\\"'`]{0,3}){0,2}(?:[bruf]{1,2}[\"'])?)"
     # A password may be letters alone where a sign or a quotation mark says that it comes; elsewhere it has more than letters.
     rb"(?(1)(?:(?<=[:=>\"'`])|(?<=[:=] )|(?=[^\0- \x7f\"`0-9!#$%^&*+=@]{0,40}+[0-9!#$%^&*+=@]))"
     rb"|(?=[^\0- \x7f\"`0-9]{0,40}+[0-9]))"
@@ -71,24 +71,24 @@ _LABELS: Final = re.compile(
 )
 _LABEL_LETTERS: Final = (b"pass", b"pwd", b"secret", b"token", b"key", b"cred")
 # What follows a label of another language: a sign, or the language's "is", and a value.
-_FOREIGN: Final = re.compile(
+_FOREIGN: Final = (
     "s?(\\s{0,3}(?:[:=\uff1a\uff1d]|(?:is|ist|es|est|\u00e9|\u00e8|\u00e4r)\\s|\u662f|\u4e3a|\u70ba|\u306f|\ub294|\uc740|\u2014|-)"
     "\\s{0,3}[\"'`]?)(?=[A-Za-z:,.]{0,40}+[!#-_a-~])([!#-_a-~]{6,256})"
 )
 _ASCII_LABELS: Final = tuple(label for label in FOREIGN_LABELS if label.isascii())
-# The rarest character of what a shape needs is looked for first, which takes next to no time. Patterns are compiled when a text first
-# has what they need; `re` keeps them.
-_RARE: Final = '~|$"=_/:-jqz'
-_SHAPES: Final = tuple(
-    (
-        kind,
-        next((one for one in _RARE if one in needed), needed).encode(),
-        needed.encode(),
-        f"{before}\\Z".encode() if before else b"",
-        pattern.encode(),
+_Shape: TypeAlias = tuple[str, tuple[bytes, ...], bytes, bytes]
+
+
+def _in_bytes(rows: tuple[tuple[str, tuple[str, ...], str, str], ...]) -> tuple[_Shape, ...]:
+    return tuple(
+        (kind, tuple(one.encode() for one in needed), f"{before}\\Z".encode() if before else b"", pattern.encode())
+        for kind, needed, before, pattern in rows
     )
-    for kind, needed, before, pattern in SHAPES
-)
+
+
+# Their patterns are compiled when a text first has what they need; `re` keeps them.
+_SHAPES: Final = _in_bytes(SHAPES)
+_EVERY_SHAPE: Final = _in_bytes(SHAPES_OF_RUNS + SHAPES)
 _OPEN_RUN: Final = re.compile(r"[!#-_a-~]*")
 
 
@@ -101,10 +101,10 @@ def _without_case(text: str) -> tuple[bytes, bytes]:
     return plain, plain.lower()
 
 
-def _shapes(text: str, plain: bytes, folded: bytes) -> Iterator[_Find]:
+def _shapes(text: str, plain: bytes, folded: bytes, shapes: tuple[_Shape, ...]) -> Iterator[_Find]:
     judged: dict[tuple[str, str], bool] = {}  # a text that repeats itself is judged once
-    for kind, rare, needed, before, pattern in _SHAPES:
-        if rare not in folded or needed not in folded:
+    for kind, needed, before, pattern in shapes:
+        if needed[0] not in folded or needed[-1] not in folded:
             continue
         for found in re.finditer(pattern, folded):
             start, end = found.span(found.re.groups)
@@ -189,12 +189,9 @@ def _foreign(text: str) -> Iterator[_Find]:
     if len(lowered) != len(text):  # a letter became two, so that places differ
         lowered = text
     for label in _ASCII_LABELS if text.isascii() else FOREIGN_LABELS:
-        place = lowered.find(label)
-        while place >= 0:
-            begin = place
-            place = lowered.find(label, begin + len(label))
-            named = _FOREIGN.match(lowered, begin + len(label))
-            if named is None or (text[begin].isascii() and text[begin - 1 : begin].isalnum()):
+        for named in re.finditer(label + _FOREIGN, lowered) if label in lowered else ():
+            begin = named.start()
+            if text[begin].isascii() and text[begin - 1 : begin].isalnum():
                 continue
             value = labelled_value(text, (begin, begin), named.group(1), named.span(2))
             if value is not None:
@@ -224,8 +221,10 @@ def find_secrets(text: str) -> tuple[Span, ...]:
         return ()
     plain, folded = _without_case(text)
     finds = [_Find(start, _BLOCK, end, "private-key") for start, end in (key_blocks(text) if b"private" in folded else ())]
-    finds += [_Find(start, _FORMAT, end, kind) for start, end, kind in prefixed(text, plain)]
-    finds += _shapes(text, plain, folded)
+    runs = has_runs(plain)
+    if runs:
+        finds += [_Find(start, _FORMAT, end, kind) for start, end, kind in prefixed(text, plain)]
+    finds += _shapes(text, plain, folded, _EVERY_SHAPE if runs else _SHAPES)
     finds += _labelled(text, folded)
     finds += _foreign(text)
     if not finds:
@@ -300,6 +299,7 @@ class SecretsGuard:
     name: ClassVar[str] = "secrets"
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result", "tool_call", "output"})
+    quick: ClassVar[bool] = True
 
     def check(self, segment: Segment, context: Context) -> Verdict:  # noqa: ARG002  a secret is one wherever it stands
         """Judge a text.

@@ -98,6 +98,8 @@ class UnicodeGuard:
     name: ClassVar[str] = "unicode"
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result", "tool_call", "output"})
+    quick: ClassVar[bool] = True
+    reads_views: ClassVar[bool] = True
 
     def check(self, segment: Segment, context: Context) -> Verdict:
         """Judge a text.
