@@ -8,7 +8,6 @@ Needs numpy, scipy and scikit-learn in an environment of its own, besides what s
 A fifth of the rows is held out and is not read here at all, except for the last table of guard_injection_model.py. Of the others a fifth is
 "development": the threshold is fixed on it. Nothing is random: which row is of which part follows from the hash of its id.
 """
-# ruff: noqa: C901, ERA001, PLR0914
 
 from __future__ import annotations
 
@@ -28,6 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from saferoute.guards import injection_model as made
+from saferoute.guards.injection_words import SPACED
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "saferoute" / "guards" / "injection_model.py"
@@ -144,8 +144,8 @@ def generalisation(corpus: Corpus) -> None:
     """Train without a maker's rows, benign ones included, and judge its attacks against the development rows of the others."""
     train, development = parts(corpus)
     left_out = (
-        ("s-labs",), ("neuralchemy",), ("yanismiraoui",), ("yanismiraoui", "ui"), ("jailbreaks",), ("jailbreaks", "wildguard-benign", "writingbench"),
-        ("bastion",), ("spikee",), ("pystdlib",),
+        ("s-labs",), ("neuralchemy",), ("yanismiraoui",), ("yanismiraoui", "ui"), ("jailbreaks",),
+        ("jailbreaks", "wildguard-benign", "writingbench"), ("bastion",), ("spikee",), ("pystdlib",),
     )  # fmt: skip
     print("| left out | AUC | recall | FPR of its own benign rows |\n|---|---|---|---|")
     for names in left_out:
@@ -160,6 +160,11 @@ def generalisation(corpus: Corpus) -> None:
         recall = (hits >= threshold).mean() if len(hits) else float("nan")
         own = f"{(wrong >= threshold).mean():.3f} of {len(wrong)}" if len(wrong) else "-"
         print(f"| {', '.join(names)} | {auc:.3f} | {recall:.3f} | {own} |", flush=True)
+
+
+def vocabulary() -> str:
+    """Digest of the words whose letters are features: another list needs another model."""
+    return hashlib.sha256("\n".join(f"{word} {letter}" for word, letter in sorted(SPACED.items())).encode()).hexdigest()
 
 
 def manifest(corpus: Corpus, digest: str, threshold: float) -> dict[str, object]:
@@ -181,7 +186,8 @@ def manifest(corpus: Corpus, digest: str, threshold: float) -> dict[str, object]
     return {
         "file": made.FILE,
         "sha256": digest,
-        "split": "by first byte of SHA-256: of the id, divisible by 5: held out; else of 'dev' + id, divisible by 5: development; else trained",
+        "split": "first byte of SHA-256 divisible by 5: of the id: held out; else of 'dev' + id: development; else trained",
+        "sha256_of_words": vocabulary(),
         "seed": 0,
         "buckets": BUCKETS,
         "strength": STRENGTH,

@@ -38,7 +38,7 @@ class _Compared:
             ProtocolError: the body has a place that nothing has looked at; nothing was sent.
         """
         made = self._codec.encode(request, target)
-        check_integrity(self._allowed, self._texts(made.request.body))
+        check_integrity(self._allowed, self._texts(made.request.body, self._allowed.opened))
         return made
 
     def reader(self, target: Target) -> Reader:

@@ -166,7 +166,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     body = None
     if call.approved is not None:
         body = encoded.request.body
-        check_integrity(call.approved, texts_for(target.dialect)(body))
+        check_integrity(call.approved, texts_for(target.dialect)(body, call.approved.opened))
     times = target.deadlines
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last, body)
     fold = progress.fold

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from saferoute.guards.approval_matching import INTEGRITY, Approved, Thoughts, match
 from saferoute.guards.approval_walk import Loose, Said, texts_of
+from saferoute.values.json import encode
+from saferoute.values.json_exact import decode_exact, exact_text
 from saferoute.values.messages import File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def approved(request: ChatRequest, own: Iterable[str] = ()) -> Approved:
         request.tool_choice,
         output,
         tuple(own),
-        _options(request) if request.provider_options else {},
+        *(_options(request) if request.provider_options else ({}, {})),
         request.on_unsupported,
     )
 
@@ -118,13 +120,19 @@ def _is_sure(content: Content) -> bool:
     )
 
 
-def _options(request: ChatRequest) -> dict[str, tuple[str, ...]]:
+def _options(request: ChatRequest) -> tuple[dict[str, frozenset[str]], dict[str, tuple[str, ...]]]:
+    """By name, the values; and by kind, the texts in them that a format may say in a place of its own."""
+    values: dict[str, frozenset[str]] = {}
     texts: dict[str, list[str]] = {}
     for namespace in request.provider_options.values():
         for name, value in namespace.items():
+            try:
+                values[name] = values.get(name, frozenset()) | {exact_text(decode_exact(encode(value)))}
+            except ValueError:  # no JSON: whoever writes it refuses it
+                continue
             if name in _OPTION_KINDS:
                 texts.setdefault(_OPTION_KINDS[name], []).extend(texts_of(value))
-    return {kind: tuple(found) for kind, found in texts.items()}
+    return values, {kind: tuple(found) for kind, found in texts.items()}
 
 
 class _Freezing:

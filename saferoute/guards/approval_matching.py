@@ -47,6 +47,7 @@ class Approved:
         choice: the choice of a tool.
         schema: name and schema of the output.
         own: what saferoute itself may add to the system's words.
+        opened: by name, the values of the caller's provider options as a body has them.
         options: by kind, texts of the caller's provider options that a format has a place for.
         on_unsupported: what the caller says of things that cannot be had.
     """
@@ -62,6 +63,7 @@ class Approved:
     choice: str | None
     schema: tuple[str, str] | None = field(repr=False)
     own: tuple[str, ...] = field(repr=False)
+    opened: Mapping[str, frozenset[str]] = field(repr=False)
     options: Mapping[str, tuple[str, ...]] = field(repr=False)
     on_unsupported: str
 
@@ -178,8 +180,9 @@ def _says_all(items: Sequence[Said | Loose], texts: Sequence[str]) -> bool:
     return not [text for piece, text in zip(pieces, texts, strict=True) if piece[0] != text and not is_piece(piece, text)]
 
 
-def _turns(items: Sequence[Said | Loose]) -> list[int]:
-    return [item.turn for item in items if isinstance(item, Said) for _ in item.pieces]
+def _turns(items: Sequence[Said | Loose]) -> list[int | None]:
+    """Whose turn each piece is of; None for white space, which may be left out here and put in there."""
+    return [item.turn if text.strip() else None for item in items if isinstance(item, Said) for text, _ in item.pieces]
 
 
 def _is_moved(found: _Found) -> bool:

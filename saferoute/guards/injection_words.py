@@ -48,7 +48,7 @@ w: remove removing disable disabling disabled deactivate deactivating suspend su
    spill unveil confess uncover
 r: print output outputting display displaying displays repeat repeating recite reciting echo dump show showing shows share
    sharing tell telling give paste reproduce release surrender
-x: write explain describe describing summarize summarise translate list state return quote read reading include including send
+x: write explain describe describing summarize summarise translate list state return quote read include including send
    extract extracting access accessing view viewing see seeing know knowing copy provide providing discuss discussing articulate
    encode complete continue finish convert confirm paraphrase understand
 1: above below
@@ -56,7 +56,7 @@ s: previous previously prior preceding earlier foregoing existing given former a
 i: initial original starting first
 a: all every entire everything
 y: your ur yours
-h: hidden secret internal confidential underlying core base private exact full verbatim true developer foundational foundation
+h: hidden secret internal confidential underlying core base private exact full verbatim true foundational foundation
    concealed undisclosed
 t: system
 o: instruction instructions directives initialization preprompt

@@ -1,7 +1,8 @@
 """The texts of a chat request, each with who wrote it and where it stands; and the request with some of them replaced.
 
 Every text that a model will read is a segment: what is said, tools' results, earlier calls' arguments, the names and descriptions of tools,
-and schemas. Only what is said and what tools answered can be replaced: what stands in a name or a schema is blocked instead.
+schemas, and what is passed through to a provider. Only what is said and what tools answered can be replaced: what stands in a name or a
+schema is blocked instead.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from saferoute.values.guarding import Segment
+from saferoute.values.json import encode
 from saferoute.values.messages import File, Reasoning, Refusal, Text, ToolCall, ToolResult
 
 if TYPE_CHECKING:
@@ -66,6 +68,22 @@ def _segments(request: ChatRequest) -> Iterator[Placed]:
     if request.output is not None:
         yield _developer(request.output.name, "/output/name")
         yield _developer(request.output.schema.decode(), "/output/schema")
+    for namespace, options in request.provider_options.items():
+        for name, value in options.items():
+            text = _passed_through(value)
+            if text:
+                segment = Segment(text, "developer", "user", path=f"/provider_options/{namespace}/{name}", name=name)
+                yield Placed(segment, "input", replaceable=False)
+
+
+def _passed_through(value: object) -> str:
+    """What a field holds that is passed through; "" for a number or a truth."""
+    if isinstance(value, str):
+        return value
+    try:
+        return encode(value).decode() if isinstance(value, dict | list | tuple) and value else ""
+    except ValueError:  # no JSON: whoever writes it refuses it
+        return ""
 
 
 def _developer(text: str, path: str, name: str = "") -> Placed:

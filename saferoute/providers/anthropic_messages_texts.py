@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.text_documents import typed
 from saferoute.providers.text_rules import either, extracted, fields, items, says, says_json, scalar, tag_of, tagged
-from saferoute.providers.wire_text import unknown_place
+from saferoute.providers.wire_text import NOTHING_OPENED, unknown_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from saferoute.providers.text_rules import Rule
-    from saferoute.providers.wire_text import WireText, WireTextKind
+    from saferoute.providers.wire_text import Opened, Raw, WireText, WireTextKind
 
 __all__ = ["texts"]
 
@@ -108,7 +108,7 @@ _OWN_TOOL: Final = _object(
 _SERVER_TOOL_TEXT: Final = says_json("tool_schema")
 
 
-def _tool(value: object, path: str, found: list[WireText]) -> None:
+def _tool(value: object, path: str, found: list[Raw]) -> None:
     """A tool of the caller's, or one of the provider's: of that, everything that is said counts as its schema."""
     kind = tag_of(value, "type")
     if kind is None or kind == "custom":
@@ -136,10 +136,10 @@ _BODY: Final = fields(
 )
 
 
-def texts(body: bytes) -> tuple[WireText, ...]:
-    """The texts of a request's body, in wire order.
+def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+    """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of block that is not known here.
     """
-    return extracted(_BODY, body)
+    return extracted(_BODY, body, opened)

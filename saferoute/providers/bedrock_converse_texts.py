@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.text_documents import encoded
-from saferoute.providers.text_rules import anything, extracted, fields, items, says, says_json, scalar, tagged
+from saferoute.providers.text_rules import anything, extracted, fields, items, opening, says, says_json, scalar, tagged
+from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from saferoute.providers.text_rules import Rule
-    from saferoute.providers.wire_text import WireText, WireTextKind
+    from saferoute.providers.wire_text import Opened, WireText, WireTextKind
 
 __all__ = ["texts"]
 
@@ -74,8 +75,8 @@ _BODY: Final = _object(
     inferenceConfig=_object("maxTokens", "temperature", "topP", stopSequences=items(scalar)),
     toolConfig=_object(tools=items(_TOOL), toolChoice=_CHOICE),
     outputConfig=_object("effort", textFormat=_FORMAT),
-    additionalModelRequestFields=_object(
-        "seed", "temperature", "top_k", "top_p", anthropic_beta=items(scalar), thinking=_object("type", "budget_tokens", "display")
+    additionalModelRequestFields=opening(
+        _object("seed", "temperature", "top_k", "top_p", anthropic_beta=items(scalar), thinking=_object("type", "budget_tokens", "display"))
     ),
     additionalModelResponseFieldPaths=items(scalar),
     guardrailConfig=_object("guardrailIdentifier", "guardrailVersion", "trace"),
@@ -85,10 +86,10 @@ _BODY: Final = _object(
 )
 
 
-def texts(body: bytes) -> tuple[WireText, ...]:
-    """The texts of a request's body, in wire order.
+def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+    """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of block that is not known here.
     """
-    return extracted(_BODY, body)
+    return extracted(_BODY, body, opened)

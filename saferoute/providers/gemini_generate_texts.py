@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.text_documents import typed
-from saferoute.providers.text_rules import anything, extracted, fields, items, says, says_json, scalar, tag_of, tagged
+from saferoute.providers.text_rules import anything, extracted, fields, items, opening, says, says_json, scalar, tag_of, tagged
+from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
     from saferoute.providers.text_rules import Rule
-    from saferoute.providers.wire_text import WireText, WireTextKind
+    from saferoute.providers.wire_text import Opened, Raw, WireText, WireTextKind
 
 __all__ = ["texts"]
 
@@ -49,7 +50,7 @@ _SAID: Final = _object(
 _THOUGHT: Final = _object("thought", "thoughtSignature", text=says("reasoning"), inlineData=_inline("reasoning"))
 
 
-def _model_part(value: object, path: str, found: list[WireText]) -> None:
+def _model_part(value: object, path: str, found: list[Raw]) -> None:
     (_THOUGHT if tag_of(value, "thought") is True else _SAID)(value, path, found)
 
 
@@ -99,18 +100,20 @@ _BODY: Final = _object(
     "store",
     contents=items(_CONTENT),
     systemInstruction=_object(parts=items(_object(text=says("system")))),
-    tools=items(_TOOL),
-    toolConfig=_object("includeServerSideToolInvocations", functionCallingConfig=_object("mode", allowedFunctionNames=items(scalar))),
+    tools=items(opening(_TOOL)),
+    toolConfig=opening(
+        _object("includeServerSideToolInvocations", functionCallingConfig=_object("mode", allowedFunctionNames=items(scalar)))
+    ),
     safetySettings=items(_object("category", "threshold", "method")),
     labels=anything,  # for the bill
-    generationConfig=_GENERATION,
+    generationConfig=opening(_GENERATION),
 )
 
 
-def texts(body: bytes) -> tuple[WireText, ...]:
-    """The texts of a request's body, in wire order.
+def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+    """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of part that is not known here.
     """
-    return extracted(_BODY, body)
+    return extracted(_BODY, body, opened)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.openai_form_texts import CHOICE, FORMAT, STOP, TOOLS, called, closed, content, picture, url
 from saferoute.providers.text_rules import either, extracted, fields, items, says, scalar, tagged
+from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from saferoute.providers.text_rules import Rule
-    from saferoute.providers.wire_text import WireText, WireTextKind
+    from saferoute.providers.wire_text import Opened, WireText, WireTextKind
 
 __all__ = ["texts"]
 
@@ -82,10 +83,10 @@ _BODY: Final = fields(
 )
 
 
-def texts(body: bytes) -> tuple[WireText, ...]:
-    """The texts of a request's body, in wire order.
+def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+    """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of chunk that is not known here.
     """
-    return extracted(_BODY, body)
+    return extracted(_BODY, body, opened)

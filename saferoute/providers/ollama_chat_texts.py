@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.openai_form_texts import STOP, TOOLS, closed
 from saferoute.providers.text_documents import bare_picture
-from saferoute.providers.text_rules import either, extracted, fields, items, says, says_json, scalar, tagged
+from saferoute.providers.text_rules import either, extracted, fields, items, opening, says, says_json, scalar, tagged
+from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
     from saferoute.providers.text_rules import Rule
-    from saferoute.providers.wire_text import WireText, WireTextKind
+    from saferoute.providers.wire_text import Opened, WireText, WireTextKind
 
 __all__ = ["texts"]
 
@@ -74,16 +75,16 @@ _BODY: Final = fields(
     | {
         "format": either(scalar, says_json("schema")),
         "messages": items(_MESSAGE),
-        "options": fields(dict.fromkeys(_OPTIONS, scalar) | {"stop": STOP}),
+        "options": opening(fields(dict.fromkeys(_OPTIONS, scalar) | {"stop": STOP})),
         "tools": TOOLS,
     }
 )
 
 
-def texts(body: bytes) -> tuple[WireText, ...]:
-    """The texts of a request's body, in wire order.
+def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+    """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key that is not known here.
     """
-    return extracted(_BODY, body)
+    return extracted(_BODY, body, opened)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 from saferoute.providers.openai_form_texts import CHOICE, FORMAT, STOP, TOOLS, called, closed, content, picture, unless_null
 from saferoute.providers.text_documents import linked
 from saferoute.providers.text_rules import extracted, fields, items, says, scalar, tagged
+from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
-    from saferoute.providers.wire_text import WireText
+    from saferoute.providers.wire_text import Opened, WireText
 
 __all__ = ["texts"]
 
@@ -106,10 +107,10 @@ _BODY: Final = fields(
 )
 
 
-def texts(body: bytes) -> tuple[WireText, ...]:
-    """The texts of a request's body, in wire order.
+def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+    """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of block that is not known here.
     """
-    return extracted(_BODY, body)
+    return extracted(_BODY, body, opened)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from saferoute.providers.text_rules import Rule
-    from saferoute.providers.wire_text import WireText, WireTextKind
+    from saferoute.providers.wire_text import Raw, WireTextKind
 
 __all__ = ["CHOICE", "FORMAT", "STOP", "TOOLS", "called", "closed", "content", "picture", "unless_null", "url"]
 
@@ -24,7 +24,7 @@ def closed(*silent: str, **rules: Rule) -> Rule:
 def unless_null(rule: Rule) -> Rule:
     """Null, or what the rule reads."""
 
-    def read(value: object, path: str, found: list[WireText]) -> None:
+    def read(value: object, path: str, found: list[Raw]) -> None:
         if value is not None:
             rule(value, path, found)
 
@@ -47,7 +47,7 @@ def picture(kind: WireTextKind) -> Rule:
 
 
 def _url(held: Rule) -> Rule:
-    def read(value: object, path: str, found: list[WireText]) -> None:
+    def read(value: object, path: str, found: list[Raw]) -> None:
         holds = isinstance(value, str) and value.lstrip()[:5].lower() == "data:"
         (held if holds else scalar)(value, path, found)
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 from saferoute.providers.openai_form_texts import picture, unless_null
 from saferoute.providers.text_documents import linked
 from saferoute.providers.text_rules import anything, either, extracted, fields, items, says, says_json, scalar, tagged
-from saferoute.providers.wire_text import unknown_place
+from saferoute.providers.wire_text import NOTHING_OPENED, unknown_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from saferoute.providers.text_rules import Rule
-    from saferoute.providers.wire_text import WireText, WireTextKind
+    from saferoute.providers.wire_text import Opened, Raw, WireText, WireTextKind
 
 __all__ = ["texts"]
 
@@ -66,7 +66,7 @@ def _object(*silent: str, **rules: Rule) -> Rule:
     return fields(dict.fromkeys(silent, scalar) | rules)
 
 
-def _empty(value: object, path: str, found: list[WireText]) -> None:
+def _empty(value: object, path: str, found: list[Raw]) -> None:
     """An array without items: sources of an answer's text never go back."""
     del found
     if value != []:
@@ -153,10 +153,10 @@ _BODY: Final = fields(
 )
 
 
-def texts(body: bytes) -> tuple[WireText, ...]:
-    """The texts of a request's body, in wire order.
+def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+    """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of item that is not known here.
     """
-    return extracted(_BODY, body)
+    return extracted(_BODY, body, opened)

@@ -10,13 +10,13 @@ import re
 from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 
-from saferoute.providers.text_rules import fields, made, scalar, tag_of
+from saferoute.providers.text_rules import fields, scalar, tag_of
 from saferoute.providers.wire_text import unknown_place
 from saferoute.values.media_types import media_type_of
 
 if TYPE_CHECKING:
     from saferoute.providers.text_rules import Rule
-    from saferoute.providers.wire_text import WireText, WireTextKind
+    from saferoute.providers.wire_text import Raw, WireTextKind
 
 __all__ = ["bare_picture", "encoded", "linked", "linked_picture", "typed"]
 
@@ -33,7 +33,7 @@ _DATA_URI: Final = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECAS
 def encoded(kind: WireTextKind) -> Rule:
     """A string that is base64 of text in UTF-8."""
 
-    def read(value: object, path: str, found: list[WireText]) -> None:
+    def read(value: object, path: str, found: list[Raw]) -> None:
         _say(found, kind, value, path)
 
     return read
@@ -44,7 +44,7 @@ def typed(kind: WireTextKind, media_type: str, *silent: str) -> Rule:
     others = dict.fromkeys((media_type, *silent), scalar)
     text, binary = fields({**others, "data": encoded(kind)}), fields({**others, "data": scalar})
 
-    def read(value: object, path: str, found: list[WireText]) -> None:
+    def read(value: object, path: str, found: list[Raw]) -> None:
         (binary if _is(_BINARY, tag_of(value, media_type)) else text)(value, path, found)
 
     return read
@@ -60,7 +60,7 @@ def linked_picture(kind: WireTextKind) -> Rule:
     return _linked(kind, _PICTURE)
 
 
-def bare_picture(value: object, path: str, found: list[WireText]) -> None:
+def bare_picture(value: object, path: str, found: list[Raw]) -> None:
     """A string that is base64 of a picture, whose type nothing says but its first bytes.
 
     Raises:
@@ -76,7 +76,7 @@ def bare_picture(value: object, path: str, found: list[WireText]) -> None:
 
 
 def _linked(kind: WireTextKind, silent: re.Pattern[str]) -> Rule:
-    def read(value: object, path: str, found: list[WireText]) -> None:
+    def read(value: object, path: str, found: list[Raw]) -> None:
         head = _DATA_URI.match(value) if isinstance(value, str) else None
         if head is None:
             raise unknown_place(path)
@@ -90,11 +90,11 @@ def _is(types: re.Pattern[str], media_type: object) -> bool:
     return isinstance(media_type, str) and types.fullmatch(media_type.partition(";")[0]) is not None
 
 
-def _say(found: list[WireText], kind: WireTextKind, value: object, path: str) -> None:
+def _say(found: list[Raw], kind: WireTextKind, value: object, path: str) -> None:
     try:
         text = b64decode(value, validate=True).decode() if isinstance(value, str) else None
     except ValueError:
         text = None
     if text is None or "\0" in text:  # what nobody can read as text in UTF-8; every other letter of UTF-16 is a NUL
         raise unknown_place(path)
-    found += (made((kind, path, text)),)
+    found += ((kind, path, text),)

@@ -3,6 +3,9 @@
 A dialect's extractor is one rule, made of smaller ones: `fields` names the keys of an object, `tagged` chooses by an object's kind, and
 what is text `says` so. Texts come in wire order. An object that has one key twice, which two readers can take for two different things,
 is refused wherever a rule takes it apart.
+
+A signed row can open fields that nobody here knows. Where such a field may stand, `opening` passes over one that the caller gave with this
+very value; anything else of that name is as unknown as before.
 """
 
 from __future__ import annotations
@@ -11,23 +14,38 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from saferoute.errors import ProtocolError
-from saferoute.providers.wire_text import WireText, unknown_place
+from saferoute.providers.wire_text import NOTHING_OPENED, WireText, unknown_place
 from saferoute.values.json_exact import Twice, decode_exact, exact_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from saferoute.providers.wire_text import WireTextKind
+    from saferoute.providers.wire_text import Opened, Raw, WireTextKind
 
-__all__ = ["Rule", "anything", "either", "extracted", "fields", "items", "made", "says", "says_json", "scalar", "tag_of", "tagged"]
+__all__ = ["Rule", "anything", "either", "extracted", "fields", "items", "opening", "says", "says_json", "scalar", "tag_of", "tagged"]
 
-Rule: TypeAlias = "Callable[[Any, str, list[WireText]], None]"
+Rule: TypeAlias = "Callable[[Any, str, list[Raw]], None]"
 """Takes a value of a body apart, which has this JSON pointer, and adds its texts to those found so far."""
 
 _NESTED: Final = frozenset({dict, list, Twice})
 
-made: Final = cast("Callable[[tuple[WireTextKind, str, str]], WireText]", partial(tuple.__new__, WireText))
-"""A WireText of its three fields. The class itself would be one more call for every text of every request."""
+# Fields that stand for words which the provider keeps: what leaves would not be what was approved, whoever opened and gave them.
+_REFERENCES: Final = frozenset(
+    {
+        "cachedContent",
+        "cached_content",
+        "conversation",
+        "preset",
+        "previous_interaction_id",
+        "previous_response_id",
+        "prompt",
+        "prompt_id",
+        "promptVariables",
+    }
+)
+
+# The class itself would be two calls more for every text of every request.
+_MADE: Final = cast("Callable[[Raw], WireText]", partial(tuple.__new__, WireText))
 
 
 class _Says:
@@ -38,28 +56,56 @@ class _Says:
     def __init__(self, kind: WireTextKind) -> None:
         self.kind = kind
 
-    def __call__(self, value: object, path: str, found: list[WireText]) -> None:
+    def __call__(self, value: object, path: str, found: list[Raw]) -> None:
         if value.__class__ is not str:
             raise unknown_place(path)
-        found += (made((self.kind, path, value)),)
+        found += ((self.kind, path, value),)
 
 
-def extracted(rule: Rule, body: bytes) -> tuple[WireText, ...]:
+class _SaysJson:
+    """Any value that a model reads as JSON; the same for `fields`."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: WireTextKind) -> None:
+        self.kind = kind
+
+    def __call__(self, value: object, path: str, found: list[Raw]) -> None:
+        found += ((self.kind, path, exact_text(value)),)
+
+
+class _Opened(list["Raw"]):
+    """Texts found, and by name the values of the caller's own options that can be passed over."""
+
+    __slots__ = ("options",)
+
+    def __init__(self, options: Opened) -> None:
+        super().__init__()
+        self.options = options
+
+
+def extracted(rule: Rule, body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
     """Read a body.
+
+    Args:
+        rule: what its dialect has.
+        body: the bytes.
+        opened: what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a place that the rule does not name.
     """
-    found: list[WireText] = []
+    found: list[Raw] = _Opened(opened) if opened else []
+    whole = opening(rule) if opened else rule
     try:
-        rule(decode_exact(body), "", found)
+        whole(decode_exact(body), "", found)
     except ValueError:
         msg = "the request's body is not JSON; nothing was sent"
         raise ProtocolError(msg) from None
-    return tuple(found)
+    return tuple(map(_MADE, found))
 
 
-def scalar(value: object, path: str, found: list[WireText]) -> None:
+def scalar(value: object, path: str, found: list[Raw]) -> None:
     """A string, number, truth or null that no model reads.
 
     Raises:
@@ -70,7 +116,7 @@ def scalar(value: object, path: str, found: list[WireText]) -> None:
         raise unknown_place(path)
 
 
-def anything(value: object, path: str, found: list[WireText]) -> None:
+def anything(value: object, path: str, found: list[Raw]) -> None:
     """Any value, of which no model reads anything."""
     del value, path, found
 
@@ -82,17 +128,13 @@ def says(kind: WireTextKind) -> Rule:
 
 def says_json(kind: WireTextKind) -> Rule:
     """Any value that a model reads as JSON."""
-
-    def rule(value: object, path: str, found: list[WireText]) -> None:
-        found += (made((kind, path, exact_text(value))),)
-
-    return rule
+    return _SaysJson(kind)
 
 
 def items(rule: Rule) -> Rule:
     """An array, all of whose items this rule reads."""
 
-    def read(value: Any, path: str, found: list[WireText]) -> None:  # noqa: ANN401  any JSON
+    def read(value: Any, path: str, found: list[Raw]) -> None:  # noqa: ANN401  any JSON
         if value.__class__ is not list:
             raise unknown_place(path)
         for index, one in enumerate(value):
@@ -108,7 +150,7 @@ def fields(rules: Mapping[str, Rule]) -> Rule:
         key: None if rule is scalar else rule.kind if isinstance(rule, _Says) else rule for key, rule in rules.items()
     }
 
-    def read(value: Any, path: str, found: list[WireText]) -> None:  # noqa: ANN401  any JSON
+    def read(value: Any, path: str, found: list[Raw]) -> None:  # noqa: ANN401  any JSON
         if value.__class__ is not dict:
             raise _no_object(value, path)
         for key in value:
@@ -121,17 +163,35 @@ def fields(rules: Mapping[str, Rule]) -> Rule:
             elif step.__class__ is str:
                 if inner.__class__ is not str:
                     raise _unknown_key(path, key)
-                found += (made((step, f"{path}/{key}", inner)),)
+                found += ((step, f"{path}/{key}", inner),)
+            elif step.__class__ is _SaysJson:
+                found += ((step.kind, f"{path}/{key}", exact_text(inner)),)
             else:
                 step(inner, f"{path}/{key}", found)  # type: ignore[operator]  # a rule: mypy does not take the kinds away
 
     return read
 
 
+def opening(rule: Rule) -> Rule:
+    """An object that may hold, besides what its rule names, what the caller passes through."""
+
+    def read(value: Any, path: str, found: list[Raw]) -> None:  # noqa: ANN401  any JSON
+        if isinstance(found, _Opened) and value.__class__ is dict:
+            options = found.options
+            value = {key: inner for key, inner in value.items() if not _is_opened(options, key, inner)}
+        rule(value, path, found)
+
+    return read
+
+
+def _is_opened(options: Opened, key: str, value: object) -> bool:
+    return key in options and key not in _REFERENCES and exact_text(value) in options[key]
+
+
 def tagged(tag: str, rules: Mapping[str, Rule]) -> Rule:
     """An object whose rule depends on the string under this key."""
 
-    def read(value: Any, path: str, found: list[WireText]) -> None:  # noqa: ANN401  any JSON
+    def read(value: Any, path: str, found: list[Raw]) -> None:  # noqa: ANN401  any JSON
         said = value[tag] if value.__class__ is dict and tag in value else None
         if said.__class__ is not str or said not in rules:
             raise _no_object(value, path) if value.__class__ is Twice else _unknown_key(path, tag)
@@ -143,7 +203,7 @@ def tagged(tag: str, rules: Mapping[str, Rule]) -> Rule:
 def either(text: Rule, other: Rule) -> Rule:
     """A string that the first rule reads, or something else that the second does."""
 
-    def read(value: object, path: str, found: list[WireText]) -> None:
+    def read(value: object, path: str, found: list[Raw]) -> None:
         (text if value.__class__ is str else other)(value, path, found)
 
     return read

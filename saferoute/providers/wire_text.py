@@ -6,14 +6,15 @@ stands at. A body that has a key which the extractor does not know is refused: w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from typing_extensions import override
 
 from saferoute.errors import ProtocolError
 
-__all__ = ["Texts", "WireText", "WireTextKind", "unknown_place"]
+__all__ = ["NOTHING_OPENED", "Opened", "Raw", "Texts", "WireText", "WireTextKind", "unknown_place"]
 
 WireTextKind: TypeAlias = Literal[
     "system", "user", "assistant", "reasoning", "tool_call", "tool_result", "tool_name", "tool_description", "tool_schema", "schema"
@@ -39,8 +40,17 @@ class WireText(NamedTuple):
         return f"WireText({self.kind}, {self.path}, {len(self.text)} chars)"
 
 
-Texts: TypeAlias = Callable[[bytes], tuple[WireText, ...]]
-"""A dialect's extractor: body -> texts in wire order; raises ProtocolError for a body with a place it does not know."""
+Raw: TypeAlias = tuple[WireTextKind, str, str]
+"""The fields of a WireText, while a body is read."""
+
+Opened: TypeAlias = Mapping[str, Collection[str]]
+"""What a caller passes through: by the field's name its values, as `exact_text` writes them."""
+
+NOTHING_OPENED: Final[Opened] = MappingProxyType({})
+"""For a call that passes nothing through."""
+
+Texts: TypeAlias = Callable[[bytes, Opened], tuple[WireText, ...]]
+"""A dialect's extractor: body and what is passed through -> texts in wire order; raises ProtocolError for a place it does not know."""
 
 
 def unknown_place(path: str) -> ProtocolError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NoReturn
 
+from pydantic_core import PydanticSerializationError, to_json
 from typing_extensions import override
 
 from saferoute.values.json import decode, encode
@@ -73,8 +74,8 @@ def exact_text(value: object) -> str:
         ValueError: for a value that is deeper than Python writes.
     """
     try:
-        return encode(value).decode()
-    except ValueError:
+        return to_json(value).decode()  # no NaN or infinity that could be taken for anything else: JSON has none
+    except (PydanticSerializationError, UnicodeEncodeError, ValueError):
         pass
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_marked)

@@ -95,6 +95,17 @@ _FILE_NAMES = (
 )
 
 
+_UNKNOWN_VALUES: tuple[Any, ...] = (
+    "", "a", 1, 1.0, True, None, [], {}, ("a", 1), ["a", {"b": None}], {"a": {"text": "a", "ü": [1e2]}}, {"type": "x", "content": "a"},
+)  # fmt: skip
+
+
+def _unknown_options(dialect: Dialect) -> frozenset[str]:
+    """Fields that a row opens and no extractor knows: of the body, and of the objects in it that have fields passed through."""
+    inner = {"speechConfig", "routingConfig", "computerUse", "googleSearch", "retrievalConfig"} if dialect == "gemini_generate" else set()
+    return frozenset({"own_field", "grammar", "a/b~c"} | inner)
+
+
 def row_of(random: Random, dialect: Dialect) -> Target:
     """A row of this dialect, of a model that may lack something."""
 
@@ -111,7 +122,7 @@ def row_of(random: Random, dialect: Dialect) -> Target:
         json_object=random.random() < 0.8,
     )
     model = "gemini-3-pro" if dialect == "gemini_generate" else "m"
-    extra = frozenset(name for named in _OPTIONS.get(dialect, ()) for name in named)
+    extra = frozenset(name for named in _OPTIONS.get(dialect, ()) for name in named) | _unknown_options(dialect)
     return Target(
         "t", PROVIDERS[dialect], dialect, "https://api.example.com", "", NetClass(), model, None, "none",
         default_max_output=100, profile=profile, quirks=quirks, extra_params=extra,
@@ -128,6 +139,9 @@ def request_of(random: Random, target: Target) -> ChatRequest:
     options: dict[str, Any] = {}
     if random.random() < 0.3 and target.dialect in _OPTIONS:
         options = {target.provider_name: random.choice(_OPTIONS[target.dialect])}
+    if random.random() < 0.2:
+        unknown = random.choice(sorted(_unknown_options(target.dialect)))
+        options = {target.provider_name: {**options.get(target.provider_name, {}), unknown: random.choice(_UNKNOWN_VALUES)}}
     request = ChatRequest(
         messages,
         tools=tools,

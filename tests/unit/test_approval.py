@@ -78,6 +78,9 @@ PASSES: dict[str, tuple[ChatRequest, list[Found]]] = {
     "blank texts left out": (asks(said("user", "u", " ", "\n"), said("assistant", " ")), found((U, "u"))),
     "blank texts said": (asks(said("user", "u", " ", "\n"), said("assistant", " ")), found((U, "u"), (U, " "), (U, "\n"), (A, " "))),
     "blank texts joined": (asks(said("user", " ", "\n")), found((U, " \n\n"))),
+    "an empty text of another turn than the one left out": (
+        asks(said("assistant", "a", ""), said("user", "u"), said("assistant", "b")), found((A, "a"), (U, "u"), (A, ""), (A, "b")),
+    ),
     "joined by nothing": (asks(said("user", "a", "b", "")), found((U, "ab"))),
     "joined by line ends": (asks(said("user", "a", "", "b")), found((U, "a\n\nb"))),
     "texts before documents": (asks(said("user", text_file("d"), "a", "b")), found((U, "ab"), (U, "d"))),

@@ -137,3 +137,13 @@ def test_what_is_replaced_is_what_was_named(texts: list[list[str]], chosen: set[
     after = {one.segment.path: one.segment.text for one in segments_of(with_texts(request, wanted))}
     before = {one.segment.path: one.segment.text for one in segments_of(request)}
     assert after == before | wanted
+
+
+def test_what_is_passed_through_to_a_provider_is_judged_and_not_replaced() -> None:
+    options = {"openai": {"note": "call me", "n": 1, "on": True, "empty": {}, "deep": {"a": ["b"]}, "pair": ("x",), "bad": [object()]}}
+    found = segments_of(ChatRequest((), provider_options=options))
+    assert [(one.segment.path, one.segment.text, one.segment.trusted, one.stage, one.replaceable) for one in found] == [
+        ("/provider_options/openai/note", "call me", False, "input", False),
+        ("/provider_options/openai/deep", '{"a":["b"]}', False, "input", False),
+        ("/provider_options/openai/pair", '["x"]', False, "input", False),
+    ]

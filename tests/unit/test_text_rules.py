@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferoute.errors import ProtocolError
-from saferoute.providers.text_rules import anything, either, extracted, fields, items, says, says_json, scalar, tagged
+from saferoute.providers.text_rules import anything, either, extracted, fields, items, opening, says, says_json, scalar, tagged
 from saferoute.providers.wire_text import WireText
 
 RULE = fields(
@@ -128,3 +128,34 @@ def test_a_key_that_is_said_twice_where_any_json_may_stand_makes_another_text() 
 
 def test_a_text_shows_itself_to_nobody_who_only_looks() -> None:
     assert repr(extracted(RULE, b'{"said":"secret"}')) == "(WireText(user, /said, 6 chars),)"
+
+
+OPEN = fields({"said": says("user"), "inner": opening(fields({"said": says("user")})), "closed": fields({})})
+
+
+def test_what_the_caller_passes_through_is_passed_over_where_it_may_stand() -> None:
+    body = b'{"said":"a","own":{"a":[1.0,"x"]},"inner":{"own":{"a":[1.0,"x"]},"said":"b"}}'
+    opened = {"own": frozenset({'{"a":[1.0,"x"]}', "1"}), "said": frozenset({'"c"'})}
+    assert extracted(OPEN, body, opened) == (WireText("user", "/said", "a"), WireText("user", "/inner/said", "b"))
+    assert extracted(OPEN, b'{"own":1,"said":"c"}', opened) == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"own":2}', "/own"),
+        (b'{"own":1.0}', "/own"),
+        (b'{"own":true}', "/own"),
+        (b'{"inner":{"own":"1"}}', "/inner/own"),
+        (b'{"closed":{"own":1}}', "/closed/own"),
+        (b'{"other":1}', "/other"),
+        (b'{"own":1,"own":1}', "/own"),
+        (b'{"previous_response_id":1}', "/previous_response_id"),
+        (b'{"inner":{"cachedContent":1}}', "/inner/cachedContent"),
+    ],
+)
+def test_any_other_value_or_place_is_unknown_and_so_is_what_stands_for_words_that_the_provider_keeps(body: bytes, place: str) -> None:
+    names = ("own", "previous_response_id", "cachedContent")
+    with pytest.raises(ProtocolError) as caught:
+        extracted(OPEN, body, dict.fromkeys(names, frozenset({"1"})))
+    assert f"{place!r}" in str(caught.value)
