@@ -17,11 +17,12 @@ import pstats
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import saferoute
+from saferoute.guards import Guard
 from saferoute.testing import Answer, EmbeddedProvider
 from saferoute.values.http import Clocks, Head, HttpRequest
 
@@ -44,13 +45,14 @@ class Gate:
     limit: float
 
 
-def clients(kind: type[Any], provider: EmbeddedProvider) -> Any:
-    """A client of the kind, with a key that it must present."""
+def clients(kind: type[Any], provider: EmbeddedProvider, guards: Sequence[Guard] | None = ()) -> Any:
+    """A client of the kind, with a key that it must present. Without guards=None it has those that are on by default."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return kind.local(
             servers=[saferoute.loopback("mock", port=provider.port, secret="mock")],
             secrets=saferoute.Secrets.of({"mock": (KEY, provider.origin)}),
+            guards=guards,
         )
 
 
@@ -137,7 +139,7 @@ class AsyncCannedExchange:
 
 def sync_gates(provider: EmbeddedProvider) -> list[Gate]:
     """Function calls of the blocking client."""
-    with clients(saferoute.Client, provider) as client, clients(saferoute.Client, provider) as streaming:
+    with clients(saferoute.Client, provider, guards=None) as client, clients(saferoute.Client, provider, guards=None) as streaming:
         streaming._transport.close()  # noqa: SLF001  put another in
         streaming._transport = Canned()  # noqa: SLF001
 
@@ -157,7 +159,7 @@ def sync_gates(provider: EmbeddedProvider) -> list[Gate]:
 def async_gates(provider: EmbeddedProvider) -> list[Gate]:
     """Function calls of the asyncio client, its event loop included."""
     loop = asyncio.new_event_loop()
-    client, streaming = clients(saferoute.AsyncClient, provider), clients(saferoute.AsyncClient, provider)
+    client, streaming = clients(saferoute.AsyncClient, provider, guards=None), clients(saferoute.AsyncClient, provider, guards=None)
     streaming._transport = AsyncCanned()  # noqa: SLF001  put another in
 
     async def stream() -> None:

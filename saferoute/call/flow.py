@@ -192,6 +192,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         events: Sequence[DecodedEvent] = (
             decoder.feed(chunk.data) if chunk.data else decoder.close()
         )  # close() completes the answer or raises
+        if progress.first is None and events:
+            _note_first_token(events, progress, call, target)
         if guards is not None and events:
             events = yield from _let_through(guards, events, deadline, progress, target)
         if events:
@@ -246,6 +248,13 @@ def _let_through(
         raise
 
 
+def _note_first_token(events: Sequence[DecodedEvent], progress: _Progress, call: Call, target: Target) -> None:
+    """Keep when the provider first said something, whatever guards make of it."""
+    if call.request.stream and not all(type(event) is Started for event in events):
+        progress.first = progress.now - progress.began
+        call.balancing.health.first_token(target, progress.now, progress.first)
+
+
 def _show(
     held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progress: _Progress, call: Call, target: Target
 ) -> Flow[list[StreamEvent[object]]]:
@@ -257,8 +266,6 @@ def _show(
         if all(type(event) in {Started, Noticed} for event in held):
             return held
         shown = held
-        progress.first = progress.now - progress.began
-        call.balancing.health.first_token(target, progress.now, progress.first)
     if isinstance(events[-1], Completed):
         shown = shown[:-1]  # the consumer sees Finished in its place
     progress.visible = True

@@ -70,7 +70,7 @@ class Client(Facade, Operations):
         accounts: Accounts | None = None,
         state: str | Path | None = None,
         telemetry: Telemetry = None,
-        guards: Sequence[Guard] = (),
+        guards: Sequence[Guard] | None = (),
         transport: Literal["own", "h11"] = "own",
     ) -> None:
         """Open a signed routing table.
@@ -88,7 +88,9 @@ class Client(Facade, Operations):
             state: a folder where the newest table that was accepted is remembered, so that no older one is taken; None for the user's own
                 state folder. Without one that can be written, `min_table_version` of the trust is all there is.
             telemetry: an OpenTelemetry tracer provider; None uses the program's own if it has loaded an SDK; False never.
-            guards: what every text that goes out or comes back passes, in this order; see `saferoute.guards`.
+            guards: what every text that goes out or comes back passes, after the guards that are on by default: secrets are taken out,
+                hidden text is blocked, what would carry something off is taken out of answers, personal data is flagged. A guard that has
+                the name of one of these stands in its place; None turns all of these off. See `saferoute.guards`.
             transport: "h11" reads answers with h11 instead of our own reader.
 
         Raises:
@@ -122,7 +124,7 @@ class Client(Facade, Operations):
         budget: Money | None = None,
         accounts: Accounts | None = None,
         telemetry: Telemetry = None,
-        guards: Sequence[Guard] = (),
+        guards: Sequence[Guard] | None = (),
         transport: Literal["own", "h11"] = "own",
     ) -> Self:
         """Make a client for a notebook or a prototype: the table is made and signed in memory, and trusted here only.

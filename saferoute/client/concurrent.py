@@ -72,7 +72,7 @@ class AsyncClient(Facade, AsyncOperations):
         accounts: Accounts | None = None,
         state: str | Path | None = None,
         telemetry: Telemetry = None,
-        guards: Sequence[Guard] = (),
+        guards: Sequence[Guard] | None = (),
         transport: Literal["own", "h11"] = "own",
     ) -> None:
         """Open a signed routing table. Arguments and errors are those of `Client`."""
@@ -101,7 +101,7 @@ class AsyncClient(Facade, AsyncOperations):
         budget: Money | None = None,
         accounts: Accounts | None = None,
         telemetry: Telemetry = None,
-        guards: Sequence[Guard] = (),
+        guards: Sequence[Guard] | None = (),
         transport: Literal["own", "h11"] = "own",
     ) -> Self:
         """Make a client for a notebook or a prototype. Arguments and errors are those of `Client.local`."""

@@ -51,7 +51,7 @@ class Wishes:
         audience: the client's name.
         accounts: where budgets are counted.
         telemetry: an OpenTelemetry tracer provider, None or False.
-        guards: what every call passes.
+        guards: what every call passes besides the guards that are on by default; None for none of these either.
     """
 
     data: DataLabel | None = None
@@ -60,7 +60,7 @@ class Wishes:
     audience: str | None = None
     accounts: Accounts | None = None
     telemetry: Telemetry = None
-    guards: Sequence[Guard] = ()
+    guards: Sequence[Guard] | None = ()
 
 
 def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, state: str | Path | None, wishes: Wishes) -> Core:
@@ -137,12 +137,12 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], issuers: Sequenc
     return _core(shared, wishes)
 
 
-def _rules(guards: Sequence[Guard]) -> Rules:
-    if not guards and isinstance(guards, tuple | list):
+def _rules(guards: Sequence[Guard] | None) -> Rules:
+    if guards is None:
         return Rules()
-    from saferoute.guards.function import active_guards  # noqa: PLC0415  clients with guards only
+    from saferoute.guards.defaults import guards_with_defaults  # noqa: PLC0415  their tables are loaded by who makes a client
 
-    active = active_guards(guards)
+    active = guards_with_defaults(guards)
     if not any(getattr(one.guard, "reads_views", False) is True for one in active):
         return Rules(active)
     from saferoute.guards.views import views_of  # noqa: PLC0415  clients with guards that look at views only

@@ -129,7 +129,7 @@ def test_a_tool_that_the_provider_runs(face: Face, deployed: Deployment) -> None
 
 
 def test_a_guard_that_is_not_active(face: Face, deployed: Deployment) -> None:
-    guarded = deployed.mint(guards="pii")
+    guarded = deployed.mint(guards="house-rules")
     assert refused(face, "cheap", "hi", capability=guarded) == "guards"
     assert refused(face, "cheap", "hi", capability=guarded.attenuate(max_output_tokens=5)) == "guards"
     assert refused(face, "cheap", "hi", capability=deployed.mint().attenuate(guards="dlp")) == "guards"

@@ -139,7 +139,7 @@ def test_a_cost_cap_denies_what_it_does_not_cover(opened: Any, provider: Embedde
 
 
 @pytest.mark.parametrize(
-    "unenforced", ['budget = { amount = "$5", per = "day", scope = "host" }', 'guards = ["pii"]', 'audience = ["app"]']
+    "unenforced", ['budget = { amount = "$5", per = "day", scope = "host" }', 'guards = ["house-rules"]', 'audience = ["app"]']
 )
 def test_what_cannot_be_enforced_yet_fails_closed(opened: Any, provider: EmbeddedProvider, unenforced: str) -> None:
     try:

@@ -212,10 +212,10 @@ def test_slow_guards_and_whole_answers_give_the_same(kind: str, stream: bool, qu
 
 
 def test_what_is_harmless_is_shown_as_it_comes(kind: str, server: CountingServer) -> None:
-    server.script(says(*"abcdefgh"))
+    server.script(says(*("a ", "b ", "f", "g ", "h ")))
     with guarded(kind, server, Words("falcon")) as face:
         face.stream(ROUTE, "hi")
-    assert [event.text for event in face.seen if isinstance(event, TextDelta)] == ["a", "b", "c", "d", "e", "f" + "g", "h"]
+    assert [event.text for event in face.seen if isinstance(event, TextDelta)] == ["a ", "b ", "f" + "g ", "h "]
 
 
 def test_a_stream_that_is_cut_off_keeps_what_was_held(kind: str, server: CountingServer) -> None:

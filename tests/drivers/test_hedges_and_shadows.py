@@ -77,9 +77,9 @@ def test_a_stream_is_that_of_whoever_begins_first(kind: str, world: Bed) -> None
     face = world.open(kind)
     world.warm(face, stream=True)
     world.a.script(slowly())
-    world.b.script(says("he", "llo", pause=0.02))
+    world.b.script(says("he ", "llo", pause=0.02))
     events = face.stream("fast", "hi")
-    assert "".join(event.text for event in events if event.type == "text") == "hello"
+    assert "".join(event.text for event in events if event.type == "text") == "he llo"
     finished = events[-1]
     assert finished.type == "finished"
     assert [(one.target, one.outcome) for one in finished.reply.attempts] == [("a", "given up"), ("b", "ok")]
@@ -91,7 +91,7 @@ def test_a_stream_that_has_begun_is_not_hedged(kind: str, world: Bed) -> None:
     world.sign(HEDGE)
     face = world.open(kind)
     world.warm(face, stream=True)
-    world.a.script(says("he", "llo", pause=0.3))
+    world.a.script(says("he ", "llo", pause=0.3))
     events = face.stream("fast", "hi")
     assert events[-1].reply.attempts[0].target == "a"  # type: ignore[union-attr]  # the last one is Finished
     assert world.counts == (1, 0, 0)
@@ -103,12 +103,12 @@ def test_a_winner_that_breaks_off_is_the_end(kind: str, world: Bed) -> None:
     world.warm(face, stream=True)
     world.a.script(slowly())
     world.b.script(RawAnswer(headers=(("content-type", "text/event-stream"),), pieces=sse(
-        {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {"content": "he"}, "finish_reason": None}]},
+        {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {"content": "he "}, "finish_reason": None}]},
     ), framing="chunked", unfinished=True, end="reset"))  # fmt: skip
     with pytest.raises(StreamInterrupted) as caught:
         face.stream("fast", "hi")
     assert caught.value.partial is not None
-    assert caught.value.partial.text == "he"
+    assert caught.value.partial.text == "he "
     assert [one.outcome for one in caught.value.attempts] == ["given up", "StreamInterrupted"]
     assert world.counts == (1, 1, 0)
 
@@ -118,7 +118,7 @@ def test_leaving_a_hedged_stream_hangs_up_on_both(kind: str, world: Bed) -> None
     face = world.open(kind, world.mint(budget="$1"))
     world.warm(face, stream=True)
     world.a.script(slowly())
-    world.b.script(says("he", "llo", pause=20.0))
+    world.b.script(says("he ", "llo", pause=20.0))
     face.stream("fast", "hi", take=2)
     until(lambda: world.a.hang_ups == world.b.hang_ups == 1, face)
     until(lambda: spent(face)[1] == 0, face)

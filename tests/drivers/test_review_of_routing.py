@@ -161,7 +161,7 @@ def test_estimates_count_what_tools_answered(kind: str, world: Bed) -> None:
     world.sign('targets = ["a"]\n', a={"more": "limits = { tokens_per_minute = 1000 }"})
     face = world.open(kind)
     face.chat("a", "hi")
-    call = saferoute.Message("assistant", (saferoute.ToolCall("c1", "look", {}),))
+    call = saferoute.Message("assistant", (saferoute.ToolCall("c1", "look", "{}"),))
     answer: Any = saferoute.Message("tool", (saferoute.ToolResult("c1", (saferoute.Text("x" * 200_000),)),))
     with pytest.raises(SaferouteError, match="1000 tokens a minute"):
         face.chat("a", ["look it up", call, answer])

@@ -133,13 +133,13 @@ def test_a_cut_stream_is_an_error_after_what_had_come(run: Commands) -> None:
 
 
 def test_a_terminal_is_not_steered_by_a_model(run: Commands) -> None:
-    text = "fine \x1b]52;c;ZXZpbA==\x07 \u202e end"
+    text = "fine \x1b]52;c;ZXZpbA==\x07 \u2066 end"
     with EmbeddedProvider([Answer(text), Answer(text)]) as provider:
         shown = run("chat", "demo/any", "hello", *at(provider), terminal=True).out
         piped = run("chat", "demo/any", "hello", *at(provider)).out
-    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+    assert not {"\x1b", "\x07", "\u2066"} & set(shown)
     assert "fine" in shown
-    assert piped == f"{text}\n"
+    assert piped == "fine [redacted: control.sequence] \u2066 end\n"
 
 
 def test_nobody_listens(run: Commands) -> None:

@@ -121,7 +121,6 @@ LISTS: dict[str, tuple[Any, str]] = {
     "one guard": (Saying(), "guards= takes a list"),
     "a text": ("abc", "guards= takes a list"),
     "a number": (3, "guards= takes a list"),
-    "nothing": (None, "guards= takes a list"),
     "a function": ([No_Shouting], "function has not: see saferoute.guards.guard"),
     "a class": ([Saying], "type has not"),
     "a list of nothing": ([None], "NoneType has not"),

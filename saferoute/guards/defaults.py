@@ -1,0 +1,30 @@
+"""The guards that a client has without being asked: what costs little, seldom errs, and is missed by everybody who left it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from saferoute.guards.function import active_guards
+from saferoute.guards.links import LinkGuard
+from saferoute.guards.pii import PiiGuard
+from saferoute.guards.secrets_found import SecretsGuard
+from saferoute.guards.unicode import UnicodeGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from saferoute.guards.pipeline import Active
+    from saferoute.values.guarding import Guard
+
+__all__ = ["guards_with_defaults"]
+
+
+def guards_with_defaults(given: Iterable[Guard]) -> tuple[Active, ...]:
+    """Those of the package first, then those that were given; a given one that has the name of one of the package stands in its place.
+
+    Raises:
+        ConfigurationError: for what is no guard.
+    """
+    chosen = active_guards(given)
+    named = {one.name for one in chosen}
+    return (*(one for one in active_guards((UnicodeGuard(), SecretsGuard(), PiiGuard(), LinkGuard())) if one.name not in named), *chosen)
