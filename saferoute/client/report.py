@@ -107,11 +107,10 @@ def _allowed(core: Core) -> Iterator[Finding]:
                 if wanted is not None and given not in wanted:
                     text = f"{permission.source} is for the {what} {', '.join(sorted(wanted))}, and this client's is {given or 'not set'}"
                     yield Finding("problem", "permissions", f"{text}: say Client(audience=...) or client.using(purpose=...)")
-            if permission.guards:
-                names = ", ".join(sorted(permission.guards))
-                names = ", ".join(sorted(permission.guards))
-                text = f"{permission.source} asks for the guards {names}, which are not active in this client"
-                yield Finding("problem", "permissions", text)
+            missing = (permission.guards or frozenset()) - core.shared.guards.names
+            if missing:
+                text = f"{permission.source} asks for the guards {', '.join(sorted(missing))}, which are not active in this client"
+                yield Finding("problem", "permissions", f"{text}: Client(guards=[...])")
     except SaferouteError as error:
         yield Finding("problem", "budgets" if isinstance(error, ConfigurationError) else "permissions", str(error))
         return

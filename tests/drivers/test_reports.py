@@ -299,7 +299,7 @@ def test_on_the_command_line(deployed: Deployment, capsys: pytest.CaptureFixture
     [
         ('budget = "$5/day"', "permissions", "must be counted by all processes of this host"),
         ('audience = ["billing"]', "permissions", "the table's grant is for the audience billing, and this client's is team"),
-        ('guards = ["pii"]', "permissions", "asks for the guards pii, which are not active in this client"),
+        ('guards = ["pii", "house-rules"]', "permissions", "asks for the guards house-rules, which are not active in this client"),
     ],
 )
 def test_a_client_whose_every_call_is_refused_is_not_ready(deployed: Deployment, grant: str, area: str, said: str) -> None:
