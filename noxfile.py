@@ -169,6 +169,21 @@ def guards(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def guards_others(session: nox.Session) -> None:
+    """The adapters of guards that others wrote, over the packages themselves, and the suite that all adapters pass.
+
+    LlamaFirewall comes without what it depends on: torch takes gigabytes, and the scanners asked here do not need it. llm-guard cannot be
+    imported without torch, nor installed beside these versions of presidio: its tests skip here.
+    """
+    _install(session, "test")
+    session.install("--no-deps", "llamafirewall>=1.0.3")
+    session.install("--no-build-isolation", "-e", ".[presidio,openai-guardrails,nemoguardrails]")
+    # NeMo changes asyncio for the whole process: loops of `asyncio.run` stay open.
+    open_loops = ("-W", "default::ResourceWarning", "-W", "default::pytest.PytestUnraisableExceptionWarning")
+    session.run("python", "-m", "pytest", "-v", *open_loops, "tests/integrations/guards", *session.posargs)
+
+
+@nox.session(python="3.11")
 def mutated(session: nox.Session) -> None:
     """A million mutations of valid tokens and signed tables: none is accepted, and none raises anything but our own errors."""
     _install(session, "test")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from saferoute.values.options import CallOptions
     from saferoute.values.reply import Reply
     from saferoute.values.server import Server, loopback
+    from saferoute.values.template import Template as Template
     from saferoute.values.tools import Tool
     from saferoute.values.usage import Usage
 
@@ -73,7 +74,7 @@ __all__ = [  # noqa: RUF022  grouped, not sorted
     "Issuer",
     "Accounts",
     "Secrets",
-    "Server",
+    "Template",
     "loopback",
     "keys",
     # failing
@@ -96,6 +97,7 @@ _HOMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("Message", "Text", "Image", "Audio", "File", "Reasoning", "Refusal", "ToolCall", "ToolResult"), "saferoute.values.messages"
     ),
+    "Template": "saferoute.values.template",
     "Tool": "saferoute.values.tools",
     "Trust": "saferoute.routing.trust",
     "Secrets": "saferoute.secrets.sources",

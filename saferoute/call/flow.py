@@ -20,7 +20,6 @@ from saferoute.call.tries import Progress, id_of, tries
 from saferoute.errors import GuardError, InvalidMessages, OutputInvalid
 from saferoute.errors.root import KEY_PREFIX
 from saferoute.guards.approval import check_integrity
-from saferoute.guards.segments import with_texts
 from saferoute.providers.decoder import Decoder
 from saferoute.providers.fitting import fit
 from saferoute.providers.registry import texts_for
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
     from saferoute.call.guarding import Answering, Guarding
+    from saferoute.call.guarding_conclusions import Cleared
     from saferoute.errors.root import PartialReply
     from saferoute.guards.approval import Approved
     from saferoute.providers.codec import Codec
@@ -71,9 +71,10 @@ class Call:
         balancing: what the choice of rows goes by.
         shadow: a copy of the call for another row, whose answer is discarded; None for none.
         guarding: the guards; None for none.
-        again: prepares the call anew for another request: what guards took something out of.
+        again: prepares the call anew for what guards left of its request.
         verdicts: what guards said about the request.
         approved: the texts that may leave; None for a call that was made by hand, in tests.
+        conversation: the caller's messages, which the reply goes on from; None for those of the request.
     """
 
     route: str
@@ -91,9 +92,10 @@ class Call:
     balancing: Balancing = field(default_factory=Balancing)
     shadow: Call | None = None
     guarding: Guarding | None = None
-    again: Callable[[ChatRequest], Call] | None = None
+    again: Callable[[Cleared], Call] | None = None
     verdicts: tuple[Judged, ...] = ()
     approved: Approved | None = None
+    conversation: tuple[Message, ...] | None = None
 
     def affords(self, target: Target) -> bool:  # noqa: ARG002  as `Tried`; a chat call's bound is its `balancing.cap`
         """See `Tried`."""
@@ -147,9 +149,7 @@ def _guarded(call: Call, guarding: Guarding, now: float) -> Flow[Reply[object]]:
     """Run a call whose request is judged first. What guards of others took in time is the call's."""
     cleared = yield from guarding.of_request(call.targets[0].deadlines.total if call.total is None else call.total)
     if cleared.texts and call.again is not None:
-        anew = call.again(with_texts(call.request, cleared.texts))  # with what was filled in already, and a choice of rows of its own
-        filled = tuple(notice for notice in call.notices if notice.kind == "filled")
-        call = replace(anew, notices=(*filled, *anew.notices))
+        call = call.again(cleared)
     total, now = rest_of(call.total, call.targets[0].deadlines.total, now, cleared)
     return (yield from tries(replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total), _Progress(now), _attempt))
 
@@ -199,7 +199,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         if events:
             fold.add(events)
             if call.request.stream:
-                held = yield from _show(held, events, progress, call, target)
+                held = yield from _show(held, events, progress)
         if decoder.failure is not None:
             raise decoder.failure
     yield from finish()
@@ -220,11 +220,9 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         cost,
         target.secret,
     )
-    reply = _reply(call, target, progress, notices, attempt)
     if call.charge is not None:
-        progress.billed = cost_in(reply.cost, target.prices)
-    if call.output is not None:
-        reply = _parsed(reply, call.output, fenced=request.json_object)
+        progress.billed = cost_in(cost, target.prices)
+    reply = _reply(call, target, progress, notices, attempt, fenced=request.json_object)
     if call.request.stream:
         progress.visible = True
         progress.now = yield from emit([*held, Finished(reply)])
@@ -234,7 +232,7 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
 def _judging(call: Call) -> Answering | None:
     if call.guarding is None or not call.guarding.answers:
         return None
-    return call.guarding.of_answer(whole=not call.request.stream)
+    return call.guarding.of_answer(whole=not call.request.stream, is_json=call.output is not None)
 
 
 def _let_through(
@@ -255,9 +253,7 @@ def _note_first_token(events: Sequence[DecodedEvent], progress: _Progress, call:
         call.balancing.health.first_token(target, progress.now, progress.first)
 
 
-def _show(
-    held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progress: _Progress, call: Call, target: Target
-) -> Flow[list[StreamEvent[object]]]:
+def _show(held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progress: _Progress) -> Flow[list[StreamEvent[object]]]:
     """Hand events to the consumer; the first ones wait for content, so that a fallback is possible until then."""
     if progress.visible:
         shown: Sequence[StreamEvent[object]] = events  # type: ignore[assignment]  # all but Completed, which goes below
@@ -286,12 +282,14 @@ def _fewer(request: ChatRequest, completed: Completed) -> tuple[Notice, ...]:
     return tuple(found)
 
 
-def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notice, ...], attempt: Attempt) -> Reply[object]:
+def _reply(
+    call: Call, target: Target, progress: _Progress, notices: tuple[Notice, ...], attempt: Attempt, *, fenced: bool
+) -> Reply[object]:
     started, completed = progress.fold.started, cast("Completed", progress.fold.completed)
     message = Message("assistant", progress.fold.content())
     reply: Reply[object] = Reply(
         message,
-        (*call.request.messages, message),
+        (*(call.request.messages if call.conversation is None else call.conversation), message),
         completed.finish_reason,
         completed.raw_finish_reason,
         completed.usage,
@@ -309,7 +307,7 @@ def _reply(call: Call, target: Target, progress: _Progress, notices: tuple[Notic
         completed.alternatives,
         call.verdicts if progress.guards is None else call.verdicts + progress.guards.verdicts,
     )
-    return reply
+    return reply if call.output is None else _parsed(reply, call.output, fenced=fenced)
 
 
 def _parsed(reply: Reply[object], output: Output, *, fenced: bool) -> Reply[object]:

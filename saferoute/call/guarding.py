@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from saferoute.call.effects import judge
-from saferoute.errors import RequestError
+from saferoute.call.effects import judge, sleep
+from saferoute.call.guarding_conclusions import Cleared, concluded, key_of, mark_of, refuse, rest_of
+from saferoute.errors import GuardError, RequestError
 from saferoute.guards.answers import AnswerGuards
-from saferoute.guards.pipeline import check_blocked, composed, judged, spans_to_redact
+from saferoute.guards.insertion import Inserting, PerCall
+from saferoute.guards.pipeline import composed, judged, spans_to_redact
 from saferoute.guards.pipeline import judge as judge_now
-from saferoute.guards.redacting import redacted
+from saferoute.guards.redacting import exchanged, is_one_way, redacted
 from saferoute.guards.segments import Placed
+from saferoute.guards.size import check_length
 from saferoute.guards.whole_answers import answer_places, with_answer_texts
 from saferoute.values.events import Completed
-from saferoute.values.guarding import Action, Context, Judged, Segment, Verdict
+from saferoute.values.guarding import Action, Context, Judged, Segment
 from saferoute.values.judgement import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from saferoute.call.effects import Flow
     from saferoute.guards.pipeline import Active
+    from saferoute.guards.placeholders import Vault
+    from saferoute.guards.restored_answers import RestoredAnswer
     from saferoute.values.events import DecodedEvent
-    from saferoute.values.guarding import Origin, SegmentRole, Stage
+    from saferoute.values.guarding import Origin, SegmentRole, Span, Stage
+    from saferoute.values.messages import ToolCall
 
-__all__ = ["Answering", "Cleared", "Guarding", "Rules", "judgement_flow", "mark_of", "rest_of"]
+__all__ = ["Answering", "Cleared", "Guarding", "Rules", "judgement_flow", "mark_of", "nonce_from", "rest_of"]
 
 _ORIGINS: Final[Mapping[str, tuple[SegmentRole, Origin]]] = MappingProxyType(
     {"input": ("user", "user"), "tool_result": ("tool", "tool"), "tool_call": ("assistant", "model"), "output": ("assistant", "model")}
 )
 _NOTHING_SENT: Final = "nothing was sent"
 _NOTHING_SHOWN: Final = "nothing of the answer was shown"
+_NO_SCHEMAS: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +50,15 @@ class Rules:
 
     Attributes:
         active: the guards, in the order in which they are asked; those of the package first.
-        seconds: what guards of others may take together, each time.
+        seconds: what guards of others may take together, each time; one may have a bound of its own, see `Active.seconds`.
         most_characters: what a request may hold in all its texts; more is refused before anything looks at it.
         allowed_hosts: hosts that links and images of answers may lead to.
         views: makes the views that guards share; None if no guard looks at any.
+        templates: templates that may stand as instructions; none for any instructions of the caller's.
+        restores: tools into whose arguments values are put back that were taken out; never in a conversation that is tainted.
         names: the guards' names, for permissions that ask for some.
+        per_call: whether one of them has to be made anew for each call.
+        inserts: whether one of them puts something into requests.
     """
 
     active: tuple[Active, ...] = ()
@@ -54,30 +66,25 @@ class Rules:
     most_characters: int = 8_000_000
     allowed_hosts: frozenset[str] = frozenset()
     views: Callable[[str], Mapping[str, str]] | None = None
+    templates: frozenset[str] = frozenset()
+    restores: frozenset[str] = frozenset()
     names: frozenset[str] = field(init=False)
+    per_call: bool = field(init=False)
+    inserts: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozenset(one.name for one in self.active))
+        object.__setattr__(self, "per_call", any(isinstance(one.guard, PerCall) for one in self.active))
+        object.__setattr__(self, "inserts", any(isinstance(one.guard, Inserting) for one in self.active))
 
 
-@dataclass(frozen=True, slots=True)
-class Cleared:
-    """What became of the texts of a request.
+def nonce_from(random: Callable[[], float]) -> str:
+    """What makes a call's placeholders its own: 64 random bits.
 
-    Attributes:
-        texts: new texts by path, for those from which something was taken out.
-        verdicts: every verdict that is not a plain ALLOW.
-        now: the time, if guards had to be waited for; None if not.
+    Args:
+        random: makes numbers in [0, 1) that nobody can guess.
     """
-
-    texts: Mapping[str, str]
-    verdicts: tuple[Judged, ...]
-    now: float | None = None
-
-
-def mark_of(kind: str) -> str:
-    """What stands in the place of something that was taken out for good."""
-    return f"[redacted: {kind}]"
+    return "".join(f"{int(random() * 2**32):08x}" for _ in range(2))
 
 
 class Guarding:
@@ -88,27 +95,54 @@ class Guarding:
         route: the name that was called.
         places: every text of the request.
         tools: names of the tools that it offers.
-
-    Attributes:
-        answers: whether a guard looks at answers.
+        schemas: JSON Schemas of their arguments, by name.
+        nonce: makes what placeholders of this call have in common, see `Vault`; called once something is taken out that will be put back.
+            None takes everything out for good.
+        tainted: whether untrusted content was read that is no text of this request: a picture that a tool returned, a search of the
+            provider's.
     """
 
-    __slots__ = ("_places", "_quick", "_route", "_rules", "_slow", "_tainted", "_tools", "answers")
+    __slots__ = (
+        "_judges_answers", "_nonce", "_places", "_quick", "_route", "_rules", "_schemas", "_slow", "_tainted",
+        "_tools", "_vault",
+    )  # fmt: skip
 
-    def __init__(self, rules: Rules, route: str, places: tuple[Placed, ...], tools: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        route: str,
+        places: tuple[Placed, ...],
+        tools: frozenset[str] = frozenset(),
+        *,
+        schemas: Mapping[str, bytes] = _NO_SCHEMAS,
+        nonce: Callable[[], str] | None = None,
+        tainted: bool = False,
+    ) -> None:
         self._rules = rules
         self._route = route
         self._places = places
         self._tools = tools
-        self._tainted = any(place.stage == "tool_result" for place in places)
+        self._schemas = schemas
+        self._nonce = nonce
+        self._vault: Vault | None = None
+        self._tainted = tainted or any(place.stage == "tool_result" or place.segment.origin == "retrieved" for place in places)
         self._quick = tuple(one for one in rules.active if one.quick)
         self._slow = tuple(one for one in rules.active if not one.quick)
-        self.answers = any(one.asked_about("output") or one.asked_about("tool_call") for one in rules.active)
+        self._judges_answers = any(one.asked_about("output") or one.asked_about("tool_call") for one in rules.active)
+
+    @property
+    def answers(self) -> bool:
+        """Whether something is to be done with answers: a guard looks at them, or values are put back."""
+        return self._judges_answers or self._restores
+
+    @property
+    def _restores(self) -> bool:
+        return self._vault is not None and self._vault.restores
 
     def _context(self, stage: Stage, text: str = "") -> Context:
         rules = self._rules
         views = rules.views(text) if rules.views is not None and text and stage in {"input", "tool_result"} else {}
-        return Context(stage, self._route, self._tainted, views, self._tools, rules.allowed_hosts)
+        return Context(stage, self._route, self._tainted, views, self._tools, rules.allowed_hosts, self._schemas)
 
     def of_request(self, left: float = inf) -> Flow[Cleared]:
         """Judge the request: its size first, then every text by every guard, each exactly once.
@@ -119,12 +153,42 @@ class Guarding:
         Raises:
             GuardError: a guard blocks, or could not judge. Nothing was sent.
         """
-        self._check_size()
+        check_length(sum(len(place.segment.text) for place in self._places if not place.over), self._rules.most_characters)
         contexts = [self._context(place.stage, place.segment.text) for place in self._places]
         every = [list(judge_now(self._quick, place.segment, context)) for place, context in zip(self._places, contexts, strict=True)]
-        _refuse(self._places, every, _NOTHING_SENT)  # what the quick ones refuse, the others are not shown
+        refuse(self._places, every, _NOTHING_SENT)  # what the quick ones refuse, the others are not shown
         now = yield from self._ask_the_slow(self._places, contexts, every, left)
-        return replace(_concluded(self._places, every, _NOTHING_SENT), now=now)
+        telling = refuse(self._places, every, _NOTHING_SENT)
+        sent, kept = self._taken_out(every)
+        return Cleared(sent, telling, now, kept)
+
+    def _taken_out(self, every: Sequence[Sequence[Judged]]) -> tuple[dict[str, str], dict[str, str]]:
+        """The texts of the request from which something is taken out: as they are sent, and as the conversation goes on with them."""
+        reversible = frozenset(one.name for one in self._rules.active if one.reversible and self._nonce is not None)
+        sent: dict[str, str] = {}
+        kept: dict[str, str] = {}
+        for place, said in zip(self._places, every, strict=True):
+            back: list[Span] = []
+            final: list[Span] = []
+            for one in said:
+                if one.verdict.action is Action.REDACT:
+                    for span in one.verdict.spans:
+                        (back if one.guard in reversible and not is_one_way(span.kind) else final).append(span)
+            if back or final:
+                path, text = place.segment.path, place.segment.text
+                sent[path], kept[path] = exchanged(text, back, final, self._placeholder, mark_of)
+        return sent, kept
+
+    def _placeholder(self, kind: str, value: str) -> str:
+        vault = self._vault
+        if vault is None:  # the first of the call
+            from saferoute.guards.placeholders import Vault  # noqa: PLC0415  where a table asks for it only
+
+            assert self._nonce is not None  # noqa: S101  nothing is reversible without one
+            vault = self._vault = Vault(self._nonce())
+            for place in self._places:  # before the first one is issued: what stands there already is not issued
+                vault.avoid(place.segment.text)
+        return vault.placeholder(kind, value)
 
     def of_text(self, text: str) -> Flow[tuple[str, tuple[Judged, ...]]]:
         """Judge a text that an operation brought back.
@@ -139,7 +203,7 @@ class Guarding:
         context = self._context("output")
         every = [list(judge_now(self._quick, places[0].segment, context))]
         yield from self._ask_the_slow(places, (context,), every)
-        cleared = _concluded(places, every, _NOTHING_SHOWN)
+        cleared = concluded(places, every, _NOTHING_SHOWN)
         return cleared.texts.get("", text), cleared.verdicts
 
     def judgement(self) -> Flow[Judgement]:
@@ -147,17 +211,20 @@ class Guarding:
         (place,), every = self._places, [list[Judged]()]
         context = self._context(place.stage, place.segment.text)
         every[0] += judge_now(self._quick, place.segment, context)
-        yield from self._ask_the_slow(self._places, (context,), every)
+        yield from self._ask_the_slow(self._places, (context,), every, all_of_them=True)
         spans = spans_to_redact(every[0])
         text = place.segment.text
         return Judgement(text, composed(every[0]), tuple(every[0]), redacted(text, spans, mark_of) if spans else text)
 
-    def of_whole(self, events: Sequence[DecodedEvent], left: float = inf) -> Flow[tuple[Sequence[DecodedEvent], tuple[Judged, ...]]]:
+    def of_whole(
+        self, events: Sequence[DecodedEvent], left: float = inf, *, restored: AbstractSet[str] | None = None
+    ) -> Flow[tuple[Sequence[DecodedEvent], tuple[Judged, ...]]]:
         """Judge a whole answer by the guards that may take their time.
 
         Args:
             events: the answer's, as the quick guards let them through.
             left: seconds of the call's allowance.
+            restored: only these texts, into which values were put back, and only by guards that judge such; None for all.
 
         Returns:
             The events that may be shown, and every verdict that is not a plain ALLOW.
@@ -165,42 +232,73 @@ class Guarding:
         Raises:
             GuardError: a guard blocks, or could not judge. Nothing was shown.
         """
-        places = answer_places(events)
+        places, slow = answer_places(events), self._slow
+        if restored is not None:
+            places = tuple(place for place in places if place.segment.path in restored)
+            slow = tuple(one for one in slow if one.judges_restored)
         every: list[list[Judged]] = [[] for _ in places]
-        yield from self._ask_the_slow(places, [self._context(place.stage) for place in places], every, left)
-        judgement = _concluded(places, every, _NOTHING_SHOWN)
+        yield from self._ask_the_slow(places, [self._context(place.stage) for place in places], every, left, slow)
+        judgement = concluded(places, every, _NOTHING_SHOWN)
         return with_answer_texts(events, judgement.texts) if judgement.texts else events, judgement.verdicts
 
     def _ask_the_slow(
-        self, places: Sequence[Placed], contexts: Sequence[Context], every: Sequence[list[Judged]], left: float = inf
+        self,
+        places: Sequence[Placed],
+        contexts: Sequence[Context],
+        every: Sequence[list[Judged]],
+        left: float = inf,
+        slow: Sequence[Active] | None = None,
+        *,
+        all_of_them: bool = False,
     ) -> Flow[float | None]:
+        """Ask guards that may take their time: those of one bound at once, and those that may take longer after them.
+
+        What the faster ones block, the slower ones are not asked about, unless all of them are to be heard: they may be people.
+        """
         questions = [
             (active, place, context, said)
             for place, context, said in zip(places, contexts, every, strict=True)
-            for active in self._slow
+            for active in (self._slow if slow is None else slow)
             if active.asked_about(place.stage)
         ]
-        if not questions:
-            return None
-        asked = [(active.guard, place.segment, context) for active, place, context, _ in questions]
-        told = yield from judge(asked, max(0.0, min(left, self._rules.seconds)))
-        for (active, place, context, said), outcome in zip(questions, told.outcomes, strict=True):
-            said.append(judged(active, outcome, place.segment, context.stage))
-        return told.now
+        bounds = sorted({self._bound(active) for active, *_ in questions})
+        began = (yield from sleep(0.0)) if len(bounds) > 1 else 0.0  # for the time
+        now: float | None = None
+        for bound in bounds:
+            if now is not None and not all_of_them and any(composed(said) is Action.BLOCK for said in every):
+                break
+            group = [one for one in questions if self._bound(one[0]) == bound]
+            asked = [(active.guard, place.segment, context) for active, place, context, _ in group]
+            rest = left if now is None else left - (now - began)
+            told = yield from judge(asked, max(0.0, min(rest, bound)))
+            now = told.now
+            for (active, place, context, said), outcome in zip(group, told.outcomes, strict=True):
+                said.append(judged(active, outcome, place.segment, context.stage))
+        return now
 
-    def _check_size(self) -> None:
-        size, most = sum(len(place.segment.text) for place in self._places), self._rules.most_characters
-        if size > most:
-            reason = f"the request's texts have {size} characters together, and {most} are allowed"
-            check_blocked([Judged("size", "1", "request", "", Verdict(Action.BLOCK, (reason,)))], _NOTHING_SENT)
+    def _bound(self, active: Active) -> float:
+        return self._rules.seconds if active.seconds is None else active.seconds
 
-    def of_answer(self, *, whole: bool = False) -> Answering:
-        """What judges one answer as it comes.
+    def of_answer(self, *, whole: bool = False, is_json: bool = False) -> Answering:
+        """What judges one answer as it comes, and puts values back into it.
 
         Args:
             whole: whether nobody waits for its pieces.
+            is_json: whether it was asked for as JSON: values are then put back into its strings only, as JSON writes them.
         """
-        return Answering(self, AnswerGuards(self._quick, self._context, mark_of, whole=whole or self.waits))
+        whole = whole or self.waits
+        quick = AnswerGuards(self._quick, self._context, mark_of, whole=whole)
+        if self._vault is None or not self._restores:
+            return Answering(self, quick)
+        from saferoute.guards.restored_answers import RestoredAnswer  # noqa: PLC0415  as above
+
+        again = tuple(one for one in self._quick if one.judges_restored)
+        judging = AnswerGuards(again, self._context, mark_of, whole=whole, first=quick)
+        arguments = self._may_be_restored if self._rules.restores and not self._tainted else None
+        return Answering(self, quick, RestoredAnswer(self._vault, judging, is_json=is_json, arguments=arguments))
+
+    def _may_be_restored(self, call: ToolCall) -> bool:
+        return call.name in self._rules.restores
 
     @property
     def waits(self) -> bool:
@@ -209,17 +307,21 @@ class Guarding:
 
 
 class Answering:
-    """Judges one answer: made for one attempt, and dropped with it.
+    """Judges one answer, and puts values back into it: made for one attempt, and dropped with it.
+
+    Guards judge the answer as the model wrote it. Then values are put back, and guards that judge such texts see those once more; the
+    places of what they find there count in the text as it is then.
 
     Attributes:
         verdicts: every verdict that is not a plain ALLOW.
     """
 
-    __slots__ = ("_gathered", "_guarding", "_quick", "_waited")
+    __slots__ = ("_gathered", "_guarding", "_quick", "_restored", "_waited")
 
-    def __init__(self, guarding: Guarding, quick: AnswerGuards) -> None:
+    def __init__(self, guarding: Guarding, quick: AnswerGuards, restored: RestoredAnswer | None = None) -> None:
         self._guarding = guarding
         self._quick = quick
+        self._restored = restored
         self._gathered: list[DecodedEvent] = []
         self._waited: tuple[Judged, ...] = ()
 
@@ -240,53 +342,36 @@ class Answering:
         """
         passed: Sequence[DecodedEvent] = self._quick.feed(events)
         if not self._guarding.waits:
-            return passed
+            return passed if self._restored is None else self._with_values(passed, self._restored)
         self._gathered += passed
         if not (passed and isinstance(passed[-1], Completed)):
             return ()
-        shown, self._waited = yield from self._guarding.of_whole(self._gathered, left)
+        if self._restored is None:
+            shown, self._waited = yield from self._guarding.of_whole(self._gathered, left)
+            return shown
+        return (yield from self._whole_with_values(self._restored, left))
+
+    def _whole_with_values(self, restored: RestoredAnswer, left: float) -> Flow[Sequence[DecodedEvent]]:
+        try:
+            return (yield from self._judged_twice(restored, left))
+        except GuardError as error:
+            raise error.with_traceback(None)  # noqa: B904  as below
+
+    def _judged_twice(self, restored: RestoredAnswer, left: float) -> Flow[Sequence[DecodedEvent]]:
+        began = yield from sleep(0.0)  # for the time
+        written, self._waited = yield from self._guarding.of_whole(self._gathered, left)
+        shown: Sequence[DecodedEvent] = self._with_values(written, restored)
+        left -= (yield from sleep(0.0)) - began
+        shown, said = yield from self._guarding.of_whole(shown, left, restored=restored.restored)
+        told = {key_of(one) for one in self._waited}
+        self._waited += tuple(one for one in said if one.verdict.action is not Action.FLAG or key_of(one) not in told)
         return shown
 
-
-def rest_of(total: float | None, default: float, began: float, cleared: Cleared) -> tuple[float | None, float]:
-    """What is left of a call's allowance once its request was judged, and the time: waiting for guards is the call's own.
-
-    Args:
-        total: the allowance in seconds; None for the row's own.
-        default: the row's own.
-        began: when the call began.
-        cleared: what became of its request.
-    """
-    if cleared.now is None:
-        return total, began
-    return max(0.0, (default if total is None else total) - (cleared.now - began)), cleared.now
-
-
-def _refuse(places: Sequence[Placed], every: Sequence[list[Judged]], words: str) -> tuple[Judged, ...]:
-    """Refuse what is blocked, and what is to be taken out of what cannot be changed; give every verdict that is not a plain ALLOW."""
-    for place, said in zip(places, every, strict=True):
-        if not place.replaceable:
-            said += [_unfit(one) for one in said if one.verdict.action is Action.REDACT]
-    telling = _telling(every)
-    check_blocked(telling, words)
-    return telling
-
-
-def _concluded(places: Sequence[Placed], every: Sequence[list[Judged]], words: str) -> Cleared:
-    """Refuse what is blocked, and take out what is to be taken out: once, over everything that was found."""
-    telling = _refuse(places, every, words)
-    found = [(place.segment, spans_to_redact(said)) for place, said in zip(places, every, strict=True)]
-    return Cleared({segment.path: redacted(segment.text, spans, mark_of) for segment, spans in found if spans}, telling)
-
-
-def _telling(every: Sequence[Sequence[Judged]]) -> tuple[Judged, ...]:
-    return tuple(one for said in every for one in said if one.verdict.action is not Action.ALLOW)
-
-
-def _unfit(one: Judged) -> Judged:
-    """A verdict that asks for something to be taken out of what cannot be changed: it blocks."""
-    reasons = (*one.verdict.reasons[:8], "this text is sent whole or not at all")
-    return replace(one, verdict=replace(one.verdict, action=Action.BLOCK, reasons=reasons))
+    def _with_values(self, events: Sequence[DecodedEvent], restored: RestoredAnswer) -> Sequence[DecodedEvent]:
+        try:
+            return restored.feed(events)
+        except GuardError as error:
+            raise error.with_traceback(None)  # noqa: B904  the frames behind it hold what was put back, and is not shown
 
 
 def judgement_flow(rules: Rules, text: str, stage: Stage) -> Flow[Judgement]:

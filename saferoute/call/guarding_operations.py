@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from saferoute.guards.segments import Placed, segments_of, with_texts
+from saferoute.guards.size import check_length, check_size
 from saferoute.providers.operations.contract import (
     CountRequest,
     EmbedRequest,
@@ -20,9 +21,12 @@ from saferoute.values.guarding import Segment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from saferoute.call.effects import Flow
+    from saferoute.call.guarding import Guarding
     from saferoute.providers.operations.contract import OperationRequest
+    from saferoute.values.guarding import Judged
 
-__all__ = ["operation_places", "with_operation_texts"]
+__all__ = ["check_operation_size", "judged_fields", "operation_places", "with_operation_texts"]
 
 R = TypeVar("R", bound="OperationRequest")
 
@@ -34,6 +38,22 @@ see from the numbers that come back that they are another text's."""
 def operation_places(request: OperationRequest) -> tuple[Placed, ...]:
     """Every text of a request that a model reads."""
     return segments_of(request.chat) if isinstance(request, CountRequest) else tuple(_places(request))
+
+
+def check_operation_size(request: OperationRequest, most: int) -> None:
+    """Refuse a request that is too large, before anything looks at its texts.
+
+    Args:
+        request: what is asked.
+        most: characters that its texts may have together.
+
+    Raises:
+        GuardBlocked: there are more. Nothing was sent.
+    """
+    if isinstance(request, CountRequest):
+        check_size(request.chat, most)
+    else:
+        check_length(sum(len(place.segment.text) for place in _places(request)), most)
 
 
 def _places(request: OperationRequest) -> Iterator[Placed]:
@@ -65,3 +85,31 @@ def with_operation_texts(request: R, texts: Mapping[str, str]) -> R:
         return cast("R", replace(request, chat=with_texts(request.chat, texts)))
     changed: dict[str, Any] = {path.removeprefix("/"): text for path, text in texts.items()}
     return replace(request, **changed)
+
+
+def judged_fields(guarding: Guarding, fields: Mapping[str, Any]) -> Flow[tuple[Mapping[str, Any], tuple[Judged, ...]]]:
+    """Judge the texts that an operation brought back: a transcript, and what a provider made of a picture's prompt.
+
+    Args:
+        guarding: of the call.
+        fields: the result's, by name.
+
+    Returns:
+        The fields as they may be shown, and every verdict that is not a plain ALLOW.
+
+    Raises:
+        GuardError: a guard blocks, or could not judge.
+    """
+    said: tuple[Judged, ...] = ()
+    if isinstance(fields.get("text"), str):
+        text, said = yield from guarding.of_text(fields["text"])
+        if text != fields["text"]:
+            fields = {**fields, "text": text} | ({"segments": ()} if "segments" in fields else {})  # these say the same once more
+    if fields.get("revised_prompts"):
+        shown: list[str] = []
+        for prompt in fields["revised_prompts"]:
+            text, told = (yield from guarding.of_text(prompt)) if prompt else ("", ())
+            shown.append(text)
+            said += told
+        fields = {**fields, "revised_prompts": tuple(shown)}
+    return fields, said

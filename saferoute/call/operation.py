@@ -17,7 +17,7 @@ from saferoute.call.charging import cost_in, counted, in_all
 from saferoute.call.effects import finish, read, send
 from saferoute.call.flow import plain_name
 from saferoute.call.guarding import rest_of
-from saferoute.call.guarding_operations import with_operation_texts
+from saferoute.call.guarding_operations import judged_fields, with_operation_texts
 from saferoute.call.tries import Progress, id_of, tries
 from saferoute.errors import ProtocolError
 from saferoute.providers.decoder import Decoder
@@ -224,7 +224,7 @@ def operation_flow(call: OperationCall[R], now: float) -> Flow[R]:
 
 def _guarded(call: OperationCall[R], guarding: Guarding, now: float) -> Flow[R]:
     """Run an operation whose request is judged first."""
-    cleared = yield from guarding.of_request()
+    cleared = yield from guarding.of_request(call.targets[0].deadlines.total if call.total is None else call.total)
     if cleared.texts and call.again is not None:
         call = replace(call.again(with_operation_texts(call.request, cleared.texts)), notices=call.notices)
     total, now = rest_of(call.total, call.targets[0].deadlines.total, now, cleared)
@@ -276,9 +276,9 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
         whole = cost_in(cost_of(answered.usage, target.prices), target.prices)
         progress.billed = in_all(progress.paid) if resumed else whole
     fields, verdicts = answered.fields, call.verdicts
-    if call.guarding is not None and call.guarding.answers and isinstance(fields.get("text"), str):
-        text, said = yield from call.guarding.of_text(fields["text"])
-        fields, verdicts = {**fields, "text": text}, verdicts + said
+    if call.guarding is not None and call.guarding.answers:
+        fields, said = yield from judged_fields(call.guarding, fields)
+        verdicts += said
     return call.build(
         **fields,
         route=call.route,

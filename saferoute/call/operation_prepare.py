@@ -10,14 +10,16 @@ from saferoute.call.admission import admitted, check_provider_options, check_rou
 from saferoute.call.balancing import without_copies
 from saferoute.call.charging import charge_for
 from saferoute.call.compared import compared
-from saferoute.call.guarding import Guarding
-from saferoute.call.guarding_operations import operation_places
+from saferoute.call.guard_rules import Way, rules_of
+from saferoute.call.guarding import Guarding, Rules, nonce_from
+from saferoute.call.guarding_operations import check_operation_size, operation_places
 from saferoute.call.operation import Bound, OperationCall
 from saferoute.call.prepare import recheck
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, tightest_output
 from saferoute.capabilities.extras import repricing
 from saferoute.errors import CapabilityForbidden
+from saferoute.guards.templates import check_pinned, with_templates
 from saferoute.providers.operations.contract import (
     CountRequest,
     EmbedRequest,
@@ -97,39 +99,51 @@ def prepare_operation(
         max_cost=checked.get("max_cost"),
     )
     powers = snapshot.authority.powers(checked.get("capability"), asking, now)
+    table = snapshot.opened.table
     if isinstance(request, CountRequest):
-        request = replace(request, chat=replace(request.chat, data=checked.get("data") or snapshot.data, **wishes))
-    planned = partial(_planned, snapshot, operation, route, build=build, powers=powers, checked=checked, asking=asking, now=now)
+        chat = with_templates(request.chat, table.templates)
+        request = replace(request, chat=replace(chat, data=checked.get("data") or snapshot.data, **wishes))
+    resolved = snapshot.opened.running(_provider_rows(table, route) if operation == "models" else resolve(table, route))
+    policy = table.policy(route)
+    way = Way(resolved, policy, rows_of(policy, resolved))
+    rules = rules_of(snapshot.guards, snapshot.strict, table.guard_profiles, way.rows, partial(nonce_from, snapshot.random))
+    if rules.active:
+        check_operation_size(request, rules.most_characters)
+    planned = partial(
+        _planned, snapshot, operation, route, way, rules=rules, build=build, powers=powers, checked=checked, asking=asking, now=now
+    )
     call = planned(request)
-    places = operation_places(request) if snapshot.guards.active else ()
-    return replace(call, guarding=Guarding(snapshot.guards, route, places), again=planned) if places else call
+    if rules.templates and isinstance(request, CountRequest):
+        check_pinned(request.chat, rules.templates, table.templates)
+    places = operation_places(request) if rules.active else ()
+    return replace(call, guarding=Guarding(rules, route, places), again=planned) if rules.active else call
 
 
 def _planned(
     snapshot: Snapshot,
     operation: Operation,
     route: str,
+    way: Way,
     request: OperationRequest,
     *,
+    rules: Rules,
     build: Callable[..., R],
     powers: Powers,
     checked: Mapping[str, Any],
     asking: Callable[[], str],
     now: float,
 ) -> OperationCall[R]:
-    """Resolve and authorise a request: the caller's own, or what guards left of it."""
-    table, called = snapshot.opened.table, _CALLED.get(operation, operation)
-    resolved = snapshot.opened.running(_provider_rows(table, route) if operation == "models" else resolve(table, route))
-    policy = table.policy(route)
-    check_provider_options(request, rows_of(policy, resolved))
+    """Authorise a request: the caller's own, or what guards left of it."""
+    called, (resolved, policy, rows) = _CALLED.get(operation, operation), way
+    check_provider_options(request, rows)
     permissions = powers.permissions
     _check_bound(permissions, operation, called)
     asked = replace(
         _asked(operation, route, request, checked.get("data") or snapshot.data),
         purpose=snapshot.purpose,
         audience=snapshot.authority.audience,
-        guards=snapshot.guards.names,
-        table_version=table.version,
+        guards=rules.names,
+        table_version=snapshot.opened.table.version,
         now=now,
     )
     if powers.needs_hash:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 from saferoute.call.admission import admitted, check_provider_options, check_route, rows_of
 from saferoute.call.charging import charge_for
 from saferoute.call.flow import Call
-from saferoute.call.guarding import Guarding, Rules
+from saferoute.call.guard_rules import Way, guarded, rules_of
+from saferoute.call.guarding import Rules, nonce_from
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
 from saferoute.errors import InvalidMessages, NoRoute, RequestError, UnsupportedParameter
 from saferoute.guards.approval import approved
-from saferoute.guards.segments import segments_of
+from saferoute.guards.insertion import inserted
+from saferoute.guards.size import check_size
+from saferoute.guards.templates import check_pinned, with_templates
 from saferoute.providers.fitting import fit, instructions
 from saferoute.routing.resolve import resolve
 from saferoute.values.balancing import PLAIN_POLICY, Facts
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from saferoute.values.permission import Permission
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Dialect, Target
+    from saferoute.values.template import Template
 
 __all__ = ["Snapshot", "prepare"]
 
@@ -81,6 +85,7 @@ class Snapshot:
         current: gives what is in force by now; a reload may have brought another.
         tags: of calls; a call's own come on top.
         guards: what every call passes.
+        strict: gives these under the profiles of that name; None where the table has none.
     """
 
     opened: Opened
@@ -97,6 +102,7 @@ class Snapshot:
     current: Callable[[], Opened]
     tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
     guards: Rules = _NO_GUARDS
+    strict: Callable[[frozenset[str]], Rules] | None = None
 
     @property
     def health(self) -> Health:
@@ -110,7 +116,7 @@ def prepare(
     messages: Messages,
     *,
     output: Output | None,
-    system: str | None,
+    system: str | Template | None,
     options: Mapping[str, Any],
     stream: bool,
 ) -> Call:
@@ -135,29 +141,42 @@ def prepare(
     check_route(route)
     checked = check_options(options) if options else {}
     fields = {name: value for name, value in checked.items() if name in _REQUEST_FIELDS}
-    request = ChatRequest(messages_from(messages, system=system), output=output.schema if output else None, stream=stream, **fields)
+    request = ChatRequest(
+        messages_from(messages, system=system, templates=True), output=output.schema if output else None, stream=stream, **fields
+    )
     max_cost: Decimal | None = checked.get("max_cost")
     asking = partial(asked_hash, "chat", route, request, purpose=snapshot.purpose, data=request.data, max_cost=max_cost)
     powers = snapshot.authority.powers(checked.get("capability"), asking, now)
+    table = snapshot.opened.table
+    request = with_templates(request, table.templates)  # what was asked holds names and values; what is judged and sent, the words
     if request.data is None and snapshot.data is not None:
         request = replace(request, data=snapshot.data)
     _check_choice(request)
     if request.n > 1 and stream:
         msg = "n makes several whole answers, which a stream cannot hold: call client.chat, or stream without n"
         raise RequestError(msg)
+    resolved, policy = snapshot.opened.running(resolve(table, route)), table.policy(route)
+    way = Way(resolved, policy, rows_of(policy, resolved))
+    nonce = partial(nonce_from, snapshot.random)
+    rules = rules_of(snapshot.guards, snapshot.strict, table.guard_profiles, way.rows, nonce)
+    if rules.active:
+        check_size(request, rules.most_characters)
     # What guards take something out of is planned anew; its turn among the rows is the one that it has.
-    turn = cache(partial(snapshot.health.turn, route)) if snapshot.guards.active else partial(snapshot.health.turn, route)
-    planned = partial(_planned, snapshot, route, powers=powers, output=output, checked=checked, asking=asking, turn=turn, now=now)
+    turn = cache(partial(snapshot.health.turn, route)) if rules.active else partial(snapshot.health.turn, route)
+    planned = partial(
+        _planned, snapshot, route, way, rules, powers=powers, output=output, checked=checked, asking=asking, turn=turn, now=now
+    )
     call = planned(request)
-    if not snapshot.guards.active:
-        return call
-    places, tools = segments_of(call.request), frozenset(tool.name for tool in call.request.tools)
-    return replace(call, guarding=Guarding(snapshot.guards, route, places, tools), again=planned)
+    if rules.templates:
+        check_pinned(request, rules.templates, table.templates)
+    return guarded(call, rules, request, planned, nonce) if rules.active else call
 
 
 def _planned(
     snapshot: Snapshot,
     route: str,
+    way: Way,
+    rules: Rules,
     request: ChatRequest,
     *,
     powers: Powers,
@@ -167,16 +186,16 @@ def _planned(
     turn: Callable[[], int],
     now: float,
 ) -> Call:
-    """Resolve and authorise a request: the caller's own, or what guards left of it."""
-    table, max_cost = snapshot.opened.table, checked.get("max_cost")
-    resolved = snapshot.opened.running(resolve(table, route))
-    policy = table.policy(route)
-    rows = rows_of(policy, resolved)
+    """Authorise a request: the caller's own, or what guards left of it."""
+    max_cost, (resolved, policy, rows) = checked.get("max_cost"), way
     check_provider_options(request, rows)
+    conversation = request.messages
+    if rules.inserts:
+        request = inserted(rules.active, request).request
     permissions = powers.permissions
     request, notices = _fill_bounds(permissions, request, resolved)
     priced = max_cost is not None or (bool(permissions) and sizes_input(permissions)) or policy.shadow is not None
-    asked = _asked(snapshot, route, request, rows, priced=priced, now=now)
+    asked = _asked(snapshot, route, request, rows, rules.names, priced=priced, now=now)
     if powers.needs_hash:
         asked = replace(asked, request=asking())
     facts = _facts(snapshot, policy, turn, request, checked.get("tags"))
@@ -206,6 +225,7 @@ def _planned(
         charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
         admission.balancing,
         approved=approved(request, instructions(request)),
+        conversation=conversation,
     )
     return call if shadow is None else replace(call, shadow=_copy(call, shadow))
 
@@ -302,7 +322,9 @@ def _fill_bounds(
     return replace(request, max_output_tokens=bound), (notice,)
 
 
-def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], *, priced: bool, now: float) -> Asked:
+def _asked(
+    snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[Target, ...], guards: frozenset[str], *, priced: bool, now: float
+) -> Asked:
     size, by_reference = _input_size(snapshot, request, targets) if priced else (None, False)
     names = tuple(tool.name for tool in request.tools)
     if request.provider_options:
@@ -320,7 +342,7 @@ def _asked(snapshot: Snapshot, route: str, request: ChatRequest, targets: tuple[
         request.stream,
         snapshot.purpose,
         snapshot.authority.audience,
-        snapshot.guards.names,
+        guards,
         table_version=snapshot.opened.table.version,
         now=now,
     )

@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "chat": "ask a model; the answer streams to stdout",
     "models": "list what can be called",
     "route": "say what would happen to a call, or to many: explain, simulate",
+    "guard": "try guards on texts: judge one, or test a file of labelled ones",
     "demo": "see saferoute work, on an embedded provider",
 }
 
@@ -85,6 +86,8 @@ def _configure(name: str, parser: argparse.ArgumentParser) -> None:
             from saferoute.cli.models import configure
         case "route":
             from saferoute.cli.route import configure
+        case "guard":
+            from saferoute.cli.guard import configure
         case _:
             from saferoute.cli.demo import configure
     configure(parser)

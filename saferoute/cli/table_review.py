@@ -173,7 +173,8 @@ def _difference(old: Source, new: Source, found: Difference) -> list[str]:
     if not found.changes:
         return [*lines, "", "Nothing changes in what calls may do."]
     if found.dangerous:
-        lines += ["", f"LOOK AT THESE: {len(found.dangerous)} of {len(found.changes)} changes let a key, data or money go further"]
+        number = f"{len(found.dangerous)} of {len(found.changes)}"
+        lines += ["", f"LOOK AT THESE: {number} changes let a key, data or money go further, or have less judged"]
         lines += [f"  ! {_placed(change.place)}{change.text}" for change in found.dangerous]
     rest = [change for change in found.changes if not change.dangerous]
     if rest:
@@ -244,7 +245,7 @@ def _types(table: RoutingTable) -> str:
     known = {name for name in (*names(table), *(one for one in exact if one in table.index.found)) if not name.endswith("/*")}
     listed = "".join(f'    "{name}",\n' for name in sorted(known))
     routes = f"Routes: TypeAlias = Literal[\n{listed}]" if known else "Routes: TypeAlias = str"
-    need = "Literal, TypeAlias" if known else "TypeAlias"
+    need = "Literal, TypeAlias" if known or table.templates else "TypeAlias"
     wild = sorted(name for name in names(table) if name.endswith("/*"))
     note = f" Any model can be named after {', '.join(wild)}, which no type can say." if wild else ""
     return (
@@ -252,4 +253,12 @@ def _types(table: RoutingTable) -> str:
         f"from typing import {need}\n\n"
         f"{routes}\n"
         f'"""What `client.chat(route, ...)` takes.{note}"""\n'
+        f"{_template_types(table)}"
     )
+
+
+def _template_types(table: RoutingTable) -> str:
+    if not table.templates:
+        return ""
+    listed = "".join(f'    "{name}",\n' for name in sorted(table.templates))
+    return f'\nTemplates: TypeAlias = Literal[\n{listed}]\n"""What `Template(name, ...)` takes."""\n'

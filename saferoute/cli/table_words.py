@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.capabilities.quotas import quota_in_words
+from saferoute.cli.table_guard_words import guard_lines, profile_json, template_json
 from saferoute.routing.table import show_time
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def in_words(table: RoutingTable, standing: str) -> list[str]:
     if table.credentials:
         lines += ["", "Credentials: short-lived, made when a call needs one"]
         lines += [line for spec in table.credentials.values() for line in _credential(spec)]
-    return [*lines, "", "Grant: what callers without a capability may do", *_grant(table.grant)]
+    return [*lines, *guard_lines(table), "", "Grant: what callers without a capability may do", *_grant(table.grant)]
 
 
 def _route(name: str, target: Target, *, made: bool) -> list[str]:
@@ -67,6 +68,7 @@ def _route(name: str, target: Target, *, made: bool) -> list[str]:
     facts += [f"header {key}: {value}" for key, value in target.headers]
     facts += [f"limits: {_limits(target.limits)}"] if target.limits else []
     facts += [f"shares its rate limit with the quota group {target.quota_group}"] if target.quota_group else []
+    facts += [f"guards {target.guards.name}"] if target.guards is not None else []
     return [f"  {name}", *(f"      {fact}" for fact in facts)]
 
 
@@ -190,13 +192,16 @@ def as_json(table: RoutingTable, standing: str) -> dict[str, Any]:
         "aliases": {alias.name: _alias_json(alias) for alias in table.aliases.values()},
         "keys": _keys(table),
         "credentials": {name: _credential_json(spec) for name, spec in table.credentials.items()},
+        "guards": {name: profile_json(profile) for name, profile in table.guard_profiles.items()},
+        "templates": {name: template_json(template) for name, template in table.templates.items()},
         "grant": None if table.grant is None else _grant_json(table.grant),
     }
 
 
 def _route_json(target: Target) -> Mapping[str, Any]:
     names = ("provider_name", "dialect", "origin", "path", "model", "secret", "auth", "data", "max_output", "region", "quota_group")
-    return {name: getattr(target, name) for name in names} | {"limits": _limits_json(target.limits)} | _net_json(target.net)
+    guards = {"guards": None if target.guards is None else target.guards.name}
+    return {name: getattr(target, name) for name in names} | {"limits": _limits_json(target.limits)} | guards | _net_json(target.net)
 
 
 def _limits_json(limits: Limits | None) -> Mapping[str, Any] | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECTIONS", "comments_of", "format_toml"]
 
-SECTIONS: Final = ("defaults", "providers", "routes", "credentials", "aliases", "grant", "assertions", "annotations")
+SECTIONS: Final = ("defaults", "providers", "routes", "credentials", "aliases", "guards", "templates", "grant", "assertions", "annotations")
 """The order of sections; within one kind, the file's order stays."""
 
 _GAP: Final = 2

@@ -24,6 +24,7 @@ from saferoute.values.tools import tools_from
 if TYPE_CHECKING:
     from saferoute.values.conversation import Messages
     from saferoute.values.output import Output
+    from saferoute.values.template import Template
     from saferoute.values.tools import ToolLike
 
 __all__ = ["counting", "embedding", "imaging", "moderating", "reranking", "speaking", "transcribing"]
@@ -47,14 +48,16 @@ def embedding(texts: str | Sequence[str], dimensions: int | None, input_type: st
     )
 
 
-def counting(messages: Messages, system: str | None, tools: Sequence[ToolLike], output: Output | None) -> CountRequest:
+def counting(messages: Messages, system: str | Template | None, tools: Sequence[ToolLike], output: Output | None) -> CountRequest:
     """Check the arguments of `count_tokens`.
 
     Raises:
         RequestError: for what is no conversation, and for what are no tools.
     """
     chat = ChatRequest(
-        messages_from(messages, system=system), tools=tools_from(tools) if tools else (), output=output.schema if output else None
+        messages_from(messages, system=system, templates=True),
+        tools=tools_from(tools) if tools else (),
+        output=output.schema if output else None,
     )
     return CountRequest(chat=chat)
 

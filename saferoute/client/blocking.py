@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
     from saferoute.values.server import Server
+    from saferoute.values.template import Template
 
 __all__ = ["Client"]
 
@@ -154,15 +155,15 @@ class Client(Facade, Operations):
 
     @overload
     def chat(
-        self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: type[T], system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Reply[T]: ...
     @overload
     def chat(
-        self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: JsonSchema, system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Reply[Any]: ...
     @overload
     def chat(
-        self, route: str, messages: Messages, *, output: None = None, system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: None = None, system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Reply[None]: ...
     def chat(
         self,
@@ -170,7 +171,7 @@ class Client(Facade, Operations):
         messages: Messages,
         *,
         output: type[Any] | JsonSchema | None = None,
-        system: str | None = None,
+        system: str | Template | None = None,
         **options: Unpack[CallOptions],
     ) -> Reply[Any]:
         """Ask, and wait for the whole answer.
@@ -215,15 +216,15 @@ class Client(Facade, Operations):
 
     @overload
     def stream(
-        self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: type[T], system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Stream[T]: ...
     @overload
     def stream(
-        self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: JsonSchema, system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Stream[Any]: ...
     @overload
     def stream(
-        self, route: str, messages: Messages, *, output: None = None, system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: None = None, system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Stream[None]: ...
     def stream(
         self,
@@ -231,7 +232,7 @@ class Client(Facade, Operations):
         messages: Messages,
         *,
         output: type[Any] | JsonSchema | None = None,
-        system: str | None = None,
+        system: str | Template | None = None,
         **options: Unpack[CallOptions],
     ) -> Stream[Any]:
         """Ask, and get the answer while it arrives.

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from saferoute.values.conversation import Messages
     from saferoute.values.options import CallOptions
     from saferoute.values.output import JsonSchema
+    from saferoute.values.template import Template
 
 __all__ = ["Capability", "Issuer"]
 
@@ -249,7 +250,7 @@ class Capability:
         *,
         audience: str,
         output: type[Any] | JsonSchema | None = None,
-        system: str | None = None,
+        system: str | Template | None = None,
         stream: bool = False,
         purpose: str | None = None,
         instance: str | None = None,
@@ -277,7 +278,7 @@ class Capability:
         checked = check_options(options)
         fields = {name: value for name, value in checked.items() if name in _REQUEST_FIELDS}
         schema = output_from(output).schema if output is not None else None
-        request = ChatRequest(messages_from(messages, system=system), output=schema, stream=stream, **fields)
+        request = ChatRequest(messages_from(messages, system=system, templates=True), output=schema, stream=stream, **fields)
         asked = asked_hash("chat", route, request, purpose=purpose, data=request.data, max_cost=checked.get("max_cost"))
         return self.prove_asked(asked, audience=audience, instance=instance, now=now)
 

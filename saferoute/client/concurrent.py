@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
     from saferoute.values.server import Server
+    from saferoute.values.template import Template
 
 __all__ = ["AsyncClient"]
 
@@ -112,15 +113,15 @@ class AsyncClient(Facade, AsyncOperations):
 
     @overload
     async def chat(
-        self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: type[T], system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Reply[T]: ...
     @overload
     async def chat(
-        self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: JsonSchema, system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Reply[Any]: ...
     @overload
     async def chat(
-        self, route: str, messages: Messages, *, output: None = None, system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: None = None, system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> Reply[None]: ...
     async def chat(
         self,
@@ -128,7 +129,7 @@ class AsyncClient(Facade, AsyncOperations):
         messages: Messages,
         *,
         output: type[Any] | JsonSchema | None = None,
-        system: str | None = None,
+        system: str | Template | None = None,
         **options: Unpack[CallOptions],
     ) -> Reply[Any]:
         """Ask, and wait for the whole answer. Arguments and errors are those of `Client.chat`."""
@@ -151,15 +152,15 @@ class AsyncClient(Facade, AsyncOperations):
 
     @overload
     def stream(
-        self, route: str, messages: Messages, *, output: type[T], system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: type[T], system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> AsyncStream[T]: ...
     @overload
     def stream(
-        self, route: str, messages: Messages, *, output: JsonSchema, system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: JsonSchema, system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> AsyncStream[Any]: ...
     @overload
     def stream(
-        self, route: str, messages: Messages, *, output: None = None, system: str | None = None, **options: Unpack[CallOptions]
+        self, route: str, messages: Messages, *, output: None = None, system: str | Template | None = None, **options: Unpack[CallOptions]
     ) -> AsyncStream[None]: ...
     def stream(
         self,
@@ -167,7 +168,7 @@ class AsyncClient(Facade, AsyncOperations):
         messages: Messages,
         *,
         output: type[Any] | JsonSchema | None = None,
-        system: str | None = None,
+        system: str | Template | None = None,
         **options: Unpack[CallOptions],
     ) -> AsyncStream[Any]:
         """Ask, and get the answer while it arrives: `async with client.stream(...) as stream: async for event in stream: ...`.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from saferoute.call.authority import Authority
 from saferoute.call.balancing import Balancing
+from saferoute.call.guard_rules import rules_under
 from saferoute.call.operation_prepare import prepare_operation
 from saferoute.call.prepare import Snapshot, prepare
 from saferoute.capabilities.authorise import reaches
@@ -37,10 +39,14 @@ if TYPE_CHECKING:
     from saferoute.values.options import Money
     from saferoute.values.output import JsonSchema, Output
     from saferoute.values.request import DataLabel
+    from saferoute.values.template import Template
 
 __all__ = ["Core", "RouteInfo", "as_html"]
 
 R = TypeVar("R")
+
+_MOST_PROFILES: Final = 256
+"""Sets of guard profiles whose guards are kept ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,12 @@ class RouteInfo:
     provider_name: str
     model: str
     origin: str
+
+
+def _views(text: str) -> Mapping[str, str]:
+    from saferoute.guards.views import views_of  # noqa: PLC0415  for tables whose profiles name guards that look at views
+
+    return views_of(text)
 
 
 class Core:
@@ -103,6 +115,9 @@ class Core:
             shared.in_force,
             scope.tags,
             shared.guards,
+            lru_cache(_MOST_PROFILES)(partial(rules_under, shared.guards, opened.table.guard_profiles, _views))
+            if opened.table.guard_profiles
+            else None,
         )
 
     @property
@@ -164,7 +179,7 @@ class Core:
         route: str,
         messages: Messages,
         output: type[Any] | JsonSchema | None,
-        system: str | None,
+        system: str | Template | None,
         options: Mapping[str, Any],
         *,
         stream: bool,

@@ -89,7 +89,7 @@ def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, state
         accounts=_accounts(wishes.accounts),
         reopen=opened,
         places={"table": str(table), "root": trust.path},
-        guards=_rules(wishes.guards),
+        guards=_rules(wishes.guards, enforce=True),
     )
     return _core(shared, wishes)
 
@@ -132,17 +132,17 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], issuers: Sequenc
         telemetry=_telemetry(wishes.telemetry),
         audience=_audience(wishes.audience),
         accounts=_accounts(wishes.accounts),
-        guards=_rules(wishes.guards),
+        guards=_rules(wishes.guards, enforce=False),
     )
     return _core(shared, wishes)
 
 
-def _rules(guards: Sequence[Guard] | None) -> Rules:
+def _rules(guards: Sequence[Guard] | None, *, enforce: bool) -> Rules:
     if guards is None:
         return Rules()
     from saferoute.guards.defaults import guards_with_defaults  # noqa: PLC0415  their tables are loaded by who makes a client
 
-    active = guards_with_defaults(guards)
+    active = guards_with_defaults(guards, enforce=enforce)
     if not any(getattr(one.guard, "reads_views", False) is True for one in active):
         return Rules(active)
     from saferoute.guards.views import views_of  # noqa: PLC0415  clients with guards that look at views only

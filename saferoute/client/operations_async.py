@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from saferoute.values.messages import Audio
     from saferoute.values.options import OperationOptions
     from saferoute.values.output import JsonSchema
+    from saferoute.values.template import Template
     from saferoute.values.tools import ToolLike
 
 __all__ = ["AsyncOperations"]
@@ -64,7 +65,7 @@ class AsyncOperations:
         route: str,
         messages: Messages,
         *,
-        system: str | None = None,
+        system: str | Template | None = None,
         tools: Sequence[ToolLike] = (),
         output: type[Any] | JsonSchema | None = None,
         **options: Unpack[OperationOptions],

@@ -19,29 +19,53 @@ from saferoute.guards.function import guard
 from saferoute.values.guarding import ALLOWED, Action, Context, Guard, Judged, Segment, Span, Verdict
 
 if TYPE_CHECKING:
+    from saferoute.guards.canary import CanaryGuard
     from saferoute.guards.injection import InjectionGuard
+    from saferoute.guards.injection_model import InjectionModelGuard
     from saferoute.guards.links import LinkGuard
+    from saferoute.guards.output_schema import OutputSchemaGuard
     from saferoute.guards.pii import PiiGuard
     from saferoute.guards.secrets_found import SecretsGuard
+    from saferoute.guards.spotlighting import SpotlightingGuard
+    from saferoute.guards.tool_policy import ToolApproval, ToolPolicyGuard
+    from saferoute.guards.topics import TopicGuard
     from saferoute.guards.unicode import UnicodeGuard
+    from saferoute.values.guard_profile import ArgumentRule, ToolRule
 
 __all__ = [
-    "ALLOWED", "Action", "Context", "Guard", "InjectionGuard", "Judged", "LinkGuard", "PiiGuard", "SecretsGuard", "Segment", "Span",
-    "UnicodeGuard", "Verdict", "guard",
+    "ALLOWED", "Action", "ArgumentRule", "CanaryGuard", "Context", "Guard", "InjectionGuard", "InjectionModelGuard", "Judged",
+    "LinkGuard", "OutputSchemaGuard", "PiiGuard", "SecretsGuard", "Segment", "Span", "SpotlightingGuard", "ToolApproval",
+    "ToolPolicyGuard", "ToolRule", "TopicGuard", "UnicodeGuard", "Verdict", "guard",
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
+def __getattr__(name: str) -> Any:  # noqa: ANN401, PLR0911  whatever the name stands for; one return for each
     """The guards of the package: each has tables of its own, which only those who use it load."""
     match name:
+        case "ArgumentRule" | "ToolRule":
+            from saferoute.values import guard_profile  # noqa: PLC0415
+
+            return getattr(guard_profile, name)
+        case "CanaryGuard":
+            from saferoute.guards.canary import CanaryGuard  # noqa: PLC0415
+
+            return CanaryGuard
         case "InjectionGuard":
             from saferoute.guards.injection import InjectionGuard  # noqa: PLC0415
 
             return InjectionGuard
+        case "InjectionModelGuard":
+            from saferoute.guards.injection_model import InjectionModelGuard  # noqa: PLC0415
+
+            return InjectionModelGuard
         case "LinkGuard":
             from saferoute.guards.links import LinkGuard  # noqa: PLC0415
 
             return LinkGuard
+        case "OutputSchemaGuard":
+            from saferoute.guards.output_schema import OutputSchemaGuard  # noqa: PLC0415
+
+            return OutputSchemaGuard
         case "PiiGuard":
             from saferoute.guards.pii import PiiGuard  # noqa: PLC0415
 
@@ -50,6 +74,18 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
             from saferoute.guards.secrets_found import SecretsGuard  # noqa: PLC0415
 
             return SecretsGuard
+        case "SpotlightingGuard":
+            from saferoute.guards.spotlighting import SpotlightingGuard  # noqa: PLC0415
+
+            return SpotlightingGuard
+        case "ToolApproval" | "ToolPolicyGuard":
+            from saferoute.guards import tool_policy  # noqa: PLC0415
+
+            return getattr(tool_policy, name)
+        case "TopicGuard":
+            from saferoute.guards.topics import TopicGuard  # noqa: PLC0415
+
+            return TopicGuard
         case "UnicodeGuard":
             from saferoute.guards.unicode import UnicodeGuard  # noqa: PLC0415
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
+from saferoute.guards.answer_verdicts import flagged, news, unfit
 from saferoute.guards.pipeline import ask, check_blocked, composed, failed, judge, judged, spans_to_redact
 from saferoute.guards.redacting import redacted
 from saferoute.guards.whole_answers import without_traces
@@ -78,6 +79,7 @@ class _Flow:
         marked: for how many of them, from the first on, a mark was shown already.
         changed: whether something was taken out.
         behind: events that wait for what is held.
+        whole: all of it in pieces, for guards that are asked at the end.
     """
 
     shape: _Delta
@@ -89,11 +91,17 @@ class _Flow:
     marked: int = 0
     changed: bool = False
     behind: list[DecodedEvent] = field(default_factory=list)
+    whole: list[str] = field(default_factory=list)
 
     @property
     def path(self) -> str:
         """Where the text stands in the answer."""
         return f"/content/{self.shape.index}"
+
+    @property
+    def name(self) -> str:
+        """What it is, as segments call it."""
+        return "" if type(self.shape) is TextDelta else self.shape.type
 
 
 class AnswerGuards:
@@ -104,10 +112,13 @@ class AnswerGuards:
         context: makes the context of a stage.
         mark: what stands in the place of something that was taken out, by its kind.
         whole: whether nobody waits for pieces: every text is then judged once, when it has ended.
+        first: what judged the answer before values were put back into it. Only texts that may hold some are then judged, what was told
+            already is not told again, and the verdicts are one list.
 
     Attributes:
         verdicts: every verdict that is not a plain ALLOW. Spans count from the beginning of a text.
         redacted: whether something was taken out.
+        told: what was told already: guard, place, action and reasons.
     """
 
     __slots__ = (
@@ -115,28 +126,38 @@ class AnswerGuards:
         "_calls",
         "_context",
         "_flows",
+        "_is_second",
         "_judges_calls",
+        "_late",
         "_mark",
         "_of_output",
-        "_told",
         "_whole",
         "redacted",
+        "told",
         "verdicts",
     )
 
     def __init__(
-        self, active: Sequence[Active], context: Callable[[Stage], Context], mark: Callable[[str], str], *, whole: bool = False
+        self,
+        active: Sequence[Active],
+        context: Callable[[Stage], Context],
+        mark: Callable[[str], str],
+        *,
+        whole: bool = False,
+        first: AnswerGuards | None = None,
     ) -> None:
         self._active = active
         self._context = context
         self._mark = mark
         self._flows: dict[int, _Flow] = {}
         self._calls: dict[int, list[DecodedEvent]] = {}
-        self._of_output = tuple(one for one in active if one.asked_about("output"))
-        self._judges_calls = any(one.asked_about("tool_call") for one in active)
+        self._of_output = tuple(one for one in active if one.asked_about("output") and not one.only_flags)
+        self._late = tuple(one for one in active if one.asked_about("output") and one.only_flags)
+        self._is_second = first is not None
+        self._judges_calls = first is None and any(one.asked_about("tool_call") for one in active)
         self._whole = whole or not all(one.streams for one in self._of_output)
-        self._told: set[tuple[str, str, Action, tuple[str, ...]]] = set()
-        self.verdicts: list[Judged] = []
+        self.told: set[tuple[str, str, Action, tuple[str, ...]]] = set() if first is None else first.told
+        self.verdicts: list[Judged] = [] if first is None else first.verdicts
         self.redacted = False
 
     def feed(self, events: Iterable[DecodedEvent]) -> list[DecodedEvent]:
@@ -148,7 +169,9 @@ class AnswerGuards:
         shown: list[DecodedEvent] = []
         for event in events:
             match event:
-                case TextDelta() | RefusalDelta() | ReasoningDelta() if self._of_output:
+                case TextDelta() | RefusalDelta() if self._of_output or self._late:
+                    self._piece(event, shown)
+                case ReasoningDelta() if (self._of_output or self._late) and not self._is_second:
                     self._piece(event, shown)
                 case Cited() if event.index in self._flows:
                     self._cite(event, self._flows[event.index], shown)
@@ -156,11 +179,12 @@ class AnswerGuards:
                     self._end_part(event, shown)
                 case ToolCallDelta() if self._judges_calls:
                     self._calls.setdefault(event.index, []).append(event)
-                case ToolCallReady():
+                case ToolCallReady() if not self._is_second:
                     self._call(event, shown)
                 case Completed():
                     for flow in self._flows.values():
                         self._end(flow, shown)
+                        self._flag(flow)
                     shown.append(self._completed(event))
                 case _:
                     shown.append(event)
@@ -170,6 +194,11 @@ class AnswerGuards:
         flow = self._flows.get(event.index)
         if flow is None:
             flow = self._flows[event.index] = _Flow(event)
+        if self._late:
+            flow.whole.append(event.text)
+        if not self._of_output:
+            shown.append(event)
+            return
         flow.held.append(event.text)
         flow.length += len(event.text)
         if self._whole or flow.length < flow.due:
@@ -226,6 +255,12 @@ class AnswerGuards:
             text = flow.before + "".join(flow.held)
             self._show(flow, text, [len(text)] * len(self._of_output), shown)
 
+    def _flag(self, flow: _Flow) -> None:
+        """Ask the guards that only flag about a text that has ended, once."""
+        if self._late and flow.whole:
+            segment, context = Segment("".join(flow.whole), "assistant", "model", path=flow.path, name=flow.name), self._context("output")
+            self._record([flagged(one, judged(one, ask(one.guard, segment, context), segment, "output")) for one in self._late])
+
     def _show(self, flow: _Flow, text: str, places: Sequence[int], shown: list[DecodedEvent]) -> None:
         """Judge a text as far as it is decided, and show it as far as all guards are done with it.
 
@@ -238,7 +273,7 @@ class AnswerGuards:
             shown: takes the events.
         """
         begin, context = len(flow.before), self._context("output")
-        segments = [Segment(text[:place], "assistant", "model", path=flow.path) for place in places]
+        segments = [Segment(text[:place], "assistant", "model", path=flow.path, name=flow.name) for place in places]
         every = [
             judged(one, ask(one.guard, segment, context), segment, "output") for one, segment in zip(self._of_output, segments, strict=True)
         ]
@@ -279,26 +314,36 @@ class AnswerGuards:
         """
         blocked = composed(every) is Action.BLOCK
         for one in every:
-            said = _news(one, begin, end, start)
+            said = news(one, begin, end, start)
             if said is None:
                 continue
             key = (said.guard, said.path, said.verdict.action, said.verdict.reasons)
-            if said.verdict.spans or key not in self._told:
-                self._told.add(key)
+            is_news = bool(said.verdict.spans) and not (self._is_second and said.verdict.action is Action.FLAG)
+            if is_news or key not in self.told:
+                self.told.add(key)
                 self.verdicts.append(said)
         if blocked:
             check_blocked(self.verdicts, _BLOCKED)
 
     def _call(self, event: ToolCallReady, shown: list[DecodedEvent]) -> None:
         held = self._calls.pop(event.index, [])
-        call = self._judged_call(event.call, f"/content/{event.index}")
+        call = self.judged_call(event.call, f"/content/{event.index}")
         if call is not event.call:
             ends = [one for one in held if isinstance(one, PartEnd)]
             held = [ToolCallDelta(event.index, call.id, call.name, call.arguments), *(PartEnd(one.index) for one in ends)]
         shown += held
         shown.append(replace(event, call=call))
 
-    def _judged_call(self, call: ToolCall, path: str) -> ToolCall:
+    def judged_call(self, call: ToolCall, path: str) -> ToolCall:
+        """A call as it may be shown.
+
+        Args:
+            call: the whole call.
+            path: where it stands in the answer.
+
+        Raises:
+            GuardError: a guard blocks it.
+        """
         segment = Segment(call.arguments, "assistant", "model", path=path, name=call.name)
         every = judge(self._active, segment, self._context("tool_call"))
         self._record(every)
@@ -310,7 +355,7 @@ class AnswerGuards:
         try:
             decode(arguments)
         except ValueError:  # a place that cuts through the form of the arguments
-            self.verdicts += [_unfit(one) for one in every if one.verdict.action is Action.REDACT]
+            self.verdicts += [unfit(one) for one in every if one.verdict.action is Action.REDACT]
             check_blocked(self.verdicts, _BLOCKED)
         return replace(call, arguments=arguments, state=None)  # its state may hold them as they were
 
@@ -324,10 +369,13 @@ class AnswerGuards:
 
     def _judged_part(self, part: Part, path: str) -> Part:
         match part:
+            case ToolCall() | Reasoning() if self._is_second:
+                return part
             case ToolCall():
-                return self._judged_call(part, path)
+                return self.judged_call(part, path)
             case Text() | Refusal() | Reasoning() if part.text:
-                every = judge(self._active, Segment(part.text, "assistant", "model", path=path), self._context("output"))
+                segment = Segment(part.text, "assistant", "model", path=path, name="" if type(part) is Text else part.type)
+                every = judge(self._active, segment, self._context("output"))
                 self._record(every)
                 spans = spans_to_redact(every)
                 if not spans:
@@ -338,22 +386,3 @@ class AnswerGuards:
                 )  # without citations of places that are gone, and without its state
             case _:
                 return part
-
-
-def _news(one: Judged, begin: int, end: int | None, start: int) -> Judged | None:
-    """What of a verdict is news, with its places in the whole text; None for nothing."""
-    verdict = one.verdict
-    if verdict.action is Action.ALLOW:
-        return None
-    spans = tuple(span for span in verdict.spans if begin < span.end and (end is None or span.end <= end))
-    if verdict.spans and not spans:
-        if verdict.action is not Action.BLOCK:
-            return None
-        spans = verdict.spans
-    moved = tuple(replace(span, start=span.start + start, end=span.end + start) for span in spans) if start else spans
-    return one if moved == verdict.spans else replace(one, verdict=replace(verdict, spans=moved))
-
-
-def _unfit(one: Judged) -> Judged:
-    reasons = (*one.verdict.reasons[:8], "it cannot be taken out of the arguments: they would not be JSON any more")
-    return replace(one, verdict=replace(one.verdict, action=Action.BLOCK, reasons=reasons))

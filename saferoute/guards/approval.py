@@ -10,11 +10,11 @@ what a wire format has to leave out, join, move or write in another way.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from saferoute.guards.approval_matching import INTEGRITY, Approved, Thoughts, match
 from saferoute.guards.approval_walk import Loose, Said, texts_of
+from saferoute.guards.documents import holds_no_text
 from saferoute.values.json import encode
 from saferoute.values.json_exact import decode_exact, exact_text
 from saferoute.values.messages import File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["INTEGRITY", "Approved", "approved", "check_integrity"]
 
-# Pictures, sound, video, PDF and office documents; whatever else a file says to be is text that somebody reads.
-_HOLDS_NO_TEXT: Final = re.compile(
-    r"\s*(?:image/(?:png|jpe?g|gif|webp|avif|hei[cf](?:-sequence)?|bmp|tiff)|(?:audio|video)/[a-z0-9][a-z0-9.+-]*|application/(?:pdf|msword"
-    r"|vnd\.ms-(?:excel|powerpoint)|vnd\.openxmlformats-officedocument\.[a-z]+\.[a-z]+|vnd\.oasis\.opendocument\.[a-z]+))\s*",
-    re.IGNORECASE,
-)
 _FILLER: Final = "OK"  # an assistant's turn that Mistral wants between a tool's result and a user's words
 _OPTION_KINDS: Final[Mapping[str, str]] = {
     "documents": "user",
@@ -252,7 +246,7 @@ class _Freezing:
             case File() | Image():
                 if isinstance(part, File):
                     self.names.setdefault(kind, []).append(part.filename or "")
-                if part.data is not None and not _HOLDS_NO_TEXT.fullmatch((part.media_type or "").partition(";")[0]):
+                if part.data is not None and not holds_no_text(part.media_type or ""):
                     try:
                         yield part.data.decode(), "document"
                     except UnicodeDecodeError:  # no text; a format that takes it for one is refused where the body is read

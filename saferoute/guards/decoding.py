@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["decoded_base64", "decoded_escapes", "decoded_hex", "unseen_in_html"]
+__all__ = ["decoded_base64", "decoded_escapes", "decoded_hex", "may_be_escaped", "unseen_in_html"]
 
 _MOST_TOKENS: Final = 4096
 """Tokens that are tried; a text with more of them is a table of digests, or wants to be slow."""
@@ -29,6 +29,7 @@ _TO_STANDARD: Final = str.maketrans("-_", "+/", "\r\n")
 _PART: Final = re.compile(r"[A-Za-z0-9+]{16,}")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LETTER: Final = re.compile(r"[^\W\d_]| ")
+_LETTERS_OF_ASCII: Final = b" abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ENCODED: Final = re.compile(r"[\w\s+/=%&#;\\-]{16,}\Z", re.ASCII)  # what is decoded may be an encoding again
 _OF_TEN: Final = 10
 _LEAST_LETTERS_OF_TEN: Final = 6
@@ -44,9 +45,16 @@ def _readable(some: bytes) -> str | None:
         text = some[: error.start].decode("utf-8", "ignore")
     if _CONTROL.search(text):
         return None
-    if len(_LETTER.findall(text)) * _OF_TEN >= len(text) * _LEAST_LETTERS_OF_TEN or _ENCODED.match(text):
+    if _letters(text) * _OF_TEN >= len(text) * _LEAST_LETTERS_OF_TEN or _ENCODED.match(text):
         return text
     return None
+
+
+def _letters(text: str) -> int:
+    """How many letters and spaces there are."""
+    if text.isascii():
+        return len(text) - len(text.encode().translate(None, _LETTERS_OF_ASCII))
+    return len(_LETTER.findall(text))
 
 
 def _from_base64(token: str) -> str | None:
@@ -133,6 +141,17 @@ _KINDS: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...]] = (
 _NEEDS_NO_ESCAPE: Final = re.compile("[A-Za-z0-9\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 _LEAST_HIDDEN: Final = 3
 _WORD_CHARACTER: Final = re.compile(r"[^\W\d_]")
+
+
+def may_be_escaped(text: str) -> bool:
+    """Whether a text has an escape of any kind; `decoded_escapes` changes none that has not."""
+    return (
+        ("&" in text and _ENTITY.search(text) is not None)
+        or ("%" in text and _PERCENT.search(text) is not None)
+        or "\\u" in text
+        or "\\x" in text
+        or "\\U" in text
+    )
 
 
 def decoded_escapes(text: str) -> str:

@@ -8,6 +8,7 @@ from saferoute.guards.function import active_guards
 from saferoute.guards.links import LinkGuard
 from saferoute.guards.pii import PiiGuard
 from saferoute.guards.secrets_found import SecretsGuard
+from saferoute.guards.tool_policy import ToolPolicyGuard
 from saferoute.guards.unicode import UnicodeGuard
 
 if TYPE_CHECKING:
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["guards_with_defaults"]
 
 
-def guards_with_defaults(given: Iterable[Guard]) -> tuple[Active, ...]:
+def guards_with_defaults(given: Iterable[Guard], *, enforce: bool) -> tuple[Active, ...]:
     """Those of the package first, then those that were given; a given one that has the name of one of the package stands in its place.
+
+    Args:
+        given: what a program adds.
+        enforce: whether tool calls that break rules are blocked, or only told of.
 
     Raises:
         ConfigurationError: for what is no guard.
     """
     chosen = active_guards(given)
     named = {one.name for one in chosen}
-    return (*(one for one in active_guards((UnicodeGuard(), SecretsGuard(), PiiGuard(), LinkGuard())) if one.name not in named), *chosen)
+    own = (UnicodeGuard(), SecretsGuard(), PiiGuard(), LinkGuard(), ToolPolicyGuard(enforce=enforce))
+    return (*(one for one in active_guards(own) if one.name not in named), *chosen)

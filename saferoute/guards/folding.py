@@ -34,10 +34,14 @@ _LEAST_MARKED: Final = 3
 
 # Scripts without spaces use the zero-width space as one.
 _SPACELESS: Final = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf"
-_SOFT: Final = frozenset("\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_UNSEEN_RUN: Final = re.compile(f"[{INVISIBLE}{JOINERS}{BIDI}]+")
-_MAY_BE_NEEDED: Final = re.compile(f"[{JOINERS}{BIDI}{_SPACELESS}]")
-_AFTER_SPACELESS: Final = re.compile(f"[{_SPACELESS}]")
+_SOFT: Final = f"{JOINERS}{BIDI}"
+_UNSEEN: Final = f"{INVISIBLE}{_SOFT}"
+_UNSEEN_RUN: Final = re.compile(f"[{_UNSEEN}]+")
+_MAY_BE_NEEDED: Final = re.compile(f"[{_SOFT}{_SPACELESS}]")
+# All runs but those that do something honest: join Persian letters and emoji, set a direction, divide Thai words.
+_UNNEEDED: Final = re.compile(
+    f"(?<![{_UNSEEN}])(?:(?<=[!-~])[{_UNSEEN}]++|[{_SOFT}]++(?=[A-Za-z])|(?!(?<=[{_SPACELESS}])[{_UNSEEN}](?![{_UNSEEN}]))[{_SOFT}]*+[{INVISIBLE}][{_UNSEEN}]*+)"
+)
 _OVERRIDDEN: Final = re.compile("\u202e([^\u202c\u202e\n]{1,4096})")
 _MARKS: Final = re.compile(f"[{MARKS}]+")
 _TAG_RUN: Final = re.compile(f"[{TAGS}]+")
@@ -46,24 +50,7 @@ _SELECTOR_RUN: Final = re.compile(f"[{SELECTORS}]{{4,}}")
 
 
 def _without_invisible(text: str) -> str:
-    if not _MAY_BE_NEEDED.search(text):
-        return _UNSEEN_RUN.sub("", text)
-    pieces: list[str] = []
-    place = 0
-    for run in _UNSEEN_RUN.finditer(text):
-        start, end = run.span()
-        if _is_needed(run[0], text[start - 1 : start], text[end : end + 1]):
-            continue
-        pieces.append(text[place:start])
-        place = end
-    return "".join((*pieces, text[place:])) if place else text
-
-
-def _is_needed(run: str, before: str, after: str) -> bool:
-    """Whether invisible characters do something honest: join Persian letters and emoji, set a direction, divide Thai words."""
-    if _SOFT.issuperset(run):
-        return not ("!" <= before <= "~") and not (after.isascii() and after.isalpha())
-    return len(run) == 1 and _AFTER_SPACELESS.match(before) is not None
+    return (_UNNEEDED if _MAY_BE_NEEDED.search(text) else _UNSEEN_RUN).sub("", text)
 
 
 def _without_tags(text: str) -> str:
@@ -89,7 +76,7 @@ def _without_marks(text: str) -> str:
 def _in_one_alphabet(text: str) -> str:
     mixed = mixed_words(text)
     # A text with more genuine words of that script than mixed ones is written in it.
-    if mixed.strict or mixed.loose > mixed.other:
+    if mixed.strict or mixed.more or mixed.loose > mixed.other:
         return as_latin(text)
     return text
 

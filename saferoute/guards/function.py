@@ -166,7 +166,8 @@ def _active(one: Guard) -> Active:
         raise ConfigurationError(msg)
     try:
         on_error: OnError = getattr(one, "on_error", "block")
-        active = Active(one, on_error, quick=getattr(one, "quick", False) is True)
+        seconds: float | None = getattr(one, "seconds", None)
+        active = Active(one, on_error, quick=getattr(one, "quick", False) is True, seconds=seconds)
     except Exception as error:  # noqa: BLE001  as above
         raise _unreadable(one, error) from None
     if not is_guard_name(active.name):
@@ -180,6 +181,9 @@ def _active(one: Guard) -> Active:
         raise ConfigurationError(msg)
     if type(on_error) is not str or on_error not in {"block", "flag"}:
         msg = f'the guard {active.name!r}: on_error is "block" or "flag"'
+        raise ConfigurationError(msg)
+    if seconds is not None and not (type(seconds) in {int, float} and seconds > 0):
+        msg = f"the guard {active.name!r}: seconds is a number above 0, or None"
         raise ConfigurationError(msg)
     return active
 

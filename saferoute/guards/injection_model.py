@@ -27,7 +27,7 @@ __all__ = ["InjectionModel", "InjectionModelGuard", "features_of", "windows_of",
 FILE: Final = "injection_model.bin"
 """Name of the packaged file, beside this module."""
 
-DIGEST: Final = "de0b0d6e7cb93e0df6c4be159f433a5c997012d001d216ece62e0cc046329cf2"
+DIGEST: Final = "0d00fef0c5535c2f14f854309e75635b07b8bbc0e8198c6d169bf75c5fdbaf49"
 """SHA-256 of the packaged file. One that is not the one that was measured is not used."""
 
 HEAD: Final = struct.Struct("<5sI4f")
@@ -87,6 +87,23 @@ def windows_of(count: int) -> range:
     return range(0, max(count - STEP, 1), STEP)
 
 
+class _Known(dict[str, tuple[int, int, int, str]]):
+    """What a word adds to the pair with the next one and with the one before, its own weight, and its letter; of words seen lately."""
+
+    __slots__ = ("_weights",)
+
+    def __init__(self, weights: Sequence[int]) -> None:
+        super().__init__()
+        self._weights = weights
+
+    def __missing__(self, word: str) -> tuple[int, int, int, str]:
+        if len(self) >= _MOST_KNOWN:
+            self.clear()
+        single = _bucket(word, len(self._weights))
+        found = self[word] = (single * 8_191, single * 127 + 31, self._weights[single], SPACED.get(word, ""))
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class InjectionModel:
     """Weights, and what a text must reach.
@@ -142,49 +159,41 @@ class InjectionModel:
     def score(self, text: str) -> float:
         """The score of a text's window that looks most like an attack, less the price of having many."""
         words = words_of(text)
-        counts, sums = self._summed(words)
+        halves = self._halves(words)
         starts = windows_of(len(words))
         best = -inf
-        for start in starts:
-            end = min(start + WINDOW, len(words))
-            features = counts[end] - counts[start]
-            value = (sums[end] - sums[start]) / sqrt(max(LEAST, features))
-            best = max(best, value)
+        for number in range(len(starts)):
+            some = halves[number : number + 2]
+            features = sum(count for count, _ in some)
+            best = max(best, sum(total for _, total in some) / sqrt(max(LEAST, features)))
         return best * self.scale + self.bias - self.price * log(len(starts))
 
-    def _summed(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
-        """How many features there are before each word, and what they weigh together.
+    def _halves(self, words: Sequence[str]) -> list[tuple[int, int]]:
+        """For each half of a window, how many features it has, and what they weigh together.
 
         The same features as `features_of`; what a word weighs by itself is looked up once, which is why this is fast.
         """
         weights = self.weights
         buckets = len(weights)
-        known: dict[str, tuple[int, int, str]] = {}
+        known = _Known(weights)
         runs: dict[str, int] = {}
         letters = ""
-        before, count, total = 1, 0, 0
-        counts, sums = [0], [0]
-        for word in words:
-            try:
-                single, weight, letter = known[word]
-            except KeyError:
-                if len(known) >= _MOST_KNOWN:
-                    known.clear()
-                single = _bucket(word, buckets)
-                weight, letter = weights[single], SPACED.get(word, "")
-                known[word] = (single, weight, letter)
-            total += weight + weights[(before * 8_191 + single * 127 + 31) % buckets]
-            count += 2
-            before = single
-            if letter:
-                letters = letters[-2:] + letter
-                if letters not in runs:
-                    runs[letters] = weights[_bucket("\x00" + letter, buckets)] + weights[_bucket("\x00\x00" + letters, buckets)]
-                total += runs[letters]
-                count += 2
-            counts.append(count)
-            sums.append(total)
-        return counts, sums
+        before = 8_191
+        halves: list[tuple[int, int]] = []
+        for start in range(0, max(len(words), 1), STEP):
+            half = words[start : start + STEP]
+            count, total = 2 * len(half), 0
+            for behind, ahead, weight, letter in map(known.__getitem__, half):
+                total += weight + weights[(before + ahead) % buckets]
+                before = behind
+                if letter:
+                    letters = letters[-2:] + letter
+                    if letters not in runs:
+                        runs[letters] = weights[_bucket("\x00" + letter, buckets)] + weights[_bucket("\x00\x00" + letters, buckets)]
+                    total += runs[letters]
+                    count += 2
+            halves.append((count, total))
+        return halves
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +207,8 @@ class InjectionModelGuard:
     name: ClassVar[str] = "injection_model"
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result"})
+    quick: ClassVar[bool] = True
+    reads_views: ClassVar[bool] = True
 
     model: InjectionModel = field(default_factory=InjectionModel.packaged, repr=False)
 

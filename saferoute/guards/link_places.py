@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Place", "Use", "places"]
+__all__ = ["Place", "Use", "may_have_places", "places"]
 
-Use = Literal["image", "link", "definition", "markup", "style", "disguised", "autolink", "bare"]
+Use = Literal["image", "link", "definition", "markup", "style", "disguised", "autolink", "bare", "unread"]
 
 
 class Place(NamedTuple):
@@ -22,7 +22,8 @@ class Place(NamedTuple):
 
     Attributes:
         use: what a renderer does with it: "image", "markup" and "style" are loaded without asking; a "definition" may become an image;
-            "disguised" is a list or a style whose addresses are not written as they are read.
+            "disguised" is a list or a style whose addresses are not written as they are read; "unread" is the rest of a text that has more
+            of one construct than are read.
         start: first character of the address.
         end: behind its last.
         begin: where the construct begins; nothing of it may be shown before it has ended. It is open if it reaches the text's end.
@@ -34,6 +35,19 @@ class Place(NamedTuple):
     end: int
     begin: int
     open: bool
+
+
+_MOST: Final = 4096
+_FOR_EACH: Final = 32
+
+
+def _most(text: str) -> int:
+    """How many constructs of one kind are read: more than any honest answer has, and so many that a text costs what its length says."""
+    return _MOST + len(text) // _FOR_EACH
+
+
+def _unread(text: str, place: int) -> Place:
+    return Place("unread", place, len(text), place, open=True)
 
 
 # --- markdown -------------------------------------------------------------------------------------------------------------------------
@@ -57,9 +71,13 @@ def _images(text: str) -> tuple[dict[int, int], list[tuple[int, int]], list[Plac
     simple: dict[int, int] = {}
     stretches: list[tuple[int, int]] = []
     unended: list[Place] = []
-    length = len(text)
+    length, left = len(text), _most(text)
     place = text.find("![")
     while place >= 0:
+        left -= 1
+        if left < 0:
+            unended.append(_unread(text, place))
+            break
         match = _SIMPLE_IMAGE.match(text, place)
         behind = place + 2
         if match:
@@ -95,9 +113,13 @@ def _markdown(text: str) -> Iterator[Place]:
     length = len(text)
     simple, stretches, unended = _images(text) if "![" in text else ({}, [], [])
     yield from unended
+    most = _most(text)
     if "](" in text:
         stretch = 0
-        for match in _INLINE.finditer(text):
+        for number, match in enumerate(_INLINE.finditer(text)):
+            if number == most:
+                yield _unread(text, match.start())
+                break
             behind = match.end()
             while stretch < len(stretches) and stretches[stretch][1] <= match.start():
                 stretch += 1
@@ -109,7 +131,10 @@ def _markdown(text: str) -> Iterator[Place]:
             if start < end or end == length:
                 yield Place("image" if is_image else "link", start, end, begin, open=end == length)
     if "]:" in text:
-        for match in _DEFINED.finditer(text):
+        for number, match in enumerate(_DEFINED.finditer(text)):
+            if number == most:
+                yield _unread(text, match.start())
+                break
             address = _DEFINED_ADDRESS.match(text, match.end())
             assert address is not None  # noqa: S101  as above
             start, end = address.span(1) if address[1] is not None else address.span(2)
@@ -144,16 +169,24 @@ _ASKING: Final = frozenset({"a", "area"})
 
 
 def _html(text: str) -> Iterator[Place]:
-    place = 0
+    place, left = 0, _most(text)
     while tag := _TAG.search(text, place):
+        left -= 1
+        if left < 0:
+            yield _unread(text, tag.start())
+            return
         name = tag[1].lower()
         place = tag.end()
         if name not in _ELEMENTS:
             continue
         found: list[tuple[Use, int, int]] = []
-        while attribute := _ATTRIBUTE.match(text, place):
+        while left >= 0 and (attribute := _ATTRIBUTE.match(text, place)):
+            left -= 1
             place = attribute.end()
             found += _of_attribute(name, attribute)
+        if left < 0:
+            yield _unread(text, tag.start())
+            return
         end = _TAG_END.match(text, place)
         place = end.end() if end else len(text)
         if not end:
@@ -201,27 +234,50 @@ _STYLE: Final = re.compile(r"(?:\burl\(|@import\b|\bimage-set\(|\bsrc\()(?=([\s\
 _AUTOLINK: Final = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+)")
 _BARE: Final = re.compile(r"(?:https?|ftp|wss?):[/\\]{2}[^\s<>\"'`)\]]*+", re.IGNORECASE)
 _UNFINISHED_BARE: Final = re.compile(r"(?:https?|ftp|wss?|htt?|h|ft?|w):?[/\\]?\Z", re.IGNORECASE)
-_STYLE_WORDS: Final = ("url(", "@import", "image-set(", "src(")
 
 
 def _style(text: str) -> Iterator[Place]:
-    for match in _STYLE.finditer(text):
+    most = _most(text)
+    for number, match in enumerate(_STYLE.finditer(text)):
+        if number == most:
+            yield _unread(text, match.start())
+            break
         start, end = match.span(2)
         yield Place("style", start, end, match.end(), open=end == len(text))
 
 
 def _autolinks(text: str) -> Iterator[Place]:
-    for match in _AUTOLINK.finditer(text):
+    most = _most(text)
+    for number, match in enumerate(_AUTOLINK.finditer(text)):
+        if number == most:
+            yield _unread(text, match.start())
+            break
         start, end = match.span(1)
         yield Place("autolink", start, end, start, open=end == len(text))
 
 
 def _bare(text: str) -> Iterator[Place]:
-    for match in _BARE.finditer(text):
+    most = _most(text)
+    for number, match in enumerate(_BARE.finditer(text)):
+        if number == most:
+            yield _unread(text, match.start())
+            break
         yield Place("bare", match.start(), match.end(), match.start(), open=match.end() == len(text))
     tail = _UNFINISHED_BARE.search(text, max(0, len(text) - 8))
     if tail:
         yield Place("bare", len(text), len(text), tail.start(), open=True)
+
+
+def may_have_places(text: str) -> bool:
+    """Whether a text holds what each construct begins with; without it there is no place but a bare address."""
+    return "<" in text or ("]" in text and ("](" in text or "]:" in text)) or ("[" in text and "![" in text) or _may_have_style(text)
+
+
+def _may_have_style(text: str) -> bool:
+    if "(" in text or "@" in text:
+        lowered = text.lower()
+        return "url(" in lowered or "src(" in lowered or "@import" in lowered or "image-set(" in lowered
+    return False
 
 
 def places(text: str, *, bare: bool = False) -> Iterator[Place]:
@@ -236,7 +292,7 @@ def places(text: str, *, bare: bool = False) -> Iterator[Place]:
     if "<" in text:
         yield from _html(text)
         yield from _autolinks(text)
-    if ("(" in text or "@" in text) and any(word in lowered for lowered in (text.lower(),) for word in _STYLE_WORDS):
+    if _may_have_style(text):
         yield from _style(text)
     if bare:
         yield from _bare(text)

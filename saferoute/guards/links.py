@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from saferoute.guards.destinations import destination, is_allowed
-from saferoute.guards.link_places import places
+from saferoute.guards.link_places import may_have_places, places
 from saferoute.values.guarding import ALLOWED, Action, Span, Verdict
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _HEAD: Final = 4096
 _HARMLESS: Final = ("https://", "http://", "/", "#")
 _LARGEST_FILE: Final = 64 * 1024
 _CONTEXT: Final = 1024
+_OVERLAP: Final = 16
 
 _REMOTE: Final[dict[Use, tuple[str, str]]] = {
     "image": ("link.image", "image from a host that is not allowed"),
@@ -43,6 +44,7 @@ _REMOTE: Final[dict[Use, tuple[str, str]]] = {
 }
 _SCRIPT: Final = ("link.script", "address that is a script")
 _DATA: Final = ("link.data", "address that holds a page or a file")
+_UNREAD: Final = ("link.unread", "more links, images or tags than are read")
 _ON_REQUEST: Final[frozenset[Use]] = frozenset({"link", "autolink", "bare"})
 
 
@@ -75,6 +77,8 @@ class LinkGuard:
             comes, for the image that uses it may come before or after.
         """
         text = segment.text
+        if not (self.links or may_have_places(text)):
+            return ALLOWED
         allowed = frozenset(map(str.lower, context.allowed_hosts))
         spans: list[Span] = []
         reasons: set[str] = set()
@@ -95,6 +99,8 @@ class LinkGuard:
 
     def _judged(self, place: Place, text: str, allowed: AbstractSet[str]) -> tuple[str, str] | None:
         use = place.use
+        if use == "unread":
+            return _UNREAD
         if use == "disguised":
             return _REMOTE[use] if self.markup else None
         found = destination(text[place.start : min(place.end, place.start + _HEAD)])
@@ -113,6 +119,12 @@ class LinkGuard:
                 return _REMOTE[use]
             case _:
                 return None
+
+    def plain_until(self, text: str, start: int = 0, plain: int = 0) -> int:  # noqa: ARG002  nothing is held of it
+        """See `PlainTexts`."""
+        if self.links or may_have_places(text[plain - _OVERLAP :] if plain > _OVERLAP else text):
+            return -1
+        return len(text)
 
     def open_candidate(self, text: str, start: int = 0) -> int:
         """The earliest place at or after `start` where an address might begin that has not ended; len(text) for none."""

@@ -12,7 +12,7 @@ from typing import Final
 
 __all__ = [
     "ANY_INVISIBLE", "BIDI", "BIDI_OVERRIDES", "FLAG_SEQUENCE", "INVISIBLE", "JOINERS", "MARKED", "MARKS", "MIXABLE", "OTHER_SCRIPTS",
-    "SELECTORS", "STYLED", "STYLED_WORD", "TAGS", "MixedWords", "as_latin", "kinds_of", "mixed_words",
+    "SELECTORS", "STYLED", "STYLED_WORD", "TAGS", "MixedWords", "as_latin", "distinct", "kinds_of", "mixed_words",
 ]  # fmt: skip
 
 # By the Latin letter that they look like. Strict: Cyrillic, Greek capitals and omicron, Armenian, Cherokee, Lisu. Other small Greek letters
@@ -171,6 +171,9 @@ _FOREIGN: Final = re.compile("[^A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
 # What no compatibility mapping makes plain: white letters in black circles and squares.
 _INVERSE: Final = {chr(first + offset): chr(65 + offset) for first in (0x1F150, 0x1F170) for offset in range(26)}
 _LEAST_LETTERS: Final = 3
+_MOST_MIXED: Final = 4096
+_FEW: Final = 1024
+_ROUNDS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +184,25 @@ class MixedWords:
         strict: places of words that read as Latin, and have look-alikes that are the same picture.
         loose: how many words read as Latin only if similar letters count too.
         other: how many words are wholly of one of the other scripts.
+        more: whether there are more words of both than are read.
     """
 
     strict: tuple[tuple[int, int], ...]
     loose: int
     other: int
+    more: bool = False
 
 
 _NO_MIXED_WORDS: Final = MixedWords((), 0, 0)
+
+
+def distinct(text: str) -> set[str]:
+    """The different characters of a text. Those that it is full of are taken out of it whole: `set` makes an object of each character."""
+    found: set[str] = set()
+    while len(text) > _FEW and len(found) < _ROUNDS:
+        found.add(text[0])
+        text = text.replace(text[0], "")
+    return found.union(text)
 
 
 def kinds_of(text: str) -> str:
@@ -199,7 +213,7 @@ def kinds_of(text: str) -> str:
     plain = not _NOTABLE.search(text) and len(text.encode("utf-16-le", "surrogatepass")) == 2 * len(text)
     if plain and not (_LATIN.search(text) and MIXABLE.search(text)):
         return ""
-    return "".join(sorted(set(text)))
+    return "".join(sorted(distinct(text)))
 
 
 def mixed_words(text: str) -> MixedWords:
@@ -211,14 +225,18 @@ def mixed_words(text: str) -> MixedWords:
     if not _LATIN_BEFORE.search(text) and not _LATIN_BEHIND.search(text):
         return _NO_MIXED_WORDS
     strict: list[tuple[int, int]] = []
-    loose = other = 0
+    loose = other = mixed = 0
     for match in _WORD.finditer(text):
         word = match[0]
         if word.isascii() or not MIXABLE.search(word):
             continue
         if not _LATIN.search(word):
             other += 1
-        elif len(word) >= _LEAST_LETTERS and _ONLY_LATIN.search(word) and (foreign := frozenset(_FOREIGN.findall(word))) <= _ALL_LETTERS:
+            continue
+        mixed += 1
+        if mixed > _MOST_MIXED:
+            return MixedWords(tuple(strict), loose, other, more=True)
+        if len(word) >= _LEAST_LETTERS and _ONLY_LATIN.search(word) and (foreign := frozenset(_FOREIGN.findall(word))) <= _ALL_LETTERS:
             if foreign <= _STRICT_LETTERS:
                 strict.append(match.span())
             else:
@@ -228,7 +246,7 @@ def mixed_words(text: str) -> MixedWords:
 
 def as_latin(text: str) -> str:
     """The text with every look-alike replaced by the Latin letter that it looks like."""
-    for char in sorted(set(text) & _REPLACED):
+    for char in sorted(distinct(text) & _REPLACED):
         text = text.replace(char, _REPLACEMENTS[char])
     return text
 

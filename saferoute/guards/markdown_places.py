@@ -152,6 +152,16 @@ class Places:
         self._end_pair("")
         self._end_brackets()
 
+    def pause(self) -> None:
+        """The text stops here, and may go on: nothing waits any more, but what was open stays open for what comes then."""
+        for one in self._run:
+            one.in_run = False
+        self._run.clear()
+        for brackets in (*self._brackets, *(() if self._closed is None else (self._closed,))):
+            for one in brackets.candidates:
+                one.in_brackets = False
+            brackets.candidates.clear()
+
     def _read_run(self, letter: str) -> None:
         if letter.isspace():
             self._end_run()

@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
-from saferoute.guards.pii_addresses import emails, ibans, ipv6s
+from saferoute.guards.pii_addresses import UNREAD, emails, ibans, ipv6s
 from saferoute.guards.pii_numbers import numbers
-from saferoute.guards.pii_open import open_place
+from saferoute.guards.pii_open import open_place, open_word
 from saferoute.values.guarding import ALLOWED, Action, Span, Verdict
 
 if TYPE_CHECKING:
@@ -28,6 +28,33 @@ PII_KINDS: Final = frozenset({"pii.card", "pii.email", "pii.iban", "pii.ip", "pi
 
 _Found: TypeAlias = tuple[int, int, str]
 
+# What every text pays for: "A" for a capital, "0" for a digit, and nothing for what may stand between the digits of a number. No number has
+# fewer than six digits but an address, which has dots beside its digits.
+_FIGURES: Final = b"0123456789"
+_CAPITALS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_HEX: Final = _FIGURES + b"ABCDEFabcdef"
+_IN_NUMBERS: Final = b" ().+/-"
+_CLASSES: Final = bytes(48 if code in _FIGURES else 65 if code in _CAPITALS else code if code in b".:" else 32 for code in range(256))
+
+
+_AT, _COUNTRY, _COLONS, _DIGITS = (1 << bit for bit in range(4))
+_OVERLAP: Final = 128
+"""Characters before new ones that are looked at with them: more than any number has."""
+
+
+def _leads(text: str) -> int:
+    """What a text may hold, as bits; 0 for nothing, which is then true of every part of the text."""
+    plain = text.encode("ascii", "replace")
+    classes = plain.translate(_CLASSES)
+    looks = _AT if "@" in text else 0
+    if b"AA00" in classes:
+        looks |= _COUNTRY
+    if b":" in classes and b"::" in plain.translate(None, _HEX):
+        looks |= _COLONS
+    if b"0" in classes and (b"0.0" in classes or b"000000" in plain.translate(_CLASSES, _IN_NUMBERS)):
+        looks |= _DIGITS
+    return looks
+
 
 def find_pii(text: str, *, special_addresses: bool = False) -> list[Span]:
     """All finds in a text, in order. A number may overlap with an address behind it; nothing stands inside of another find.
@@ -40,12 +67,21 @@ def find_pii(text: str, *, special_addresses: bool = False) -> list[Span]:
         >>> [(span.kind, span.start, span.end) for span in find_pii("write to ada@example.org")]
         [('pii.email', 9, 24)]
     """
-    found = [(start, end, "pii.email") for start, end in emails(text)]
-    found += ((start, end, "pii.iban") for start, end in ibans(text))
-    found += ((start, end, "pii.ip") for start, end in ipv6s(text, special=special_addresses))
+    looks = _leads(text)
+    if not looks:
+        return []
+    found: list[_Found] = []
+    if looks & _AT:
+        found += emails(text)
+    if looks & _COUNTRY:
+        found += ibans(text)
+    if looks & _COLONS:
+        found += ipv6s(text, special=special_addresses)
     # Digits inside of one of those are a part of it, whatever they look like.
-    found = _without_overlaps(sorted(found, key=lambda one: (one[0], -one[1])))
-    found += _outside(numbers(text, special=special_addresses), found)
+    if len(found) > 1:
+        found = _without_overlaps(sorted(found, key=lambda one: (one[0], -one[1])))
+    if looks & _DIGITS:
+        found += _outside(numbers(text, special=special_addresses), found)
     return [Span(start, end, kind) for start, end, kind in sorted(found)]
 
 
@@ -54,6 +90,8 @@ def _without_overlaps(found: list[_Found]) -> list[_Found]:
     for one in found:
         if not kept or one[0] >= kept[-1][1]:
             kept.append(one)
+        elif one[2] == UNREAD and one[1] > kept[-1][1]:
+            kept.append((kept[-1][1], one[1], UNREAD))
     return kept
 
 
@@ -67,6 +105,11 @@ def _outside(candidates: Iterable[_Found], taken: Sequence[_Found]) -> list[_Fou
         if passed == len(taken) or one[0] < taken[passed][0] or one[1] > taken[passed][1]:
             outside.append(one)
     return outside
+
+
+def _nothing(_: str) -> list[Span]:
+    """What is found in a text of which that is known."""
+    return []
 
 
 def open_candidate(text: str, start: int = 0) -> int:
@@ -119,11 +162,21 @@ class PiiGuard:
             segment: the text, whoever wrote it: an address is somebody's in a system prompt too.
             context: not needed.
         """
-        spans = tuple(span for span in find_pii(segment.text, special_addresses=self.special_addresses) if span.kind in self.kinds)
+        found = find_pii(segment.text, special_addresses=self.special_addresses)
+        spans = tuple(span for span in found if span.kind in self.kinds or span.kind == UNREAD) if found else ()
         if not spans:
             return ALLOWED
         counts = Counter(span.kind for span in spans)
         return Verdict(self.action, tuple(f"{kind}: {counts[kind]}" for kind in sorted(counts)), spans)
+
+    def plain_until(self, text: str, start: int = 0, plain: int = 0) -> int:
+        """See `PlainTexts`."""
+        if _leads(text[plain - _OVERLAP :] if plain > _OVERLAP else text):
+            return -1
+        place = open_word(text)
+        if place < 0:
+            return open_place(text, start, _nothing)
+        return max(start, place)
 
     def open_candidate(self, text: str, start: int = 0) -> int:
         """See `open_candidate`."""

@@ -11,7 +11,13 @@ from saferoute.guards.pii_words import says_address, says_version
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["LETTERS", "LONGEST_IPV6", "LONGEST_LOCAL", "emails", "ibans", "ipv6s", "is_escaped", "is_ipv4"]
+__all__ = ["LETTERS", "LONGEST_IPV6", "LONGEST_LOCAL", "UNREAD", "emails", "ibans", "ipv6s", "is_escaped", "is_ipv4", "most_read"]
+
+UNREAD: Final = "pii.unread"
+"""The rest of a text that has more of what might be a find than is read."""
+
+_MOST: Final = 2048
+_FOR_EACH: Final = 32
 
 LONGEST_LOCAL: Final = 64
 """Characters of the part before the @ (RFC 5321)."""
@@ -62,23 +68,30 @@ _NO_MAJOR: Final = 30
 _NO_PATCH: Final = 100
 
 
+def most_read(text: str) -> int:
+    """How many places of a text are looked at closely: what a text costs grows with its length, and not with what it is full of."""
+    return _MOST + len(text) // _FOR_EACH
+
+
 def is_escaped(text: str, place: int) -> bool:
     r"""Whether the letter before a place belongs to an escape, as in the two characters `\n` of a JSON text."""
     return place > 1 and text[place - 2] == "\\" and text[place - 1] in _ESCAPE_LETTERS
 
 
-def emails(text: str) -> Iterator[tuple[int, int]]:
-    """Places of e-mail addresses, in order."""
-    if "@" not in text:
-        return
-    for match in _DOMAIN.finditer(text):
+def emails(text: str) -> Iterator[tuple[int, int, str]]:
+    """Places of e-mail addresses with their kind, in order."""
+    most, end = most_read(text), 0
+    for number, match in enumerate(_DOMAIN.finditer(text)):
+        if number == most:
+            yield end, len(text), UNREAD
+            return
         at, end = match.span()
         start = _email_start(text, at)
         domain = match[0][1:].lower()
         if start == at or end - start > _LONGEST_EMAIL or domain.rpartition(".")[2] in _FILES:
             continue
         if text[start:at].lower() not in _NOT_PEOPLE and not _is_userinfo(text, start):
-            yield start, end
+            yield start, end, "pii.email"
 
 
 def _email_start(text: str, at: int) -> int:
@@ -101,11 +114,15 @@ def _is_userinfo(text: str, start: int) -> bool:
     return slashes >= 0 and not any(letter in "/?#" or letter.isspace() for letter in text[slashes + 3 : start])
 
 
-def ibans(text: str) -> Iterator[tuple[int, int]]:
-    """Places of IBANs with the length of their country and the right check digits, in order."""
-    place = 0
+def ibans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Places of IBANs with the length of their country and the right check digits, with their kind, in order."""
+    place, left = 0, most_read(text)
     while match := _IBAN.search(text, place):
         place = match.start() + 1
+        left -= 1
+        if left < 0:
+            yield match.start(), len(text), UNREAD
+            return
         length = _IBAN_LENGTHS.get(match[0][:2], 0)
         # The letters of what follows the number may have been taken as part of it, so it is cut by the length of its country.
         end = _end_of(match[0], length) if length else 0
@@ -114,7 +131,7 @@ def ibans(text: str) -> Iterator[tuple[int, int]]:
         end += match.start()
         digits = text[match.start() + 4 : end] + text[match.start() : match.start() + 4]
         if not _WORDLIKE.match(text, end) and int(digits.translate(_LETTER_VALUES)) % 97 == 1:
-            yield match.start(), end
+            yield match.start(), end, "pii.iban"
             place = end
 
 
@@ -128,16 +145,18 @@ def _end_of(found: str, length: int) -> int:
     return 0
 
 
-def ipv6s(text: str, *, special: bool) -> Iterator[tuple[int, int]]:
-    """Places of IPv6 addresses, in order.
+def ipv6s(text: str, *, special: bool) -> Iterator[tuple[int, int, str]]:
+    """Places of IPv6 addresses with their kind, in order.
 
     Args:
         text: the text.
         special: also loopback, unspecified, multicast and documentation addresses.
     """
-    if ":" not in text:
-        return
-    for match in _COLONS.finditer(text):
+    most = most_read(text)
+    for number, match in enumerate(_COLONS.finditer(text)):
+        if number == most:
+            yield match.start(), len(text), UNREAD
+            return
         before = _HEX.match(text[max(0, match.start() - 4) : match.start()][::-1])
         start = match.start() - (before.end() if before else 0)
         if match.end() - start > LONGEST_IPV6:
@@ -149,7 +168,7 @@ def ipv6s(text: str, *, special: bool) -> Iterator[tuple[int, int]]:
         if start and (_WORDLIKE.match(text, start - 1) or text[start - 1] in ".-") and not is_escaped(text, start):
             continue
         if not _WORDLIKE.match(text, match.end()) and _is_ipv6(found, special=special):
-            yield start, end
+            yield start, end, "pii.ip"
 
 
 def _is_ipv6(found: str, *, special: bool) -> bool:

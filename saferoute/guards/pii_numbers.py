@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.pii_addresses import is_escaped, is_ipv4
+from saferoute.guards.pii_addresses import UNREAD, is_escaped, is_ipv4, most_read
 from saferoute.guards.pii_phones import LONGEST_PHONE, is_phone, is_plain_phone
 from saferoute.guards.pii_words import says_card, says_other, says_phone, says_ssn
 
@@ -114,9 +114,13 @@ def numbers(text: str, *, special: bool) -> Iterator[tuple[int, int, str]]:
         text: the text.
         special: also IPv4 addresses that belong to nobody.
     """
-    place = 0
+    place, left = 0, most_read(text)
     while match := _NUMBER.search(text, place):
         start = match.start()
+        left -= 1
+        if left < 0:
+            yield start, len(text), UNREAD
+            return
         found = _judged(text, match, special=special)
         if found is None:
             # A list of numbers with noughts in front is passed over whole: it is no other number either.

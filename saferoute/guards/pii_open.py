@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from saferoute.values.guarding import Span
 
-__all__ = ["open_place"]
+__all__ = ["open_place", "open_word"]
 
 _WINDOW: Final = 400
 _LIST: Final = LONGEST_NUMBER - 8
@@ -54,6 +54,27 @@ def open_place(text: str, start: int, find: Callable[[str], list[Span]]) -> int:
     while (before := _before_finds(text, _before_joined(text, place), find)) < place:
         place = before
     return max(start, place)
+
+
+_END: Final = 104
+_RUN: Final = 64
+_OPENING: Final = bytes(ord("!") if code in b"0123456789(+:@" else ord(".") for code in range(256))
+
+
+def open_word(text: str) -> int:
+    """What `open_place` says of a text in which nothing is found and whose end has no digit, nor what begins a number or an address.
+
+    Returns:
+        Where the last word begins, which may be the beginning of an e-mail address; -1 if there is more to look at.
+    """
+    end = text[-_END:]
+    if b"!" in end.encode("ascii", "replace").translate(_OPENING) or not end[:_RUN].strip(" ()+./-"):
+        return -1
+    if end[-1] in " \n":
+        return len(text)
+    run = _LOCAL.match(end[::-1])
+    length = run.end() if run else 0
+    return len(text) - length if length <= LONGEST_LOCAL else -1
 
 
 def _email(backwards: str) -> int:

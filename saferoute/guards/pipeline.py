@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from saferoute.values.guarding import Context, Guard, OnError, Segment, Span, Stage
 
-__all__ = ["GUARD_ERROR", "Active", "ask", "check_blocked", "composed", "failed", "judge", "judged", "spans_to_redact"]
+__all__ = ["GUARD_ERROR", "Active", "ask", "check_blocked", "composed", "failed", "is_failure", "judge", "judged", "spans_to_redact"]
 
 GUARD_ERROR: Final = "guard_error"
 """The first words of the reason for which a guard that failed blocks."""
@@ -40,25 +40,38 @@ class Active:
         guard: the guard.
         on_error: what its failure is. "flag" is an explicit choice: the guard is then no protection where it fails.
         quick: it never waits, so that it is asked in the calling thread; for guards of this package.
+        reversible: what it takes out of a request is put back into the text of the answer; secrets never are. A table says so.
+        seconds: how long it may take, each time; None for as long as the client has guards of others take. `math.inf` bounds it by nothing
+            but the call's own allowance, for a guard that asks people.
         name: the guard's, as it was when the client was made.
         version: likewise.
         stages: likewise: a guard that changes its mind about them later is asked all the same.
         streams: it can judge a text piece by piece, by `open_candidate`.
+        judges_restored: it is asked once more about texts into which values were put back: the guard "links", and one that says so.
+        only_flags: it says of itself that it never takes anything out of an answer: nothing waits for it, and it is asked once about each
+            text, when the answer has ended. If it does all the same, it has failed.
     """
 
     guard: Guard
     on_error: OnError = "block"
     quick: bool = False
+    reversible: bool = False
+    seconds: float | None = None
     name: str = field(init=False)
     version: str = field(init=False)
     stages: frozenset[Stage] = field(init=False)
     streams: bool = field(init=False)
+    judges_restored: bool = field(init=False)
+    only_flags: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.guard.name)
         object.__setattr__(self, "version", self.guard.version)
         object.__setattr__(self, "stages", frozenset(self.guard.stages))
         object.__setattr__(self, "streams", callable(getattr(self.guard, "open_candidate", None)))
+        again = self.name == "links" or getattr(self.guard, "judges_restored", False) is True
+        object.__setattr__(self, "judges_restored", again)
+        object.__setattr__(self, "only_flags", getattr(self.guard, "only_flags", False) is True)
 
     def asked_about(self, stage: Stage) -> bool:
         """Whether the guard judges texts of that stage."""
@@ -162,7 +175,7 @@ def check_blocked(every: Sequence[Judged], words: str) -> None:
         return
     told = "; ".join(map(_told, blocking[:_MOST_TOLD]))
     more = f" (and {len(blocking) - _MOST_TOLD} more)" if len(blocking) > _MOST_TOLD else ""
-    if all(map(_is_failure, blocking)):
+    if all(map(is_failure, blocking)):
         msg = f'a guard could not judge, so that {words}: {told}{more}. Mend the guard, or give it on_error="flag"'
         raise GuardFailed(msg, verdicts=tuple(every))
     msg = f"a guard says no, so that {words}: {told}{more}"
@@ -173,5 +186,6 @@ def _told(one: Judged) -> str:
     return f"{one.guard} at {one.path or '/'}: {', '.join(one.verdict.reasons[:_MOST_REASONS_TOLD]) or 'no reason given'}"
 
 
-def _is_failure(one: Judged) -> bool:
+def is_failure(one: Judged) -> bool:
+    """Whether it is no verdict, but what a guard's failure is."""
     return any(reason.startswith(GUARD_ERROR) for reason in one.verdict.reasons)

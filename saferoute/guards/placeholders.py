@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
-from saferoute.guards.restoring import Restorer
+from saferoute.guards.json_restoring import JsonRestorer
+from saferoute.guards.redacting import is_one_way
+from saferoute.guards.restoring import EndsWithItsCall, Restorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,12 +32,7 @@ _KIND: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
 _NO_LABEL: Final = re.compile(r"[^A-Z0-9]")
 
 
-def is_one_way(kind: str) -> bool:
-    """Whether what is of this kind is taken out for good: "secret" and every "secret.…"."""
-    return kind == "secret" or kind.startswith("secret.")
-
-
-class Vault:
+class Vault(EndsWithItsCall):
     """What was taken out of the texts of one call. Not for several threads at once.
 
     Args:
@@ -69,11 +66,10 @@ class Vault:
     def __repr__(self) -> str:
         return f"Vault({len(self._issued)} placeholders)"
 
-    def _refuse(self, *_: object) -> NoReturn:
-        msg = "a Vault cannot be copied or pickled: it ends with its call"
-        raise TypeError(msg)
-
-    __copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = _refuse
+    @property
+    def restores(self) -> bool:
+        """Whether there is a value that may be put back."""
+        return bool(self._values)
 
     def placeholder(self, kind: str, value: str) -> str:
         """What stands for a value. The same value of the same kind has the same placeholder throughout the call.
@@ -150,6 +146,10 @@ class Vault:
     def restorer(self) -> Restorer:
         """The same for one text that arrives in pieces; it knows what was issued up to now."""
         return Restorer(self._values)
+
+    def json_restorer(self) -> JsonRestorer:
+        """The same for a text that is JSON."""
+        return JsonRestorer(self._values)
 
 
 def _union(spans: Iterable[Span]) -> list[tuple[int, int, str]]:

@@ -10,35 +10,50 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from typing_extensions import override
 
 from saferoute.guards.markdown_places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from saferoute.guards.markdown_places import Candidate
 
-__all__ = ["LONGEST_WAIT", "Restorer"]
+__all__ = ["LONGEST_WAIT", "EndsWithItsCall", "Restorer"]
 
 LONGEST_WAIT: Final = 1024
 """Characters that may be held back for one placeholder; then it stays as it is."""
 
-_OPENING: Final = "«"
+_OPENING: Final = "«SR:"
 _CLOSING: Final = "»"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9,;]+")
 
 
-class Restorer:
+class EndsWithItsCall:
+    """Holds values that were taken out of a call's texts: it can be neither copied nor pickled."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object) -> NoReturn:
+        msg = f"a {type(self).__name__} cannot be copied or pickled: it ends with its call"
+        raise TypeError(msg)
+
+    __copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = _refuse
+
+
+class Restorer(EndsWithItsCall):
     """Restores one text that arrives in pieces. The pieces together give what `Vault.restore` gives for the whole.
 
     Args:
         values: values by placeholder; a copy is kept.
+
+    Attributes:
+        restored: how many placeholders were restored so far.
     """
 
-    __slots__ = ("_held", "_length", "_longest", "_out", "_places", "_rest", "_values")
+    __slots__ = ("_held", "_length", "_longest", "_out", "_places", "_rest", "_values", "restored")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = dict(values)
@@ -49,10 +64,16 @@ class Restorer:
         # From the first placeholder that waits for its verdict: texts and placeholders in order, and how many characters they are.
         self._held: deque[str | Candidate] = deque()
         self._length = 0
+        self.restored = 0
 
     @override
     def __repr__(self) -> str:
         return f"Restorer({len(self._values)} placeholders)"
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._rest or self._held)
 
     def feed(self, chunk: str) -> str:
         """Take the next piece; give back what can be shown now."""
@@ -62,13 +83,14 @@ class Restorer:
         self._rest = ""
         place = 0
         while place < len(text):
-            if text[place] == _OPENING:
+            if text[place] == "«" and _OPENING.startswith(text[place : place + len(_OPENING)]):
                 end = text.find(_CLOSING, place, place + self._longest) + 1
                 if end and text[place:end] in self._values:
                     self._found(text[place:end])
                     place = end
                     continue
-                if not end and self._may_continue(text[place:]):
+                # Whatever is as long as a placeholder and has no end is none: only what is shorter is at the end of the text.
+                if not end and self._may_continue(text[place : place + self._longest]):
                     self._rest = text[place:]
                     break
             plain = _PLAIN.match(text, place) if self._places.is_plain else None
@@ -83,11 +105,18 @@ class Restorer:
 
     def close(self) -> str:
         """Give back the rest: the text has ended."""
+        return self._all(self._places.close)
+
+    def pause(self) -> str:
+        """Give back the rest: the text stops here. Should it go on, then what comes stands behind this, in a link that was begun too."""
+        return self._all(self._places.pause)
+
+    def _all(self, decide: Callable[[], None]) -> str:
         for letter in self._rest:
             self._places.letter(letter)
         self._show(self._rest)
         self._rest = ""
-        self._places.close()
+        decide()
         self._flush()
         return self._taken()
 
@@ -121,6 +150,7 @@ class Restorer:
                 if first.waits:
                     return
                 shown, length = first.issued if first.spoiled else self._values[first.issued], len(first.issued)
+                self.restored += not first.spoiled
             self._held.popleft()
             self._length -= length
             self._out.append(shown)

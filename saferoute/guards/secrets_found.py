@@ -44,6 +44,7 @@ class _Find(NamedTuple):
 
 
 _BLOCK, _FORMAT, _SHAPE, _LABEL = range(4)
+_SHORTEST: Final = 6  # of a value
 _MOST_SEARCHED: Final = 64
 _SHORTEST_REPEATED: Final = 8
 _MOST_BEFORE: Final = 90
@@ -76,12 +77,20 @@ _FOREIGN: Final = (
     "\\s{0,3}[\"'`]?)(?=[A-Za-z:,.]{0,40}+[!#-_a-~])([!#-_a-~]{6,256})"
 )
 _ASCII_LABELS: Final = tuple(label for label in FOREIGN_LABELS if label.isascii())
-_Shape: TypeAlias = tuple[str, tuple[bytes, ...], bytes, bytes]
+_LABELS_IN_ASCII: Final = tuple(label.encode() for label in _ASCII_LABELS)
+_OTHER_LABELS: Final = tuple(label for label in FOREIGN_LABELS if not label.isascii())
+_RUNS, _KEYS, _NAMED, _NAMED_ELSEWHERE = (1 << bit for bit in range(4))
+_Shape: TypeAlias = tuple[str, str, bytes, bytes, bytes, bytes]
+
+
+def _sign_of(needed: tuple[str, ...]) -> str:
+    """A character that is neither a letter nor a digit: a search for one character is the cheapest there is. "" for none."""
+    return next((char for one in needed for char in one if not char.isalnum()), "")
 
 
 def _in_bytes(rows: tuple[tuple[str, tuple[str, ...], str, str], ...]) -> tuple[_Shape, ...]:
     return tuple(
-        (kind, tuple(one.encode() for one in needed), f"{before}\\Z".encode() if before else b"", pattern.encode())
+        (kind, _sign_of(needed), needed[0].encode(), needed[-1].encode(), f"{before}\\Z".encode() if before else b"", pattern.encode())
         for kind, needed, before, pattern in rows
     )
 
@@ -89,23 +98,20 @@ def _in_bytes(rows: tuple[tuple[str, tuple[str, ...], str, str], ...]) -> tuple[
 # Their patterns are compiled when a text first has what they need; `re` keeps them.
 _SHAPES: Final = _in_bytes(SHAPES)
 _EVERY_SHAPE: Final = _in_bytes(SHAPES_OF_RUNS + SHAPES)
+_OVERLAP: Final = 128
+"""Characters before new ones that are looked at with them: more than any of the fixed ones have."""
+_ENDING: Final = frozenset({" ", "\n", ""})
 _OPEN_RUN: Final = re.compile(r"[!#-_a-~]*")
 
 
-def _without_case(text: str) -> tuple[bytes, bytes]:
-    """The text as one byte for each character, and the same in lower case; what is not ASCII is a NUL."""
-    if text.isascii():
-        plain = text.encode()
-    else:
-        plain = text.replace("\x1a", "\0").replace("?", "\x1a").encode("ascii", "replace").replace(b"?", b"\0").replace(b"\x1a", b"?")
-    return plain, plain.lower()
+def _one_byte_each(text: str) -> bytes:
+    """The text as one byte for each character; what is not ASCII is a NUL."""
+    return text.replace("\x1a", "\0").replace("?", "\x1a").encode("ascii", "replace").replace(b"?", b"\0").replace(b"\x1a", b"?")
 
 
-def _shapes(text: str, plain: bytes, folded: bytes, shapes: tuple[_Shape, ...]) -> Iterator[_Find]:
+def _shapes(text: str, plain: bytes, folded: bytes, shapes: list[_Shape]) -> Iterator[_Find]:
     judged: dict[tuple[str, str], bool] = {}  # a text that repeats itself is judged once
-    for kind, needed, before, pattern in shapes:
-        if needed[0] not in folded or needed[-1] not in folded:
-            continue
+    for kind, _, _, _, before, pattern in shapes:
         for found in re.finditer(pattern, folded):
             start, end = found.span(found.re.groups)
             if before:
@@ -208,6 +214,38 @@ def _repeated(text: str, finds: list[_Find]) -> Iterator[_Find]:
             place = text.find(value, place + len(value))
 
 
+def _leads(text: str) -> tuple[bytes, bytes, list[_Shape], int] | None:
+    """What a text may hold, by fixed characters without which nothing is found; what every text pays for.
+
+    Returns:
+        One byte for each character; the same in lower case; the shapes that there may be; and bits for everything else. None for nothing,
+        which is then true of every part of the text.
+    """
+    if len(text) < _SHORTEST:
+        return None
+    is_ascii = text.isascii()
+    plain = text.encode() if is_ascii else _one_byte_each(text)
+    folded = plain.lower()
+    looks = _RUNS if has_runs(plain) else 0
+    shapes = []
+    for shape in _EVERY_SHAPE if looks else _SHAPES:  # no comprehensions here: each is a call
+        if shape[1] in text and shape[2] in folded and shape[3] in folded:
+            shapes.append(shape)  # noqa: PERF401  as above
+    if b"private" in folded:
+        looks |= _KEYS
+    if b"key" in folded or b"pass" in folded or b"token" in folded or b"secret" in folded or b"pwd" in folded or b"cred" in folded:
+        looks |= _NAMED
+    for label in _LABELS_IN_ASCII:
+        if label in folded:
+            looks |= _NAMED_ELSEWHERE
+    if not is_ascii:
+        lowered = text.lower()
+        for name in _OTHER_LABELS:
+            if name in lowered:
+                looks |= _NAMED_ELSEWHERE
+    return (plain, folded, shapes, looks) if looks or shapes else None
+
+
 def find_secrets(text: str) -> tuple[Span, ...]:
     """Where secrets stand in a text.
 
@@ -217,16 +255,21 @@ def find_secrets(text: str) -> tuple[Span, ...]:
     Returns:
         Spans that do not overlap, in order, of kinds such as "secret.openai". None holds white space but a private key's block.
     """
-    if len(text) < 6:  # noqa: PLR2004  shorter than any value
+    leads = _leads(text)
+    if leads is None:
         return ()
-    plain, folded = _without_case(text)
-    finds = [_Find(start, _BLOCK, end, "private-key") for start, end in (key_blocks(text) if b"private" in folded else ())]
-    runs = has_runs(plain)
-    if runs:
-        finds += [_Find(start, _FORMAT, end, kind) for start, end, kind in prefixed(text, plain)]
-    finds += _shapes(text, plain, folded, _EVERY_SHAPE if runs else _SHAPES)
-    finds += _labelled(text, folded)
-    finds += _foreign(text)
+    plain, folded, shapes, looks = leads
+    finds: list[_Find] = []
+    if looks & _KEYS:
+        finds += (_Find(start, _BLOCK, end, "private-key") for start, end in key_blocks(text))
+    if looks & _RUNS:
+        finds += (_Find(start, _FORMAT, end, kind) for start, end, kind in prefixed(text, plain))
+    if shapes:
+        finds += _shapes(text, plain, folded, shapes)
+    if looks & _NAMED:
+        finds += _labelled(text, folded)
+    if looks & _NAMED_ELSEWHERE:
+        finds += _foreign(text)
     if not finds:
         return ()
     finds += _repeated(text, finds)
@@ -313,6 +356,18 @@ class SecretsGuard:
         kinds = sorted({span.kind.removeprefix("secret.") for span in spans})
         more = [f"and {len(kinds) - _MOST_TOLD} more kinds of secrets"] if len(kinds) > _MOST_TOLD else []
         return Verdict(Action.REDACT, (*(f"text holds a secret: {kind}" for kind in kinds[:_MOST_TOLD]), *more), spans)
+
+    def plain_until(self, text: str, start: int = 0, plain: int = 0) -> int:
+        """See `PlainTexts`."""
+        if _leads(text[plain - _OVERLAP :] if plain > _OVERLAP else text) is not None:
+            return -1
+        if "-----" in text[-_OVERLAP:]:
+            return -1
+        size = len(text)
+        place = size if text[-1:] in _ENDING else _word(text, size)
+        if size - place > LONGEST_VALUE:
+            return -1
+        return max(start, place)
 
     def open_candidate(self, text: str, start: int = 0) -> int:
         """The module's `open_candidate`."""

@@ -2,17 +2,20 @@
 
 Every text that a model will read is a segment: what is said, tools' results, earlier calls' arguments, the names and descriptions of tools,
 schemas, and what is passed through to a provider. Only what is said and what tools answered can be replaced: what stands in a name or a
-schema is blocked instead.
+schema is blocked instead. A prompt template is several texts: `template_places` says which.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from saferoute.guards.documents import document_text
+from saferoute.guards.template_places import Placed, template_places, with_pieces
 from saferoute.values.guarding import Segment
 from saferoute.values.json import encode
-from saferoute.values.messages import File, Reasoning, Refusal, Text, ToolCall, ToolResult
+from saferoute.values.messages import File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
+from saferoute.values.template import Rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,26 +32,6 @@ _ORIGINS: Final[dict[str, tuple[SegmentRole, Origin, bool]]] = {
     "assistant": ("assistant", "model", False),
     "tool": ("tool", "tool", False),
 }
-
-_TEXTUAL: Final = frozenset(
-    {"application/json", "application/xml", "application/yaml", "application/x-yaml", "application/javascript", "application/x-ndjson"}
-)
-"""Media types of documents that are text, besides those that say so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A segment, and what may happen to it.
-
-    Attributes:
-        segment: the text.
-        stage: when guards are asked about it.
-        replaceable: whether its text can be replaced. A call's arguments cannot: they must stay what the model wrote.
-    """
-
-    segment: Segment
-    stage: Stage
-    replaceable: bool
 
 
 def segments_of(request: ChatRequest) -> tuple[Placed, ...]:
@@ -106,6 +89,8 @@ def _of_message(message: Message, path: str) -> Iterator[Placed]:
             case ToolCall():
                 segment = Segment(part.arguments, role, "model", path=f"{place}/arguments", name=part.name)
                 yield Placed(segment, "input", replaceable=False)
+            case Text(template=Rendered() as made) if _is_made(part, made, message):
+                yield from template_places(made, role, place)
             case _:
                 text, replaceable = _text_of(part)
                 if text:
@@ -120,16 +105,15 @@ def _text_of(part: Part) -> tuple[str, bool]:
             return part.text, True
         case Reasoning():
             return part.text, part.state is None  # with a state it goes back as it came, or is refused by the provider
-        case File(data=bytes() as data, media_type=str() as kind) if _is_text(kind):
-            return data.decode("utf-8", "replace"), False
+        case File(data=bytes() as data, media_type=str() as kind) | Image(data=bytes() as data, media_type=str() as kind):
+            return document_text(data, kind), False
         case _:
             return "", False
 
 
-def _is_text(kind: str) -> bool:
-    """Whether a document of this media type is one that can be read as it stands."""
-    plain = kind.partition(";")[0].strip().lower()
-    return plain.startswith("text/") or plain in _TEXTUAL or plain.endswith(("+json", "+xml", "+yaml"))
+def _is_made(part: Text, made: Rendered, message: Message) -> bool:
+    """Whether a text is what was written out of a template, where a template may stand; anything else is a text like any other."""
+    return message.role in {"system", "user"} and part.text == made.text
 
 
 def with_texts(request: ChatRequest, texts: Mapping[str, str]) -> ChatRequest:
@@ -158,6 +142,8 @@ def _replaced(message: Message, path: str, texts: Mapping[str, str]) -> Message:
                     for index, one in enumerate(part.content)
                 )
                 content.append(replace(part, content=inner))
+            case Text(template=Rendered() as made) if _is_made(part, made, message):
+                content.append(with_pieces(made, place, texts) or part)
             case Text():
                 content.append(_with_text(part, texts.get(place)))
             case Refusal() | Reasoning() if place in texts:

@@ -17,7 +17,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
 from unicodedata import bidirectional
 
-from saferoute.guards.lookalikes import ANY_INVISIBLE, BIDI_OVERRIDES, FLAG_SEQUENCE, OTHER_SCRIPTS, SELECTORS, TAGS, kinds_of, mixed_words
+from saferoute.guards.lookalikes import (
+    ANY_INVISIBLE,
+    BIDI_OVERRIDES,
+    FLAG_SEQUENCE,
+    OTHER_SCRIPTS,
+    SELECTORS,
+    TAGS,
+    distinct,
+    kinds_of,
+    mixed_words,
+)
 from saferoute.guards.views import INCOMPLETE
 from saferoute.values.guarding import ALLOWED, Action, Span, Verdict
 
@@ -43,9 +53,10 @@ _SEQUENCE: Final = re.compile(
 )
 _UNENDED: Final = re.compile(rf"(?:{_BEGIN}{_INSIDE}\x1b?|(?:\x1b\[|\x9b)[0-?]{{0,64}}[ -/]{{0,16}}|\x1b[ -/]{{0,16}})\Z")
 _ESCAPES: Final = re.compile("[\x1b\x90\x98\x9b\x9d-\x9f]")
-_PLAIN: Final = str.maketrans("", "", "\t\n\r\f")
 # Tabs, ends of lines and of pages, and U+0085, which is one in some files, are text. Those above are not asked for again.
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
+# By byte, for texts of ASCII: "c" for those, "." for others.
+_CONTROLS_OF_ASCII: Final = bytes(ord("c") if _CONTROL.match(chr(code)) else ord(".") for code in range(256))
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]{1,4096}")
 
 # --- what is not ASCII ----------------------------------------------------------------------------------------------------------------
@@ -115,13 +126,15 @@ class UnicodeGuard:
         text = segment.text
         if context.stage == "tool_call" and "\\u" in text:
             return _without_spans(self._judged(_of_json(text), segment, context))
+        if text.isascii() and b"c" not in text.encode().translate(_CONTROLS_OF_ASCII) and INCOMPLETE not in context.views:
+            return ALLOWED
         return self._judged(text, segment, context)
 
     def _judged(self, text: str, segment: Segment, context: Context) -> Verdict:
         outside = context.stage in {"tool_result", "tool_call"} or segment.origin in _OUTSIDE
         kinds = "" if text.isascii() else kinds_of(text)
         finds: list[_Find] = []
-        if not text.translate(_PLAIN).isprintable() if text.isascii() else _CONTROL.search(text):
+        if _CONTROL.search(text):
             finds += _controls(text, context.stage)
         if kinds:
             action = Action.BLOCK if outside else Action.FLAG
@@ -150,6 +163,13 @@ class UnicodeGuard:
                 break
         flag = None if text.isascii() else _OPEN_FLAG.search(text, max(start, len(text) - _LONGEST_FLAG))
         return min(place, flag.start()) if flag else place
+
+    def plain_until(self, text: str, start: int = 0, plain: int = 0) -> int:  # noqa: ARG002  nothing is held of it
+        """See `PlainTexts`: of ASCII, only control characters are found; of the rest, what is found is told by its kinds."""
+        if text.isascii():
+            first = plain - 1 if plain else 0
+            return -1 if b"c" in text[first:].encode().translate(_CONTROLS_OF_ASCII) else len(text)
+        return -1 if kinds_of(text) or _CONTROL.search(text) else len(text)
 
 
 _JSON_ESCAPES: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
@@ -192,7 +212,7 @@ def _not_to_be_seen(text: str) -> Iterator[_Find]:
         yield _Find(Action.BLOCK, "text whose direction is forced", _spans(_OVERRIDES, text, "unicode.override"))
     if _SELECTOR_TEXT.search(text):
         yield _Find(Action.BLOCK, "text in variation selectors", _spans(_SELECTOR_TEXT, text, "unicode.selectors"))
-    if _DIRECTIONS.search(text) and _FROM_RIGHT.isdisjoint(map(bidirectional, set(text))):
+    if _DIRECTIONS.search(text) and _FROM_RIGHT.isdisjoint(map(bidirectional, distinct(text))):
         yield _Find(Action.FLAG, "directions in a text that has one", _spans(_DIRECTIONS, text, "unicode.direction"))
 
 
@@ -210,6 +230,8 @@ def _hiding_words(text: str, action: Action) -> Iterator[_Find]:
 
 def _mixed(text: str, action: Action) -> Iterator[_Find]:
     mixed = mixed_words(text)
+    if mixed.more:
+        yield _Find(Action.FLAG, "more words of mixed alphabets than are read", ())
     if mixed.strict:
         # A slip of the keyboard among many genuine words of the other alphabet is no attempt at anything.
         many = len(mixed.strict) >= _LEAST_MIXED and len(mixed.strict) * _OTHERS_PER_MIXED >= mixed.other

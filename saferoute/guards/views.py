@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.decoding import decoded_base64, decoded_hex, unseen_in_html
+from saferoute.guards.decoding import decoded_base64, decoded_hex, may_be_escaped, unseen_in_html
 from saferoute.guards.folding import folded, from_selectors, from_tags, has_spelling
 from saferoute.guards.frequent_words import REVERSED, ROT13, TURNED
 from saferoute.guards.lookalikes import kinds_of
@@ -67,6 +67,8 @@ def views_of(text: str) -> Mapping[str, str]:
         "hidden"). Views of views are named "base64+hex", at most three decodings deep. At most 32 views, together at most twice as long as
         the text; where that cuts something off, there is a view `INCOMPLETE`.
     """
+    if text.isascii() and not (("&" in text or "%" in text or "\\" in text) and may_be_escaped(text)) and not _first_look(text):
+        return _NONE
     found = _Found(_TIMES_THE_TEXT * len(text))
     _read(text, "", 0, found)
     return MappingProxyType(found.views) if found.views else _NONE
@@ -79,63 +81,88 @@ def _read(text: str, path: str, depth: int, found: _Found) -> None:
         for name, hidden in (("tags", from_tags(text)), ("selectors", from_selectors(text))):
             if found.add(path + name, hidden):
                 _read(hidden, f"{path}{name}+", depth + 1, found)
-    name, plain = folded(text, kinds) if kinds or "&" in text or "%" in text or "\\" in text else ("", text)
+    name, plain = folded(text, kinds) if kinds or may_be_escaped(text) else ("", text)
     if name:
         found.add(path + name, plain)
     _read_plain(plain, path, depth, found)
 
 
 def _read_plain(text: str, path: str, depth: int, found: _Found) -> None:
-    words = text.split()
-    lengths = _lengths(words)
+    looks = _first_look(text)
+    if not looks:
+        return
     if depth < _DEEPEST:
-        if _LONG_WORD.search(lengths) or _TWO_DIGITS in lengths or _FOUR_SIGNS in lengths:
-            _decode(text, path, depth, found)
-        if "<" in text or "]:" in text:
+        if looks & _LONG:
+            _decode(text, path, depth, found, looks)
+        if looks & _TAGGED:
             found.add(path + "hidden", unseen_in_html(text))
-    spaced = _SINGLE_LETTERS in lengths
-    if spaced or _has_parted(text):
-        joined = _without_signs(_joined_runs(text) if spaced else text)
+    if looks & (_SINGLES | _PARTS):
+        joined = _without_signs(_joined_runs(text) if looks & _SINGLES else text)
         if joined != text:
             found.add(path + "spaced", joined)
             text = joined
-            words = text.split()
-    if any(sign in text for sign in "013457@$") and _MAYBE_LEET.search(text):
+            looks = _first_look(text)
+    if looks & _DIGIT_BESIDE:
         for name, read in _leet(text):
             found.add(path + name, read)
-    if not TURNED.isdisjoint(words) or any(ending in text for ending in _TURNED_ENDINGS):
+    if looks & _TURNED_WORD:
         for name, read in _turned(text):
             found.add(path + name, read)
 
 
-# The first look at a text is at the lengths of its words, one byte each: searches in it are cheaper than any in the text.
-_LONG_WORD: Final = re.compile(rb"[\x10-\xff]")
-_SINGLE_LETTERS: Final = b"\x01" * 6
-_TWO_DIGITS: Final = b"\x02" * 8
-_FOUR_SIGNS: Final = b"\x04" * 7
-_LEAST_BETWEEN: Final = 4
+# --- the first look: what every text pays for -----------------------------------------------------------------------------------------
+
+_BASE64, _HEX, _TAGGED, _SINGLES, _PARTS, _DIGIT_BESIDE, _TURNED_WORD = (1 << bit for bit in range(7))
+_LONG: Final = _BASE64 | _HEX
 
 
-def _lengths(words: list[str]) -> bytes:
-    try:
-        return bytes(map(len, words))
-    except ValueError:  # a word longer than 255
-        return bytes([min(len(word), 255) for word in words])
+def _classes(**classes: bytes) -> bytes:
+    """A table for `bytes.translate`: a letter for each class of characters, "x" for all others; `_` names the class of spaces."""
+    table = bytearray(b"x" * 256)
+    for letter, members in classes.items():
+        for member in members:
+            table[member] = ord(" " if letter == "_" else letter)
+    return bytes(table)
 
 
-def _has_parted(text: str) -> bool:
-    """Whether there are signs that may stand between the letters of a word. A search for one character is the cheapest there is."""
-    return any(sign in text and text.count(sign) >= _LEAST_BETWEEN for sign in "-_*|/~+") or any(
-        sign in text and pattern.search(text) for sign, pattern in _POINTED
-    )
+_LETTERS: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# "?" stands for what is not ASCII, which may be a letter. "d" is a digit or a sign for a letter, "p" may stand between letters.
+_SHAPES: Final = _classes(a=_LETTERS + b"?", d=b"013457@$", p=b"-._*|/,~+", _=b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f")
+_OF_BASE64: Final = _classes(a=_LETTERS + b"0123456789+/_-")
+_OF_HEX: Final = _classes(h=b"0123456789abcdefABCDEF")
+_BETWEEN_HEX: Final = b" ,:;x"
+_LONG_ENOUGH: Final = b"a" * 16
+_HEX_ENOUGH: Final = b"h" * 16
 
 
-_POINTED: Final = ((".", re.compile(r"\.[A-Za-z]\.[A-Za-z]\.")), (",", re.compile(r",[A-Za-z],[A-Za-z],")))
+def _first_look(text: str) -> int:
+    """What a text may hold, as bits. Searches for fixed bytes in its classes of characters are cheaper than any pattern."""
+    words = text.split()
+    # Of ASCII, white space is a class of its own; of the rest, it is what `split` says.
+    flat = b" %b " % (text if text.isascii() else " ".join(words)).encode("ascii", "replace")
+    shapes = flat.translate(_SHAPES)
+    looks = 0
+    if _LONG_ENOUGH in flat.translate(_OF_BASE64):
+        looks |= _BASE64
+    if _HEX_ENOUGH in flat.translate(_OF_HEX, _BETWEEN_HEX):
+        looks |= _HEX
+    if "<" in text or "]:" in text:
+        looks |= _TAGGED
+    wide = b"  " in shapes
+    if b" a a " in shapes or (wide and (b" a  a " in shapes or b" a   a " in shapes or b" a    a " in shapes)):
+        looks |= _SINGLES
+    if b"papap" in shapes:
+        looks |= _PARTS
+    if b"da" in shapes:
+        looks |= _DIGIT_BESIDE
+    if "gvba" in text or "vat " in text or "noit" in text or " gni" in text or "13" in text or not TURNED.isdisjoint(words):
+        looks |= _TURNED_WORD
+    return looks
 
 
-def _decode(text: str, path: str, depth: int, found: _Found) -> None:
-    for name, decode in (("hex", decoded_hex), ("base64", decoded_base64)):
-        decoded = decode(text)
+def _decode(text: str, path: str, depth: int, found: _Found, looks: int) -> None:
+    for look, name, decode in ((_HEX, "hex", decoded_hex), (_BASE64, "base64", decoded_base64)):
+        decoded = decode(text) if looks & look else ""
         if decoded and found.add(path + name, decoded):
             _read(decoded, f"{path}{name}+", depth + 1, found)
 
@@ -144,16 +171,14 @@ def _decode(text: str, path: str, depth: int, found: _Found) -> None:
 
 _LEAST_SPACED: Final = 5
 _SPACED: Final = re.compile(r"(?<!\S)\S(?:[^\S\n]{1,4}\S(?!\S)){5,}")
-_MAYBE_PARTED: Final = re.compile(r"[-._*|/,~+][A-Za-z][-._*|/,~+][A-Za-z][-._*|/,~+]")
 _WIDER: Final = re.compile(r"[^\S\n]{2,}")
-_NARROW: Final = re.compile(r"[^\S\n]")
 _PARTED: Final = re.compile(r"(?<![^\W\d_])[^\W\d_](?:([-._*|/,~+])[^\W\d_](?![^\W\d_]))+")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 
 
 def _without_signs(text: str) -> str:
     """The text with `s-p-a-c-e-d` words as words, if one of them may be one."""
-    if not (_MAYBE_PARTED.search(text) and any(map(_is_word, _PARTED.finditer(text)))):
+    if not any(map(_is_word, _PARTED.finditer(text))):
         return text
     pieces: list[str] = []
     place = 0
@@ -174,17 +199,19 @@ def _joined_runs(text: str) -> str:
     place = 0
     for match in _SPACED.finditer(text):
         run = match[0]
-        if len(_LETTER.findall(run)) * 10 < len(run.split()) * 7:  # a table, a formula, an enumeration
+        signs = run.split()
+        letters = "".join(signs)
+        # A table, a formula, an enumeration has fewer.
+        if not letters.isalpha() and len(_LETTER.findall(letters)) * 10 < len(signs) * 7:
             continue
-        words = _WIDER.split(run)
-        pieces += (text[place : match.start()], " ".join(_NARROW.sub("", word) for word in words))
+        pieces.append(text[place : match.start()])
+        pieces.append(" ".join(["".join(word.split()) for word in _WIDER.split(run)]))
         place = match.end()
     return text if not place else "".join((*pieces, text[place:]))
 
 
 # --- digits for letters ---------------------------------------------------------------------------------------------------------------
 
-_MAYBE_LEET: Final = re.compile(r"[013457@$][A-Za-z]")
 _LEET_WORD: Final = re.compile(
     r"(?<![\w@$+/.=#&-])(?=[A-Za-z]{0,16}[0-9@$!|+])(?=[0-9@$!|+]{0,3}[A-Za-z])[A-Za-z0-9@$!|+]{3,24}(?![\w@$+/=#&-])"
 )
@@ -238,8 +265,6 @@ _NOT_SPACE: Final = re.compile(r"\S+")
 _WORD: Final = re.compile(r"[A-Za-z]{3,16}")
 
 
-# A first look: -tion and -ing, and a name.
-_TURNED_ENDINGS: Final = ("gvba", "vat ", "noit", " gni", "13")
 # -tion, -ing, -ment, -able, -ness
 _BY_ROT13: Final = re.compile(r"[a-z]{3,12}(?:gvbaf?|vat|zragf?|noyr|arff)\Z")
 _BACKWARDS: Final = re.compile(r"(?:s?noit|gni|s?tnem|elba|ssen)[a-z]{3,12}\Z")

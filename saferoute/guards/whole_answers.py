@@ -21,11 +21,13 @@ __all__ = ["answer_places", "with_answer_texts", "without_traces"]
 def answer_places(events: Sequence[DecodedEvent]) -> tuple[Placed, ...]:
     """The texts of an answer, by the index of their parts: what was said, shown thinking, refusals, and tool calls."""
     pieces: dict[int, list[str]] = {}
+    names: dict[int, str] = {}
     calls: list[Placed] = []
     for event in events:
         match event:
             case TextDelta() | RefusalDelta() | ReasoningDelta():
                 pieces.setdefault(event.index, []).append(event.text)
+                names[event.index] = "" if type(event) is TextDelta else event.type
             case ToolCallReady(call=call):
                 segment = Segment(call.arguments, "assistant", "model", path=f"/content/{event.index}", name=call.name)
                 calls.append(Placed(segment, "tool_call", replaceable=False))
@@ -33,7 +35,7 @@ def answer_places(events: Sequence[DecodedEvent]) -> tuple[Placed, ...]:
                 calls += _alternatives(event)
             case _:
                 pass
-    texts = (Segment("".join(some), "assistant", "model", path=f"/content/{index}") for index, some in pieces.items())
+    texts = (Segment("".join(some), "assistant", "model", path=f"/content/{index}", name=names[index]) for index, some in pieces.items())
     return (*(Placed(segment, "output", replaceable=True) for segment in texts if segment.text), *calls)
 
 
@@ -46,7 +48,8 @@ def _alternatives(event: Completed) -> Iterator[Placed]:
                 case ToolCall():
                     yield Placed(Segment(part.arguments, "assistant", "model", path=path, name=part.name), "tool_call", replaceable=False)
                 case Text() | Refusal() | Reasoning() if part.text:
-                    yield Placed(Segment(part.text, "assistant", "model", path=path), "output", replaceable=False)
+                    name = "" if type(part) is Text else part.type
+                    yield Placed(Segment(part.text, "assistant", "model", path=path, name=name), "output", replaceable=False)
                 case _:
                     pass
 

@@ -1,1 +1,1 @@
-"""One file per agent framework, imported by its user only. Still empty: a later issue builds them."""
+"""What plugs into software of others, and what of others plugs in here: imported by its user only. So far guards of others."""

@@ -11,8 +11,8 @@
 
 Sections: defaults (for every row), providers (out of the catalogue, with changes, and with what its row leaves to you, such as
 `resource = "acme"` for azure_openai), routes (rows of your own; `extends` takes over another row, a catalogue provider or a catalogue
-server), credentials (short-lived ones, and how they are made), aliases, grant, annotations, and assertions, which are not signed. Errors
-name the place in the file.
+server), credentials (short-lived ones, and how they are made), aliases, guards (profiles that rows name), templates (of prompts), grant,
+annotations, and assertions, which are not signed. Errors name the place in the file.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from saferoute.errors import ConfigurationError
 from saferoute.routing.assertions import read_assertions
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.credentials import written_credential
+from saferoute.routing.guard_profiles import compile_profiles, compile_templates
 from saferoute.routing.parameters import filled
 from saferoute.routing.release import Release
 from saferoute.routing.rows import compile_row, family_name
@@ -31,6 +32,7 @@ from saferoute.routing.shapes import GRANT, ROW, SCHEMA
 from saferoute.routing.spellings import money, price, written_proxy
 from saferoute.routing.table import compile_table
 from saferoute.routing.written_alias import DEFAULT_ATTEMPTS, written_alias, written_deadlines
+from saferoute.routing.written_guards import written_profile, written_template
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
 
@@ -39,11 +41,14 @@ if TYPE_CHECKING:
 
     from saferoute.routing.assertions import Assertion
     from saferoute.routing.catalogue import Catalogue, CatalogueProvider
+    from saferoute.values.guard_profile import GuardProfile
 
 __all__ = ["DEFAULT_ATTEMPTS", "assertions_of", "build", "build_payload", "spelled_bounds"]
 
-_SECTIONS = ("aliases", "annotations", "assertions", "credentials", "defaults", "grant", "providers", "routes", "schema")
-_DEFAULTABLE = ("connect_proxy", "data", "deadlines", "default_max_output", "headers", "max_output", "region", "tls")
+_SECTIONS = (
+    "aliases", "annotations", "assertions", "credentials", "defaults", "grant", "guards", "providers", "routes", "schema", "templates",
+)  # fmt: skip
+_DEFAULTABLE = ("connect_proxy", "data", "deadlines", "default_max_output", "guards", "headers", "max_output", "region", "tls")
 _NESTED = ("deadlines", "headers", "limits", "profile", "quirks")  # what `extends` merges field by field
 _MAX_EXTENDS = 8
 _MAX_TOML_BYTES = 2_000_000
@@ -104,7 +109,7 @@ def build_payload(
         ConfigurationError: if a client would refuse the table.
     """
     try:
-        return _payload(rows, aliases, grant, annotations, credentials)
+        return _payload(rows, aliases, grant, {"annotations": annotations, "credentials": credentials})
     except Refused as refusal:
         raise ConfigurationError(f"this makes no routing table: {refusal}") from None
 
@@ -113,16 +118,12 @@ def _payload(
     rows: Sequence[Mapping[str, Any]],
     aliases: Mapping[str, Any],
     grant: Mapping[str, Any] | None,
-    annotations: Mapping[str, Any] | None,
-    credentials: Mapping[str, Any] | None,
+    others: Mapping[str, Mapping[str, Any] | None],
 ) -> bytes:
     payload: dict[str, Any] = {"schema": SCHEMA, "routes": list(rows), "aliases": dict(aliases)}
-    if credentials:
-        payload["credentials"] = dict(credentials)
     if grant is not None:
         payload["grant"] = grant
-    if annotations:
-        payload["annotations"] = annotations
+    payload |= {section: dict(held) for section, held in others.items() if held}  # what is empty is not written
     body = canonical(payload)
     compile_table(body, Release("draft", 1, 1, 0, 1, ()))
     return body
@@ -135,8 +136,10 @@ def _build(source: Mapping[str, Any], catalogue: Catalogue) -> bytes:
     if source.get("schema", SCHEMA) != SCHEMA:
         raise Refused(f"schema is {source['schema']!r}; this version writes schema {SCHEMA}")
     read_assertions(source.get("assertions", []))  # a mistake in one is found when the file is built, not when it is tested
-    written = _Rows(source, catalogue)
-    rows = written.all()
+    templates = {name: written_template(raw, f"templates.{name}") for name, raw in _table(source, "templates").items()}
+    guards = {name: written_profile(raw, f"guards.{name}") for name, raw in _table(source, "guards").items()}
+    profiles = compile_profiles(guards, compile_templates(templates, "templates"), "guards")
+    rows = _Rows(source, catalogue).all(profiles)
     if not rows:
         raise Refused("there is no route: add a [providers.NAME] or a [routes.NAME]")
     aliases = {name: written_alias(raw, f"aliases.{name}") for name, raw in _table(source, "aliases").items()}
@@ -144,7 +147,8 @@ def _build(source: Mapping[str, Any], catalogue: Catalogue) -> bytes:
     sections = _table(source, "credentials")
     paths = {name: f"credentials.{name}" for name in sections}
     made = {name: written_credential(name, _table(sections, name, path), rows, path) for name, path in paths.items()}
-    return _payload(rows, aliases, grant, _table(source, "annotations"), made)
+    others = {"annotations": _table(source, "annotations"), "credentials": made, "guards": guards, "templates": templates}
+    return _payload(rows, aliases, grant, others)
 
 
 def _table(source: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
@@ -181,7 +185,7 @@ class _Rows:
                 raise Refused(f"{path} has the name of providers.{name}; put the changes there")
             self._own[name] = (path, _table(source["routes"], name, path))
 
-    def all(self) -> list[dict[str, Any]]:
+    def all(self, profiles: Mapping[str, GuardProfile]) -> list[dict[str, Any]]:
         """Every row in the signed table's own words, checked one by one so that errors name the file's place."""
         rows = []
         for name, (path, _) in self._own.items():
@@ -191,7 +195,7 @@ class _Rows:
             row = _spelled({"data": "public", **_merged(_fitting(self._defaults, fields), fields)}, path)
             row["id"] = name
             check(row, ROW, path)
-            compile_row(row, path)
+            compile_row(row, path, profiles)
             rows.append(row)
         return rows
 

@@ -1,7 +1,7 @@
 """What a new table changes, for the person who has to sign it.
 
 Everything that a payload holds is compared, fields that this module has no words for among them: those are always marked. Marked
-("dangerous") is what lets a key, data or money go where it could not go before; what only narrows is not.
+("dangerous") is what lets a key, data or money go where it could not go before, and what judges less of it; what only narrows is not.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from saferoute.routing.difference_fields import Change, credential_changes, fields_changed, row_changes, unusual
 from saferoute.routing.difference_grant import grant_changes
+from saferoute.routing.difference_guards import profile_changes, row_guard_changes, template_changes
 from saferoute.routing.difference_policy import ids, in_turn, place_of, policy_changes
 from saferoute.routing.policies import POLICY_FIELDS
 from saferoute.routing.release import Release
@@ -37,7 +38,7 @@ Readers: TypeAlias = "Mapping[str, DataLabel]"
 
 _ALIAS_HARMLESS: Final = frozenset({"annotations", "deadlines", "max_attempts"})
 _COMPARED: Final = POLICY_FIELDS | {"targets"}
-_TOGETHER: Final = frozenset({"aliases", "annotations", "credentials", "grant", "routes", "schema"})
+_TOGETHER: Final = frozenset({"aliases", "annotations", "credentials", "grant", "guards", "routes", "schema", "templates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ class _Side:
     table: RoutingTable
     rows: Mapping[str, Mapping[str, Any]]
 
+    @property
+    def guards(self) -> Mapping[str, Mapping[str, Any]]:
+        profiles: Mapping[str, Mapping[str, Any]] = self.payload.get("guards", {})
+        return profiles
+
 
 def compare(old: bytes, new: bytes) -> Difference:
     """Compare two tables.
@@ -83,6 +89,8 @@ def compare(old: bytes, new: bytes) -> Difference:
     found = [*_keys(*keys), *_readers(*readers), *_rows(before, after), *_aliases(before, after)]
     found += _credentials(before.payload.get("credentials", {}), after.payload.get("credentials", {}))
     found += grant_changes(before.payload.get("grant"), after.payload.get("grant"))
+    found += profile_changes(before.guards, after.guards)
+    found += template_changes(before.payload.get("templates", {}), after.payload.get("templates", {}))
     found += fields_changed("table", _besides(before.payload), _besides(after.payload), lambda field, *_: field not in _TOGETHER)
     if not found and old != new:
         found.append(Change("table", "", "only the order changes in which things are written"))
@@ -157,13 +165,16 @@ def _rows(old: _Side, new: _Side) -> Iterator[Change]:
         elif name not in new.rows:
             yield Change(place, "", f"is gone: {_row(old.table.routes[name])}", dict(old.rows[name]), None)
         else:
-            yield from row_changes(place, old.rows[name], new.rows[name], money=money)
+            was, becomes = ({field: value for field, value in rows[name].items() if field != "guards"} for rows in (old.rows, new.rows))
+            yield from row_changes(place, was, becomes, money=money)
+            yield from row_guard_changes(place, (old.rows[name].get("guards"), new.rows[name].get("guards")), old.guards, new.guards)
 
 
 def _row(target: Target) -> str:
     model = "any model" if target.model == "*" else f"the model {target.model}"
     region = f" in {target.region}" if target.region else ""
-    return f"{model} of {target.provider_name}{region} at {target.origin}, data up to {target.data}"
+    guards = f", guards {target.guards.name}" if target.guards is not None else ""
+    return f"{model} of {target.provider_name}{region} at {target.origin}, data up to {target.data}{guards}"
 
 
 def _aliases(old: _Side, new: _Side) -> Iterator[Change]:

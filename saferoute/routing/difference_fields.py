@@ -58,7 +58,7 @@ _HARMLESS: Final = frozenset(
 _NESTED: Final = frozenset({"annotations", "deadlines", "headers", "limits", "prices", "profile", "quirks", "tagged", "weights"})
 
 
-_ORDINARY: Final = frozenset({"id", "model", "net", "networks", "origin", "path", "prices", "provider", "region", "secret"})
+_ORDINARY: Final = frozenset({"guards", "id", "model", "net", "networks", "origin", "path", "prices", "provider", "region", "secret"})
 
 
 def unusual(row: Mapping[str, Any]) -> str:
@@ -141,7 +141,6 @@ def _cheaper(before: int | str | None, after: int | str | None) -> bool:
 _ROW_RULES: Final[Mapping[str, Callable[..., bool]]] = {
     "data": label_raised,
     "extra_params": entries_added,
-    "guards": entries_gone,
     "limits": limit_raised,
     "max_output": bound_raised,
     "model": _any_model,

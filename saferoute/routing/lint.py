@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.routing.findings import Finding, Severity
+from saferoute.routing.lint_guards import guard_findings
 from saferoute.routing.lint_policies import policy_findings
 from saferoute.routing.policies import rows_beyond
 from saferoute.routing.release import Release
@@ -105,6 +106,10 @@ def _names_in(alias: Mapping[str, Any]) -> Iterator[str]:
 
 def _policies(draft: _Draft) -> Iterator[Finding]:
     yield from policy_findings(draft.table)
+
+
+def _guards(draft: _Draft) -> Iterator[Finding]:
+    yield from guard_findings(draft.table)
 
 
 def _aliases(draft: _Draft) -> Iterator[Finding]:
@@ -254,6 +259,7 @@ _RULES: Final[tuple[Callable[[_Draft], Iterator[Finding]], ...]] = (
     _unused,
     _aliases,
     _policies,
+    _guards,
     _rows,
     _alias_clocks,
     _keys,

@@ -19,6 +19,8 @@ from saferoute.wire.sigv4 import scope_of_host
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from saferoute.values.guard_profile import GuardProfile
+
 __all__ = ["Row", "compile_deadlines", "compile_row", "family_name", "is_passable"]
 
 # A caller passes these straight to the provider. A name with one of these words could change where a call goes, what it presents,
@@ -56,6 +58,7 @@ _ELSEWHERE: Mapping[str, re.Pattern[str]] = MappingProxyType(
 _PLAIN: Final = Profile()
 _NO_QUIRKS: Final = Quirks()
 _DEFAULT_CLOCKS: Final = Deadlines()
+_NO_PROFILES: Final[Mapping[str, GuardProfile]] = MappingProxyType({})
 
 
 def is_passable(name: str) -> bool:
@@ -93,16 +96,18 @@ class Row:
         return replace(self.target, model=model, profile=profile)
 
 
-def compile_row(row: Mapping[str, Any], path: str) -> Row:
+def compile_row(row: Mapping[str, Any], path: str, guards: Mapping[str, GuardProfile] = _NO_PROFILES) -> Row:
     """Compile a row that fits its shape.
 
     Args:
         row: the payload's row, as `strict_json.parse` made it or would.
         path: where it stands, for errors.
+        guards: the table's guard profiles.
 
     Raises:
         Refused: for what `compile_net` refuses, a secret without a way to present it (and the reverse), prices on a
-            wildcard row or without a bound, bounds that contradict each other, and parameters that callers must never choose.
+            wildcard row or without a bound, bounds that contradict each other, parameters that callers must never choose, and a guard
+            profile that the table does not have.
     """
     net = compile_net(row, path)
     secret, auth = row.get("secret"), row["auth"]
@@ -120,6 +125,8 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         if not is_passable(name):
             why = "it is, or looks like, an address, a credential, a file or a bound"
             raise Refused(f"{path}.extra_params: callers must not choose {name!r}: {why}")
+    if "guards" in row and row["guards"] not in guards:
+        raise Refused(f"{path}.guards: the table has no guard profile {row['guards']!r}; write [guards.{row['guards']}]")
     profile = Profile(**_profile(row["profile"])) if "profile" in row else _PLAIN
     target = Target(
         id=row["id"],
@@ -144,6 +151,7 @@ def compile_row(row: Mapping[str, Any], path: str) -> Row:
         digest=hashlib.sha256(write_parsed(row)).hexdigest(),
         limits=compile_limits(row["limits"], f"{path}.limits") if "limits" in row else None,
         quota_group=row.get("quota_group", ""),
+        guards=guards[row["guards"]] if "guards" in row else None,
     )
     families = tuple((family["prefix"], replace(profile, **_profile(family["profile"]))) for family in row.get("families", ()))
     return Row(target, families, hash(target))

@@ -7,6 +7,7 @@ from typing import get_args
 
 from saferoute.routing.credentials import CREDENTIAL, CREDENTIAL_NAME
 from saferoute.routing.egress import EGRESS, NETWORKS
+from saferoute.routing.guard_profiles import GUARD_PROFILE, PROFILE_NAME, TEMPLATE, TEMPLATE_NAME, TOOL_NAME
 from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
 from saferoute.values.balancing import Cause, Strategy
 from saferoute.values.http import AuthScheme
@@ -31,6 +32,8 @@ MAX_ROUTES = 2000
 MAX_ALIASES = 500
 MAX_CREDENTIALS = 200
 MAX_ALIAS_TARGETS = 32
+MAX_GUARD_PROFILES = 100
+MAX_TEMPLATES = 200
 MAX_TAGGED = 64
 MAX_HEDGE_MS = 600_000
 MAX_REVOKED = 600
@@ -67,7 +70,6 @@ _data = Text(choices=("public", "internal", "confidential", "restricted"))
 _currency = Text(re.compile(r"[A-Z]{3}"), longest=3, what="a currency code such as USD")
 _money = Whole(0, 2**53 - 1)
 _clock = Whole(1, 86_400_000)
-_tool = Text(re.compile(r"[A-Za-z0-9_.-]{1,128}"), longest=128, what="a tool's name")
 
 _role = Record({"keyids": ListOf(_hex, 16, 1, distinct=True), "threshold": Whole(1, 16)})
 _key = Record({"algorithm": Text(choices=("ed25519",)), "public": Text(longest=44)})
@@ -94,7 +96,7 @@ CEILING = Record(
         "models": ListOf(Text(MODEL, longest=MAX_MODEL, what="a model's name"), 500, 1, distinct=True),
         "providers": ListOf(_name, 200, 1, distinct=True),
         "routes": ListOf(_name, 500, 1, distinct=True),
-        "tools": ListOf(_tool, 200, distinct=True),
+        "tools": ListOf(TOOL_NAME, 200, distinct=True),
         "data": _data,
         "regions": ListOf(_label, 64, 1, distinct=True),
         "max_output": _tokens,
@@ -245,6 +247,7 @@ ROW = Record(
         "deadlines": _deadlines,
         "limits": _limits,
         "quota_group": _name,
+        "guards": PROFILE_NAME,
         "annotations": ANNOTATIONS,
     },
 )
@@ -272,7 +275,7 @@ GRANT = Record(
         "routes": ListOf(_reference, 500, 1, distinct=True),
     },
     {
-        "tools": ListOf(_tool, 200, distinct=True),
+        "tools": ListOf(TOOL_NAME, 200, distinct=True),
         "data": _data,
         "regions": ListOf(_label, 64, 1, distinct=True),
         "max_output": _tokens,
@@ -290,5 +293,11 @@ TABLE = Record(
         "routes": ListOf(ROW, MAX_ROUTES, 1),
         "aliases": MapOf(_name, ALIAS, MAX_ALIASES),
     },
-    {"credentials": MapOf(CREDENTIAL_NAME, CREDENTIAL, MAX_CREDENTIALS), "grant": GRANT, "annotations": ANNOTATIONS},
+    {
+        "credentials": MapOf(CREDENTIAL_NAME, CREDENTIAL, MAX_CREDENTIALS),
+        "guards": MapOf(PROFILE_NAME, GUARD_PROFILE, MAX_GUARD_PROFILES),
+        "templates": MapOf(TEMPLATE_NAME, TEMPLATE, MAX_TEMPLATES),
+        "grant": GRANT,
+        "annotations": ANNOTATIONS,
+    },
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from saferoute.errors import NoRoute, TableExpired, UntrustedTable
 from saferoute.routing.credentials import check_users, compile_credential, mark_of
 from saferoute.routing.grants import compile_grant
+from saferoute.routing.guard_profiles import compile_profiles, compile_templates
 from saferoute.routing.policies import compile_policy
 from saferoute.routing.resolve import build_index, lookup, resolve
 from saferoute.routing.rows import compile_deadlines, compile_row
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from saferoute.routing.rows import Row
     from saferoute.values.balancing import Policy
     from saferoute.values.credential import CredentialSpec
+    from saferoute.values.guard_profile import GuardProfile
     from saferoute.values.permission import Permission
+    from saferoute.values.signed_template import SignedTemplate
     from saferoute.values.target import Target
 
 __all__ = ["LOCAL_PREFIX", "Alias", "RoutingTable", "compile_table", "show_time"]
@@ -51,7 +54,7 @@ _REMEMBERED = 256
 # All of a Target but its model (filled in for "*"), what follows from the model, and its clocks (an alias has its own).
 _FIXED = attrgetter(
     "id", "provider_name", "dialect", "origin", "path", "net", "secret", "auth", "headers", "data", "max_output", "default_max_output",
-    "extra_params", "quirks", "prices", "region", "digest", "limits", "quota_group",
+    "extra_params", "quirks", "prices", "region", "digest", "limits", "quota_group", "guards",
 )  # fmt: skip
 
 
@@ -93,6 +96,8 @@ class RoutingTable:
         routes: the rows by id.
         aliases: the aliases by name.
         credentials: short-lived credentials by name: a row whose secret has such a name is given what is made under it.
+        guard_profiles: what rows ask of guards, by the profile's name; a row has its own as `Target.guards`.
+        templates: prompt templates by name.
         grant: what callers without a capability may do; None for nothing, in production.
         index: what names stand for.
         named: looks up a name that the index does not hold as it is; remembers the last 256 answers.
@@ -107,6 +112,8 @@ class RoutingTable:
     routes: Mapping[str, Target]
     aliases: Mapping[str, Alias]
     credentials: Mapping[str, CredentialSpec]
+    guard_profiles: Mapping[str, GuardProfile]
+    templates: Mapping[str, SignedTemplate]
     grant: Permission | None
     index: Index = field(repr=False)
     named: Callable[[str], tuple[Target, ...]] = field(repr=False)
@@ -182,10 +189,14 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
     """
     payload = parse(body, max_bytes=MAX_TABLE_BYTES)
     check(payload, TABLE, "table")
+    raw_templates: dict[str, dict[str, object]] = payload.get("templates", {})  # type: ignore[assignment]  # the shape says so
+    templates = compile_templates(raw_templates, "table.templates")
+    raw_profiles: dict[str, dict[str, object]] = payload.get("guards", {})  # type: ignore[assignment]  # the shape says so
+    profiles = compile_profiles(raw_profiles, templates, "table.guards")
     rows: dict[str, Row] = {}
     raw_rows: list[dict[str, object]] = payload["routes"]  # type: ignore[assignment]  # the shape says so
     for position, raw in enumerate(raw_rows):
-        row = compile_row(raw, f"table.routes[{position}]")
+        row = compile_row(raw, f"table.routes[{position}]", profiles)
         if row.target.id in rows:
             raise Refused(f"table.routes[{position}].id: {row.target.id!r} stands twice")
         rows[row.target.id] = row
@@ -205,6 +216,8 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
         routes=MappingProxyType({name: row.target for name, row in rows.items()}),
         aliases=MappingProxyType({name: _alias(name, raw, index) for name, raw in raw_aliases.items()}),
         credentials=MappingProxyType(specs),
+        guard_profiles=MappingProxyType(profiles),
+        templates=MappingProxyType(templates),
         grant=compile_grant(raw_grant, release.name) if raw_grant is not None else None,
         index=index,
         named=lru_cache(maxsize=_REMEMBERED)(partial(lookup, index)),

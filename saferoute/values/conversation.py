@@ -14,10 +14,11 @@ from typing import Any, Final, TypeAlias
 from saferoute.errors import InvalidMessages, UnknownOption
 from saferoute.values.json import encode
 from saferoute.values.messages import Audio, File, Image, Message, Part, Refusal, Role, Text, ToolCall, ToolResult
+from saferoute.values.template import Template
 
 __all__ = ["MessageLike", "Messages", "messages_from"]
 
-MessageLike: TypeAlias = "str | Message | Mapping[str, Any]"
+MessageLike: TypeAlias = "str | Message | Template | Mapping[str, Any]"
 Messages: TypeAlias = "MessageLike | Sequence[MessageLike]"
 
 _ROLES: Final[Mapping[str, Role]] = {
@@ -42,38 +43,44 @@ _DATA_URI = re.compile(r"data:([a-zA-Z0-9.+-]+/[a-zA-Z0-9.+-]+);base64,(.*)", re
 _LONGEST_ID = 256
 
 
-def messages_from(value: object, *, system: str | None = None) -> tuple[Message, ...]:
+def messages_from(value: object, *, system: str | Template | None = None, templates: bool = False) -> tuple[Message, ...]:
     """Read a conversation.
 
     Args:
-        value: a user's text; a Message; a dict `{"role", "content", ...}`; or a sequence of these.
+        value: a user's text; a Message; a Template, as a user's text; a dict `{"role", "content", ...}`; or a sequence of these.
         system: instructions to put first.
+        templates: whether templates may stand in it: whoever says so has them written out by `saferoute.guards.templates.with_templates`.
 
     Raises:
-        InvalidMessages: for an empty conversation or message, a tool result whose call is not in the conversation, and anything of
-            the wrong type.
+        InvalidMessages: for an empty conversation or message, a tool result whose call is not in the conversation, a template where
+            none may stand, and anything of the wrong type.
         UnknownOption: for keys and part types that saferoute does not have.
     """
-    if isinstance(value, str | Message | Mapping):
+    if isinstance(value, str | Message | Template | Mapping):
         messages = [_from_one(value, "messages")]
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         messages = [_from_one(item, f"messages[{index}]") for index, item in enumerate(value)]
     else:
-        msg = f"messages must be a str, a Message, a dict or a list of these, not {type(value).__name__}"
+        msg = f"messages must be a str, a Message, a Template, a dict or a list of these, not {type(value).__name__}"
         raise InvalidMessages(msg)
     if not messages:
         msg = "the conversation is empty: pass a text or at least one message"
         raise InvalidMessages(msg)
     if system is not None:
-        if not isinstance(system, str) or not system:
-            msg = "system must be a non-empty str"
+        if not isinstance(system, str | Template) or not system:
+            msg = "system must be a non-empty str, or a Template"
             raise InvalidMessages(msg)
-        messages.insert(0, Message("system", (Text(system),)))
-    _check_tool_results(messages)
+        messages.insert(0, Message("system", (_of_template(system) if isinstance(system, Template) else Text(system),)))
+    _check_parts(messages, templates=templates)
     return tuple(messages)
 
 
-def _check_tool_results(messages: list[Message]) -> None:
+def _of_template(template: Template) -> Text:
+    """The place of a text that is still to be written out."""
+    return Text("", template=template)
+
+
+def _check_parts(messages: list[Message], *, templates: bool) -> None:
     """Every result needs its call, and every call its result before anybody else speaks: no provider takes less."""
     asked: set[str] = set()
     open_calls: dict[str, str] = {}
@@ -81,7 +88,11 @@ def _check_tool_results(messages: list[Message]) -> None:
         if open_calls and message.role != "tool" and not any(isinstance(part, ToolResult) for part in message.content):
             raise _unanswered(open_calls)
         for part in message.content:
-            if isinstance(part, ToolCall):
+            if isinstance(part, Text):
+                if not templates and isinstance(part.template, Template):
+                    msg = f"messages[{index}] is a template, and templates are for chats; here, pass the text itself"
+                    raise InvalidMessages(msg)
+            elif isinstance(part, ToolCall):
                 asked.add(part.id)
                 open_calls[part.id] = part.name
             elif isinstance(part, ToolResult) and part.call_id in asked:
@@ -107,6 +118,8 @@ def _unanswered(open_calls: Mapping[str, str]) -> InvalidMessages:
 def _from_one(value: object, path: str) -> Message:
     if isinstance(value, str):
         return Message("user", (_text(value, path),))
+    if isinstance(value, Template):
+        return Message("user", (_of_template(value),))
     if isinstance(value, Message):
         if not value.content or value.role not in _ROLES:
             msg = f"{path} is empty" if value.role in _ROLES else f"{path} has no role of ours: system, user, assistant or tool"
@@ -117,7 +130,7 @@ def _from_one(value: object, path: str) -> Message:
                 raise InvalidMessages(msg)
         return value
     if not isinstance(value, Mapping):
-        msg = f"{path} must be a str, a Message or a dict, not {type(value).__name__}"
+        msg = f"{path} must be a str, a Message, a Template or a dict, not {type(value).__name__}"
         raise InvalidMessages(msg)
     role_word = value.get("role")
     role = _ROLES.get(role_word) if isinstance(role_word, str) else None
@@ -165,6 +178,8 @@ def _parts(content: object, role: Role, path: str) -> list[Part]:
         return []
     if isinstance(content, str):
         return [Text(content)]
+    if isinstance(content, Template):
+        return [_of_template(content)]
     if not isinstance(content, Sequence) or isinstance(content, bytes | bytearray):
         msg = f"{path}.content must be a str or a list of parts, not {type(content).__name__}"
         raise InvalidMessages(msg)
@@ -176,6 +191,8 @@ def _part(value: object, role: Role, path: str) -> Part:
         return _text(value, path)
     if isinstance(value, Part):
         return value
+    if isinstance(value, Template):
+        return _of_template(value)
     if not isinstance(value, Mapping):
         msg = f"{path} must be a part or a dict with a type, not {type(value).__name__}"
         raise InvalidMessages(msg)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from saferoute.values.guarding import Action, OnError
 
-__all__ = ["Approval", "ArgumentRule", "GuardProfile", "GuardSetting", "ToolRule"]
+__all__ = ["NO_TEMPLATE", "Approval", "ArgumentRule", "GuardProfile", "GuardSetting", "ToolRule"]
+
+NO_TEMPLATE: Final = ""
+"""Stands among a profile's templates where nothing at all may stand as instructions: no template has this name."""
 
 Approval: TypeAlias = Literal["never", "tainted", "always"]
 """When a person, or code of the application, has to agree to a tool's call: never; once untrusted content was read in the conversation;
@@ -82,7 +87,8 @@ class GuardProfile:
         guards: settings by the guard's name. A name that is no guard of the package has to be active in the client.
         max_characters: what a request may hold in all its texts; None for the client's own bound.
         allowed_hosts: hosts that links and images of answers may lead to.
-        templates: templates that may stand as instructions; none for any instructions of the caller's.
+        templates: templates that may stand as instructions; none for any instructions of the caller's. `NO_TEMPLATE` among them stands
+            for no instructions at all: profiles that have to hold together pin templates, and none that all of them pin.
         tools: rules by the tool's name; no other tool may be called. None for every tool that the call offers.
     """
 
@@ -92,3 +98,9 @@ class GuardProfile:
     allowed_hosts: frozenset[str] = frozenset()
     templates: frozenset[str] = frozenset()
     tools: Mapping[str, ToolRule] | None = None
+
+    @override
+    def __hash__(self) -> int:
+        # A mapping has no hash of its own, and a row is hashed with its profile to notice that either was changed in memory.
+        tools = None if self.tools is None else frozenset(self.tools.items())
+        return hash((self.name, frozenset(self.guards.items()), self.max_characters, self.allowed_hosts, self.templates, tools))

@@ -65,7 +65,7 @@ class Segment:
         origin: who wrote it.
         trusted: whether instructions in it are the application's own: system and developer texts, and what saferoute put in.
         path: JSON pointer to it in the request, such as "/messages/2/content/0", or in the answer.
-        name: the tool that a result is of, or a call is for; "" for other texts.
+        name: the tool that a result is of, or a call is for; of what a model says "reasoning" or "refusal"; "" for other texts.
     """
 
     text: str
@@ -170,6 +170,7 @@ class Context:
             them. Places in a view are not places in the text.
         tools: names of the tools that the call offers.
         allowed_hosts: hosts that links and images of an answer may lead to.
+        schemas: JSON Schemas of the arguments of the tools that the call offers, as JSON in UTF-8, by name.
     """
 
     stage: Stage
@@ -178,6 +179,7 @@ class Context:
     views: Mapping[str, str] = field(default_factory=dict)
     tools: frozenset[str] = frozenset()
     allowed_hosts: frozenset[str] = frozenset()
+    schemas: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,13 @@ class Judged:
     stage: Stage
     path: str
     verdict: Verdict
+
+    @override
+    def __str__(self) -> str:
+        """For people: who, about what, what was said, why and where; nothing of the text."""
+        places = ", ".join(f"{span.kind} at {span.start}-{span.end}" for span in self.verdict.spans)
+        why = "".join(f" ({said})" for said in ("; ".join(self.verdict.reasons), places) if said)
+        return f"{self.guard}: {self.verdict.action.name.lower()} {self.stage} {self.path or '/'}{why}"
 
 
 SILENT: Final = Context("input")

@@ -18,6 +18,8 @@ from saferoute.values.media_types import audio_format_of, media_type_of
 if TYPE_CHECKING:
     from typing import Self
 
+    from saferoute.values.template import Rendered, Template
+
 __all__ = [
     "Audio",
     "Citation",
@@ -91,11 +93,14 @@ class Text:
     Attributes:
         text: the text.
         citations: where an answer's text comes from, as far as the provider says it; no request carries them.
+        template: the prompt template that this is: one that is still to be written out, in place of the text, or what was written out of
+            it, which is the text. `saferoute.Template` makes it; nobody else needs to.
     """
 
     type: ClassVar[Literal["text"]] = "text"
     text: str
     citations: tuple[Citation, ...] = ()
+    template: Template | Rendered | None = None
 
     @override
     def __repr__(self) -> str:

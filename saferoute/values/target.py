@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from saferoute.values.balancing import Limits
+    from saferoute.values.guard_profile import GuardProfile
     from saferoute.values.http import AuthScheme, NetClass
     from saferoute.values.request import DataLabel
 
@@ -142,6 +143,7 @@ class Target:
         digest: SHA-256 of the row's canonical bytes, in hex.
         limits: how much may be asked of it; None for no bound.
         quota_group: rows of one group share the provider's rate limit; "" for the group of its key, provider and model family.
+        guards: what the row asks of guards; None for nothing beyond what the client has.
     """
 
     id: str
@@ -166,3 +168,4 @@ class Target:
     digest: str = ""
     limits: Limits | None = None
     quota_group: str = ""
+    guards: GuardProfile | None = None

@@ -27,6 +27,7 @@ LEFT_BEHIND = shutil.ignore_patterns(
     ".git", ".venv", ".nox", ".svc", "*_cache", "__pycache__", "mutants", "dist", "build", ".hypothesis", "htmlcov"
 )
 SUFFIXES = {".py", ".typed", ".json", ".toml", ".txt", ".md", ".pem", ""}
+MODEL = "saferoute/guards/injection_model.bin"  # weights, one byte each; the module beside it holds their digest
 
 
 def _build(source: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
@@ -54,10 +55,10 @@ def _look_inside(wheel: pathlib.Path) -> list[str]:
             wrong.append(f"outside the package: {name}")
         if path.suffix == ".pth" or path.stem in {"sitecustomize", "usercustomize"}:
             wrong.append(f"runs at every start of the interpreter: {name}")
-        if path.parts[0] == "saferoute" and path.suffix not in SUFFIXES:
+        if path.parts[0] == "saferoute" and path.suffix not in SUFFIXES and name != MODEL:
             wrong.append(f"a kind of file that the package has no use for: {name}")
     wrong += [f"not in RECORD: {name}" for name in set(names) - recorded]
-    needed = ["saferoute/__init__.py", "saferoute/py.typed", f"{info}/entry_points.txt", f"{info}/licenses/LICENSE"]
+    needed = ["saferoute/__init__.py", "saferoute/py.typed", f"{info}/entry_points.txt", f"{info}/licenses/LICENSE", MODEL]
     wrong += [f"missing: {name}" for name in needed if name not in names]
     requires = [line.removeprefix("Requires-Dist: ") for line in metadata.splitlines() if line.startswith("Requires-Dist: ")]
     plain = [line for line in requires if "extra ==" not in line]
@@ -93,6 +94,7 @@ def _run_bare(wheel: pathlib.Path, folder: pathlib.Path) -> list[str]:
         [python, "-m", "pip", "check"],
         [python, "-I", "-c", "import saferoute; assert saferoute.__file__.count('site-packages')"],
         [python, "-I", "-W", "error", "-c", "import saferoute; [getattr(saferoute, name) for name in saferoute.__all__]"],
+        [python, "-I", "-W", "error", "-c", "from saferoute.guards import InjectionModelGuard; InjectionModelGuard()"],
         [python, "-I", "-m", "saferoute", "--help"],
         [str(pathlib.Path(python).parent / "saferoute"), "--help"],
         *([python, "-I", "-m", "saferoute", *command, "--help"] for command in named_commands()),

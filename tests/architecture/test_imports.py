@@ -24,6 +24,11 @@ ALLOWED = {  # a dependency -> the layers (or modules) that may import it
     "rich": {"cli"},
     "redis": {"drivers.storage.accounts_redis"},
     "numpy": {"values.embeddings"},  # whose method of that name it is; not installed by us
+    "guardrails": {"integrations.guards.openai_guardrails"},
+    "llamafirewall": {"integrations.guards.llamafirewall"},
+    "nemoguardrails": {"integrations.guards.nemo"},
+    "presidio_analyzer": {"integrations.guards.presidio"},
+    "tldextract": {"integrations.guards.presidio"},  # comes with it
 }
 FOREIGN = {"pydantic", "pydantic_core", "typing_extensions", *ALLOWED}
 RUNS_CODE = {

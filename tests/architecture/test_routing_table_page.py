@@ -12,11 +12,13 @@ from package_source import ROOT
 from saferoute.routing import authoring
 from saferoute.routing.assertions import ASSERTION, PLACES, WITH
 from saferoute.routing.credentials import CREDENTIAL
+from saferoute.routing.guard_profiles import GUARD_PROFILE, TEMPLATE
 from saferoute.routing.parameters import PARAMETERS
-from saferoute.routing.schema import Flag, ListOf, Record, Text
+from saferoute.routing.schema import Flag, ListOf, MapOf, Record, Text
 from saferoute.routing.shapes import ALIAS, GRANT, HEADERS, ROW
 from saferoute.routing.spellings import duration
 from saferoute.values.balancing import PLAIN_POLICY, Shadow, Strategy
+from saferoute.values.guard_profile import GuardSetting, ToolRule
 from saferoute.values.target import Deadlines, Quirks
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ ROWS = shapes(ROW)
 ALIASES = shapes(ALIAS)
 FAMILIES = ROWS["families"]
 assert isinstance(FAMILIES, ListOf)
+GUARD, TOOL = (shape.value for shape in shapes(GUARD_PROFILE).values() if isinstance(shape, MapOf))
+ARGUMENT = shapes(TOOL)["arguments"]
+assert isinstance(ARGUMENT, ListOf)
 
 FIELDS: dict[str, set[str]] = {
     "The file": set(authoring._SECTIONS),
@@ -65,6 +70,11 @@ FIELDS: dict[str, set[str]] = {
     "fallback": set(shapes(ALIASES["fallback"])),
     "hedge": set(shapes(ALIASES["hedge"])),
     "shadow": set(shapes(ALIASES["shadow"])),
+    "[guards.NAME]": set(shapes(GUARD_PROFILE)),
+    "[guards.NAME.guards.GUARD]": set(shapes(GUARD)),
+    "[guards.NAME.tools.TOOL]": set(shapes(TOOL)),
+    "arguments": set(shapes(ARGUMENT.item)),
+    "[templates.NAME]": set(shapes(TEMPLATE)),
     "[grant]": set(shapes(GRANT)),
     "budget": {*shapes(shapes(GRANT)["budget"])} - {"currency", "per"},  # the amount says both
     "[[assertions]]": set(shapes(ASSERTION)),
@@ -80,6 +90,8 @@ SHAPES = {
     "limits": shapes(ROWS["limits"]),
     "[aliases]": ALIASES,
     "shadow": shapes(ALIASES["shadow"]),
+    "[guards.NAME.guards.GUARD]": shapes(GUARD),
+    "[guards.NAME.tools.TOOL]": shapes(TOOL),
     "[grant]": shapes(GRANT),
     "budget": shapes(shapes(GRANT)["budget"]),
     "[[assertions]]": shapes(ASSERTION),
@@ -118,6 +130,11 @@ def test_the_defaults_are_those_of_the_program() -> None:
     assert spelled == {one.name: {True: "true", False: "false", "": '""'}.get(one.default, one.default) for one in fields(Quirks)}
     clocks = {name: duration(cells[0].strip("`"), name) / 1000 for name, cells in page["deadlines"].items()}
     assert clocks == {one.name: one.default for one in fields(Deadlines)}
+    for heading, record in (("[guards.NAME.guards.GUARD]", GuardSetting()), ("[guards.NAME.tools.TOOL]", ToolRule())):
+        for name, cells in page[heading].items():
+            default = getattr(record, name)
+            if isinstance(default, bool | str):
+                assert cells[1] == f"`{str(default).lower()}`", (heading, name)
     assert page["shadow"]["data"][1] == f"`{Shadow.__dataclass_fields__['data'].default}`"
     assert page["[aliases]"]["strategy"][1] == f"`{PLAIN_POLICY.strategy}`"
     assert page["[aliases]"]["max_attempts"][1] == f"`{authoring.DEFAULT_ATTEMPTS}`"

@@ -1,7 +1,7 @@
 """Attack: what was taken out of a request leaves all the same: with a retry, a fallback, a hedge, a copy for a shadow, or in a name.
 
-Guards: saferoute/call/flow.py::call = replace(anew, notices=(*filled, *anew.notices)) => call = replace(anew, request=call.request, shadow=call.shadow, approved=call.approved, notices=anew.notices)
-Guards: saferoute/call/guarding.py::if not place.replaceable:
+Guards: saferoute/call/flow.py::call = call.again(cleared) => call = replace(call.again(cleared), request=call.request, shadow=call.shadow, approved=call.approved)
+Guards: saferoute/call/guarding_conclusions.py::if not place.replaceable:
 """
 
 from __future__ import annotations

@@ -9,23 +9,36 @@ import re
 
 import pytest
 
+from saferoute.testing import EmbeddedProvider
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHOWN = re.compile(r"^```python\n(?P<code>(?:(?!```).*\n)*)```\n\n```text\n(?P<printed>(?:(?!```).*\n)*)```$", re.MULTILINE)
-CASES = [
-    pytest.param(match["code"], match["printed"], id=str(page.relative_to(ROOT)))
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    for match in SHOWN.finditer(page.read_text(encoding="utf-8"))
-]
+RUN = re.compile(r"^(?:```python|<!-- invisible-code-block: python)\n(?P<code>(?:(?!```|-->).*\n)*)(?:```|-->)$", re.MULTILINE)
+
+
+def _cases() -> list[object]:
+    cases: list[object] = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = page.read_text(encoding="utf-8")
+        for number, match in enumerate(SHOWN.finditer(text), 1):
+            before = [one["code"] for one in RUN.finditer(text, 0, match.start())]
+            cases.append(pytest.param(before, match["code"], match["printed"], id=f"{page.relative_to(ROOT)} {number}"))
+    return cases
 
 
 @pytest.mark.filterwarnings("ignore::saferoute.errors.LocalTrustWarning")
 @pytest.mark.filterwarnings("ignore:.*dropped with open connections:ResourceWarning")  # two lines in a notebook leave a client open
-@pytest.mark.parametrize(("code", "printed"), CASES)
-def test_a_block_prints_what_the_page_shows(code: str, printed: str) -> None:
-    names: dict[str, object] = {}
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(compile(code, "block", "exec"), names)
-    assert out.getvalue() == printed
+@pytest.mark.filterwarnings("ignore:.*Implicitly cleaning up:ResourceWarning")  # a page that is not run to its end
+@pytest.mark.parametrize(("before", "code", "printed"), _cases())
+def test_a_block_prints_what_the_page_shows(before: list[str], code: str, printed: str) -> None:
+    with EmbeddedProvider() as provider:
+        names: dict[str, object] = {"provider": provider}
+        with contextlib.redirect_stdout(io.StringIO()):
+            for one in before:
+                exec(compile(one, "earlier block", "exec"), names)
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            exec(compile(code, "block", "exec"), names)
+        assert out.getvalue() == printed
 
 
 def test_the_readme_shows_what_its_first_block_prints() -> None:

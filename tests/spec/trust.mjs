@@ -41,8 +41,67 @@ const STATUS = record(
   { annotations },
 );
 const REVOCATIONS = record({ schema: one, name: tableName, root_version: version, version, issued: time, revoked }, { annotations });
-// What a row means is the router's matter; here the table's outermost fields and the rows' ids, which a status can halt.
-const TABLE = record({ schema: one, routes: list(anything, 2000, 1), aliases: map(name, anything, 500) }, { credentials: anything, grant: anything, annotations });
+// Guard profiles and templates, which the rows name.
+const flag = word(true, false);
+const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+const HOST = `${LABEL}(?:\\.${LABEL})*`;
+const kind = text(/^[a-z][a-z0-9_.-]{0,63}$/);
+const setting = record(
+  {},
+  { action: word("flag", "redact", "block"), threshold: whole(0, 1000), on_error: word("block", "flag"), kinds: list(kind, 64, 1, true), reversible: flag },
+);
+const argument = record(
+  { path: text(/^(?:\/(?:[^~/\x00-\x1f\x7f]|~[01])*)+$/, 200) },
+  {
+    hosts: list(text(new RegExp(`^\\.?${HOST}$`), 253), 200, 1, true), one_of: list(text(null, 1000), 200, 1, true),
+    prefixes: list(text(/^[^]+$/, 500), 100, 1, true), longest: whole(0, 10000000),
+  },
+);
+const tool = record({}, { effects: flag, approval: word("never", "tainted", "always"), arguments: list(argument, 64, 1), restore: flag });
+const templateName = text(/^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/, 64);
+const PROFILE = record(
+  {},
+  {
+    guards: map(kind, setting, 64, 1), max_characters: whole(1, 1000000000), templates: list(templateName, 200, 1, true),
+    allowed_hosts: list(text(new RegExp(`^(?:\\*\\.)?${HOST}$`), 253), 200, 1, true), tools: map(text(/^[A-Za-z0-9_.-]{1,128}$/, 128), tool, 200),
+  },
+);
+const TEMPLATE = record(
+  { sha256: digest, variables: map(text(/^[a-z][a-z0-9_]*$/, 64), word("text", "line", "integer", "number", "boolean", "json"), 64) },
+  { text: text(/^[^]+$/, 65536) },
+);
+// What a row means is the router's matter; here the table's outermost fields, the rows' ids, which a status can halt, and their profiles.
+const TABLE = record(
+  { schema: one, routes: list(anything, 2000, 1), aliases: map(name, anything, 500) },
+  { credentials: anything, guards: map(name, PROFILE, 100), templates: map(templateName, TEMPLATE, 200), grant: anything, annotations },
+);
+
+function checkTemplate({ sha256: named, variables, text: said }) {
+  if (said === undefined) return;
+  const bytes = Buffer.from(said);
+  if (bytes.length > 65536 || hex(sha256(bytes)) !== named) refuse("json", "another text than the digest's");
+  const found = new Set();
+  for (const [piece, inner] of said.matchAll(/\{\{|\}\}|\{([a-z][a-z0-9_]{0,63})\}|[{}]/g)) {
+    if (inner !== undefined) found.add(inner);
+    else if (piece.length === 1) refuse("json", "a brace that means nothing");
+  }
+  if (found.size > Object.keys(variables).length || Object.keys(variables).some((one) => !found.has(one))) refuse("json", "other placeholders than variables");
+}
+
+function checkGuards(table) {
+  const { guards = {}, templates = {} } = table;
+  Object.values(templates).forEach(checkTemplate);
+  for (const profile of Object.values(guards)) {
+    if ((profile.templates ?? []).some((one) => !Object.hasOwn(templates, one))) refuse("json", "a template that is not there");
+    for (const [guard, held] of Object.entries(profile.guards ?? {})) {
+      if (held.action === undefined && (held.threshold ?? held.kinds) !== undefined) refuse("json", "a threshold or kinds without an action");
+      if (guard === "secrets" && held.reversible) refuse("json", "secrets are never put back");
+    }
+    const rules = Object.values(profile.tools ?? {}).flatMap((one) => one.arguments ?? []);
+    if (rules.some((one) => Object.keys(one).length === 1)) refuse("json", "a rule that allows anything");
+  }
+  if (table.routes.some((row) => row.guards !== undefined && !Object.hasOwn(guards, row.guards))) refuse("json", "a profile that is not there");
+}
 
 function rootOf(payload) {
   const fields = parse(payload, { maxBytes: 64 * 1024 });
@@ -127,6 +186,7 @@ function tableOf(bodies, release) {
     const table = parse(found.get(Math.max(...known)), { maxBytes: 7000000 });
     TABLE(table);
     if (new Set(table.routes.map((row) => row.id)).size !== table.routes.length) refuse("json", "an id stands twice");
+    checkGuards(table);
     return table;
   });
 }

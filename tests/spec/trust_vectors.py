@@ -67,6 +67,28 @@ def spread_payload() -> dict[str, Any]:
     return table_payload(routes=[*rows, third], aliases={"fast": alias})
 
 
+def guarded_payload(**changes: Any) -> dict[str, Any]:
+    """A table with a guard profile and templates that have whatever they may have."""
+    url = {"path": "/url", "hosts": ["api.example.com", ".example.org"], "one_of": ["a"], "prefixes": ["https://"], "longest": 200}
+    profile = {
+        "guards": {
+            "pii": {"action": "redact", "threshold": 500, "on_error": "flag", "kinds": ["pii.email"], "reversible": True}, "secrets": {},
+        },
+        "max_characters": 100_000, "allowed_hosts": ["docs.example.com", "*.example.org"], "templates": ["support-v1"],
+        "tools": {"search": {"effects": False, "approval": "never", "arguments": [url], "restore": True}, "send": {}},
+    }  # fmt: skip
+    templates = {
+        "support-v1": template("Answer {{shortly}} in {language}.", language="line"),
+        "kept-apart": {"sha256": "0" * 64, "variables": {}},
+    }
+    rows = table_payload()["routes"]
+    return table_payload(**{"routes": [{**rows[0], "guards": "strict"}], "guards": {"strict": profile}, "templates": templates, **changes})
+
+
+def template(said: str, **variables: str) -> dict[str, Any]:
+    return {"sha256": sha256(said), "variables": variables, "text": said}
+
+
 @dataclass(frozen=True)
 class Case:
     """What a verifier is given; what is not changed is right."""
@@ -208,6 +230,8 @@ def _releases() -> list[Case]:
         Case("only a later schema", "table-digest", "no schema that is known", bundle=say(tables=[{**tables[0], "schema": 2}])),
         Case("a table with an unknown field", "table-form", "closed fields", bundle=bundle(None, bodies=(canonical(table_payload(x=1)),))),
         Case("an alias with every field", bundle=bundle(None, bodies=(canonical(spread_payload()),))),
+        Case("a table with guards and templates", bundle=_table(guarded_payload())),
+        *_guards(),
         Case("a table with white space", "table-form", "strict JSON", bundle=bundle(None, bodies=(BODY + b" ",))),
         Case("a row's id twice", "table-form", "ids are distinct", bundle=bundle(
             None, bodies=(canonical(table_payload(routes=table_payload()["routes"] * 2)),))),
@@ -218,6 +242,44 @@ def _releases() -> list[Case]:
         Case("a table 300 s ahead", now=NOW - DAY - 300),
         Case("a table 301 s ahead", "table-time", "the clock's tolerance is 300 s", now=NOW - DAY - 301),
     ]  # fmt: skip
+
+
+def _table(payload: dict[str, Any]) -> str:
+    return bundle(None, bodies=(canonical(payload),))
+
+
+def _guards() -> list[Case]:
+    def case(name: str, why: str, **changes: Any) -> Case:
+        return Case(name, "table-form", why, bundle=_table(guarded_payload(**changes)))
+
+    def setting(**fields: Any) -> dict[str, Any]:
+        return {"guards": {"strict": {"guards": {"secrets": fields}}}, "templates": {}}
+
+    def argument(**fields: Any) -> dict[str, Any]:
+        return {"guards": {"strict": {"tools": {"send": {"arguments": [fields]}}}}, "templates": {}}
+
+    def held(said: str, **variables: str) -> dict[str, Any]:
+        return {"guards": {"strict": {}}, "templates": {"t": template(said, **variables)}}
+
+    other = {"t": {**template("Be brief."), "sha256": sha256("Tell everything.")}}
+    return [
+        case("a guard profile that is not there", "a row's profile is one of the table's", guards={}),
+        case("a template that is not there", "a profile's templates are the table's", templates={}),
+        case("a template of another text", "its digest is that of the text", guards={"strict": {}}, templates=other),
+        case("a placeholder that is no variable", "exactly the variables", **held("{a}{b}", a="text")),
+        case("a variable that is no placeholder", "exactly the variables", **held("{{a}}", a="text")),
+        case("an attribute in a placeholder", "a name and nothing else", **held("{a}{a.b}", a="text")),
+        case("a format in a placeholder", "a name and nothing else", **held("{a}{a:>9}", a="text")),
+        case("a brace by itself", "it is doubled", **held("{a} }", a="text")),
+        case("a variable of no type", "closed words", **held("{a}", a="any")),
+        case("an action that is none", "closed words", **setting(action="allow")),
+        case("a threshold without an action", "it would change nothing", **setting(threshold=1)),
+        case("a threshold above 1000", "thousandths", **setting(action="block", threshold=1001)),
+        case("secrets that are put back", "they never are", **setting(reversible=True)),
+        case("a rule that allows anything", "it would change nothing", **argument(path="/url")),
+        case("an argument's place that is no pointer", "a JSON pointer", **argument(path="url", longest=1)),
+        case("an unknown field of a guard", "closed fields", **setting(more=1)),
+    ]
 
 
 def _statuses() -> list[Case]:

@@ -62,6 +62,26 @@ def table(*rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return changed({"schema": 1, "routes": list(rows) or [row()], "aliases": {}}, changes)
 
 
+TEMPLATE = {
+    "sha256": hashlib.sha256(b"Answer {{shortly}} in {language}.").hexdigest(),
+    "variables": {"language": "line"},
+    "text": "Answer {{shortly}} in {language}.",
+}
+
+
+def full_profile() -> dict[str, Any]:
+    """A guard profile that uses every field of the schema."""
+    pii = {"action": "redact", "threshold": 500, "on_error": "block", "kinds": ["pii.email", "pii.phone"], "reversible": True}
+    url = {"path": "/url", "hosts": ["api.example.com", ".example.org"], "one_of": ["a", "b"], "prefixes": ["https://"], "longest": 200}
+    return {
+        "guards": {"pii": pii, "secrets": {"action": "block"}, "house-rules": {"on_error": "flag"}},
+        "max_characters": 100_000,
+        "allowed_hosts": ["docs.example.com", "*.example.org"],
+        "templates": ["support-v1"],
+        "tools": {"search": {"effects": False, "approval": "never", "arguments": [url], "restore": True}, "send": {}},
+    }
+
+
 def full_table() -> dict[str, Any]:
     """A table that uses every field of the schema."""
     deadlines = {"connect": 1000, "first_byte": 2000, "idle": 3000, "total": 4000}
@@ -78,6 +98,7 @@ def full_table() -> dict[str, Any]:
         deadlines=deadlines,
         limits={"requests_per_minute": 600, "tokens_per_minute": 90_000, "concurrent": 8, "adaptive": True},
         quota_group="eu-pool",
+        guards="strict",
         annotations={"owner": "team"},
     )
     private = row(id="inside", origin="https://10.1.2.3", net="private", networks=["10.1.0.0/16"])
@@ -110,6 +131,8 @@ def full_table() -> dict[str, Any]:
             "max_output": 900, "max_cost": {"amount": 1, "currency": "USD"}, "audience": ["web"], "guards": ["pii"],
             "budget": {"amount": 5, "currency": "USD", "per": "day", "scope": "host", "replicas": 2},
         },
+        guards={"strict": full_profile()},
+        templates={"support-v1": TEMPLATE, "kept-apart": {"sha256": "0" * 64, "variables": {}}},
         annotations={"ticket": "T-1"},
     )  # fmt: skip
 

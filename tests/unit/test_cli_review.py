@@ -256,6 +256,40 @@ def test_types_of_rows_that_take_any_model(run: Commands, here: pathlib.Path) ->
     text = run("table", "types").out
     assert "Routes: TypeAlias = str\n" in text
     assert "openai/*" in text
+    assert "Templates" not in text
+
+
+GUARDED = """
+[providers.openai]
+data = "public"
+guards = "support"
+
+[guards.support]
+templates = ["support-v1"]
+
+[guards.support.guards]
+pii = { action = "block" }
+
+[templates.support-v1]
+text = "Answer in {language}."
+variables = { language = "line" }
+"""
+
+
+def test_guards_and_templates_are_formatted_signed_shown_and_compared(run: Commands, here: pathlib.Path) -> None:
+    (here / "routes.toml").write_text(GUARDED, encoding="utf-8")
+    assert run("table", "fmt", "routes.toml").code == 0
+    namespace: dict[str, object] = {}
+    exec(compile(run("table", "types").out, "types", "exec"), namespace)
+    assert get_args(namespace["Templates"]) == ("support-v1",)
+    shown = run("table", "show", "routes.toml").out
+    assert "  support  for openai\n      guard pii: finds at least BLOCK\n" in shown
+    assert "  support-v1  language (line)\n" in shown
+    (here / "weaker.toml").write_text(GUARDED.replace('"block"', '"flag"').replace("Answer in", "Answer all in"), encoding="utf-8")
+    told = run("table", "diff", "routes.toml", "weaker.toml").out
+    assert "LOOK AT THESE: 2 of 2 changes let a key, data or money go further, or have less judged\n" in told
+    assert "  ! guards.support: guards.pii.action changes from block to flag\n" in told
+    assert "  ! templates.support-v1: models are told something else: from character 7 on, 'Answer in {language}.' becomes " in told
 
 
 # revert

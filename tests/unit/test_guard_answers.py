@@ -547,12 +547,12 @@ WHOLE: list[DecodedEvent] = [
 def test_the_places_of_a_whole_answer() -> None:
     found = [(one.segment.path, one.segment.text, one.segment.name, one.stage, one.replaceable) for one in answer_places(WHOLE)]
     assert found == [
-        ("/content/0", "a falcon", "", "output", True),
+        ("/content/0", "a falcon", "reasoning", "output", True),
         ("/content/1", "one two", "", "output", True),
         ("/content/3", CALL.arguments, "look", "tool_call", False),
         ("/alternatives/1/content/0", "a falcon", "", "output", False),
-        ("/alternatives/1/content/1", "falcon", "", "output", False),
-        ("/alternatives/1/content/2", "falcon", "", "output", False),
+        ("/alternatives/1/content/1", "falcon", "reasoning", "output", False),
+        ("/alternatives/1/content/2", "falcon", "refusal", "output", False),
         ("/alternatives/1/content/3", CALL.arguments, "look", "tool_call", False),
     ]
     assert all((one.segment.role, one.segment.origin, one.segment.trusted) == ("assistant", "model", False) for one in answer_places(WHOLE))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saferoute.guards.approval import approved
 from saferoute.guards.segments import Placed, segments_of, with_texts
 from saferoute.values.messages import (
     Audio,
@@ -92,12 +93,23 @@ def test_a_request_without_tools_and_schema() -> None:
         ("image/svg+xml", True),
         ("application/xml", True),
         ("application/pdf", False),
-        ("application/octet-stream", False),
+        ("application/octet-stream", True),  # there is no telling who reads it as text
     ],
 )
 def test_documents_that_are_text_are_seen_however_their_type_is_written(kind: str, seen: bool) -> None:
     request = ChatRequest((Message("user", (File(b"words", media_type=kind),)),))
     assert [one.segment.text for one in segments_of(request)] == ["words"] * seen
+
+
+def test_what_prompt_integrity_takes_for_text_is_judged() -> None:
+    parts = (
+        Image(b"<svg>words</svg>", media_type="image/svg+xml"),
+        File(b"\xff\xfe", media_type="application/octet-stream"),
+        File(b"\xff", media_type="text/plain"),
+    )
+    request = ChatRequest((Message("user", parts),))
+    assert [one.segment.text for one in segments_of(request)] == ["<svg>words</svg>", "\N{REPLACEMENT CHARACTER}"]
+    assert "document" not in approved(ChatRequest((Message("user", (PICTURE,)),))).plain
 
 
 def test_replacing_every_replaceable_text_and_nothing_else() -> None:

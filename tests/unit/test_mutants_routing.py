@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from typing import Any
@@ -21,8 +22,11 @@ from saferoute.signing.envelope import PayloadType
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
 from saferoute.values.balancing import PLAIN_POLICY, Hedge, Limits, Policy, Shadow
+from saferoute.values.guard_profile import ArgumentRule, GuardProfile, GuardSetting, ToolRule
+from saferoute.values.guarding import Action
 from saferoute.values.http import NetClass
 from saferoute.values.permission import Budget, Cost, Permission
+from saferoute.values.signed_template import SignedTemplate
 from saferoute.values.target import Deadlines, Prices, Profile, Quirks, Target
 from tests.support.trust_cases import (
     DAY,
@@ -99,6 +103,26 @@ def test_a_shape_at_its_limits(value: object, shape: Shape, words: str | None) -
     assert str(caught.value) == words
 
 
+STRICT = GuardProfile(
+    "strict",
+    {
+        "pii": GuardSetting(Action.REDACT, 500, "block", frozenset({"pii.email", "pii.phone"}), reversible=True),
+        "secrets": GuardSetting(Action.BLOCK),
+        "house-rules": GuardSetting(on_error="flag"),
+    },
+    100_000,
+    frozenset({"docs.example.com", "*.example.org"}),
+    frozenset({"support-v1"}),
+    {
+        "search": ToolRule(
+            effects=False,
+            approval="never",
+            arguments=(ArgumentRule("/url", frozenset({"api.example.com", ".example.org"}), ("a", "b"), ("https://",), 200),),
+            restore=True,
+        ),
+        "send": ToolRule(),
+    },
+)
 MAIN = Target(
     "main", "example", "openai_chat", "https://api.example.com", "/v1", NetClass("public"), "model-1", "example", "bearer",
     headers=(("openai-organization", "org-1"), ("x-title", "a title")),
@@ -113,6 +137,7 @@ MAIN = Target(
     region="eu",
     limits=Limits(600, 90_000, 8, adaptive=True),
     quota_group="eu-pool",
+    guards=STRICT,
 )  # fmt: skip
 
 
@@ -131,7 +156,14 @@ def test_a_table_is_what_it_says() -> None:
         shadow=Shadow(resolve(opened, "open/new")[0], 10, Cost(1000, "USD"), "confidential"),
         limits=Limits(60, 9000, 4),
     )  # fmt: skip
+    assert opened.guard_profiles == {"strict": STRICT}
+    text = "Answer {{shortly}} in {language}."
+    assert opened.templates == {
+        "support-v1": SignedTemplate("support-v1", hashlib.sha256(text.encode()).hexdigest(), {"language": "line"}, text),
+        "kept-apart": SignedTemplate("kept-apart", "0" * 64, {}),
+    }
     inside = opened.routes["inside"]
+    assert inside.guards is None
     assert inside.net == NetClass("private", ("10.1.0.0/16",))
     assert (inside.deadlines, inside.prices, inside.profile, inside.quirks, inside.region) == (Deadlines(), None, Profile(), Quirks(), "")
     assert (inside.headers, inside.extra_params, inside.max_output, inside.default_max_output) == ((), frozenset(), None, None)

@@ -44,13 +44,13 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "a section too many": (
         lambda: build(MINI + "[routez]\n"), ConfigurationError,
         ("routes.toml: routez is no section of routes.toml; the sections are aliases, annotations, assertions, credentials, "
-         "defaults, grant, providers, routes, schema"),
+         "defaults, grant, guards, providers, routes, schema, templates"),
     ),
     "another schema": (lambda: build("schema = 2\n" + MINI), ConfigurationError, "routes.toml: schema is 2; this version writes schema 1"),
     "a default that is none": (
         lambda: build("[defaults]\nmodel = 'x'\n" + MINI), ConfigurationError,
         ("routes.toml: defaults.model cannot be a default; these can: connect_proxy, data, deadlines, default_max_output, "
-         "headers, max_output, region, tls"),
+         "guards, headers, max_output, region, tls"),
     ),
     "a provider that extends": (
         lambda: build("[providers.openai]\nextends = 'openai'\n"), ConfigurationError,

@@ -1,0 +1,134 @@
+"""Which guards a call passes: those of its client, and what the rows that it may go to ask for on top."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from saferoute.call.guarding import Guarding
+from saferoute.capabilities.extras import server_tools
+from saferoute.guards.insertion import for_call
+from saferoute.guards.pipeline import Active
+from saferoute.guards.profiles import active_under, union
+from saferoute.guards.segments import segments_of, with_texts
+from saferoute.values.messages import ToolResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from saferoute.call.flow import Call
+    from saferoute.call.guarding import Rules
+    from saferoute.call.guarding_conclusions import Cleared
+    from saferoute.values.balancing import Policy
+    from saferoute.values.guard_profile import GuardProfile
+    from saferoute.values.request import ChatRequest
+    from saferoute.values.target import Target
+
+__all__ = ["Way", "guarded", "rules_of", "rules_under"]
+
+
+class Way(NamedTuple):
+    """Where a call may go.
+
+    Attributes:
+        resolved: the rows that the name stands for.
+        policy: what the table says of the name beyond them.
+        rows: all that it may come to, those of fallbacks and shadows too.
+    """
+
+    resolved: tuple[Target, ...]
+    policy: Policy
+    rows: tuple[Target, ...]
+
+
+def rules_of(
+    own: Rules,
+    strict: Callable[[frozenset[str]], Rules] | None,
+    profiles: Mapping[str, GuardProfile],
+    rows: Sequence[Target],
+    nonce: Callable[[], str],
+) -> Rules:
+    """The rules of one call.
+
+    Args:
+        own: the client's.
+        strict: gives the client's under the profiles of that name, "" for none.
+        profiles: the table's.
+        rows: all that the call may come to.
+        nonce: draws the nonce of a call.
+
+    Raises:
+        GuardFailed: a profile asks for a guard that the client does not have.
+    """
+    if profiles and strict is not None:
+        own = strict(frozenset(["" if row.guards is None else row.guards.name for row in rows]))
+    return replace(own, active=for_call(own.active, nonce())) if own.per_call else own
+
+
+def guarded(call: Call, rules: Rules, request: ChatRequest, planned: Callable[[ChatRequest], Call], nonce: Callable[[], str]) -> Call:
+    """A call whose request is judged before anything is sent.
+
+    Args:
+        call: the call, as it is planned if nothing has to be taken out.
+        rules: what it passes.
+        request: the caller's own, without what was put in.
+        planned: plans it for what guards left of it.
+        nonce: draws the nonce of a call, if values are to be put back into its answer.
+    """
+    schemas = {tool.name: tool.parameters for tool in request.tools}
+
+    def again(cleared: Cleared) -> Call:
+        kept = with_texts(request, cleared.kept or cleared.texts)
+        return replace(planned(with_texts(request, cleared.texts)), conversation=kept.messages)
+
+    tainted = _has_read(request)
+    guarding = Guarding(rules, call.route, segments_of(request), frozenset(schemas), schemas=schemas, nonce=nonce, tainted=tainted)
+    return replace(call, guarding=guarding, again=again)
+
+
+def _has_read(request: ChatRequest) -> bool:
+    """Whether something of others is in the conversation: what a tool returned, text or not, or what the provider fetches by itself."""
+    if request.provider_options and server_tools(request.provider_options):
+        return True
+    return any(message.role == "tool" or any(type(part) is ToolResult for part in message.content) for message in request.messages)
+
+
+def rules_under(
+    rules: Rules, profiles: Mapping[str, GuardProfile], views: Callable[[str], Mapping[str, str]], names: frozenset[str]
+) -> Rules:
+    """A client's rules, made as strict as all rows of a call want them.
+
+    Args:
+        rules: the client's.
+        profiles: the table's.
+        views: makes the views that guards share, for a client none of whose own guards looks at them.
+        names: which profiles; see `profiles_of`.
+
+    Raises:
+        GuardFailed: a profile asks for a guard that the client does not have.
+    """
+    profile = union([profiles.get(name) for name in sorted(names)])
+    if profile is None:
+        return rules
+    active = active_under(rules.active if profile.tools is None else _with_tool_rules(rules.active, profile), profile)
+    most = rules.most_characters if profile.max_characters is None else min(rules.most_characters, profile.max_characters)
+    reads = any(getattr(one.guard, "reads_views", False) is True for one in active)
+    return replace(
+        rules,
+        active=active,
+        most_characters=most,
+        allowed_hosts=rules.allowed_hosts | profile.allowed_hosts,
+        views=views if reads else None,
+        templates=profile.templates,
+        restores=frozenset(name for name, rule in (profile.tools or {}).items() if rule.restore),
+    )
+
+
+def _with_tool_rules(active: tuple[Active, ...], profile: GuardProfile) -> tuple[Active, ...]:
+    """The client's guard of tools under the table's rules as well; a client without one gets it."""
+    from saferoute.guards.tool_policy import ToolPolicyGuard  # noqa: PLC0415  for tables with rules for tools
+
+    own = next((one for one in active if isinstance(one.guard, ToolPolicyGuard)), None)
+    guard = ToolPolicyGuard() if own is None or not isinstance(own.guard, ToolPolicyGuard) else replace(own.guard, enforce=True)
+    under = guard.with_rules(profile.tools)
+    return (*(one for one in active if one is not own), Active(under, quick=under.quick, seconds=under.seconds))
