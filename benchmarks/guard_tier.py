@@ -136,7 +136,7 @@ def plain(guards: list[Guard]) -> None:
 
 def streams() -> None:
     """Function calls and microseconds for one piece of a stream, and how much of it is held."""
-    active = guards_with_defaults(())
+    active = guards_with_defaults((), enforce=True)
     answers = {"numbered words": [f"word{n} " for n in range(400)], "prose": [word + " " for word in (PARAGRAPH * 3).split()]}
     for name, pieces in answers.items():
 
@@ -175,7 +175,7 @@ def hostile(guards: list[Guard]) -> int:
 
 def main() -> int:
     """Print the tables."""
-    guards = [one.guard for one in guards_with_defaults(())]
+    guards = [one.guard for one in guards_with_defaults((), enforce=True)]
     plain(guards)
     streams()
     return hostile(guards) if "--hostile" in sys.argv else 0

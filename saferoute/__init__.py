@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from saferoute.values.messages import Audio, File, Image, Message, Reasoning, Refusal, Text, ToolCall, ToolResult
     from saferoute.values.options import CallOptions
     from saferoute.values.reply import Reply
-    from saferoute.values.server import Server, loopback
+    from saferoute.values.server import Server as Server
+    from saferoute.values.server import loopback
     from saferoute.values.template import Template as Template
     from saferoute.values.tools import Tool
     from saferoute.values.usage import Usage

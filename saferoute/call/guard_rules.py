@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from saferoute.call.flow import Call
-    from saferoute.call.guarding import Rules
     from saferoute.call.guarding_conclusions import Cleared
+    from saferoute.call.rules import Rules
     from saferoute.values.balancing import Policy
     from saferoute.values.guard_profile import GuardProfile
     from saferoute.values.request import ChatRequest
@@ -117,6 +117,7 @@ def rules_under(
         rules,
         active=active,
         most_characters=most,
+        bounded=profile.max_characters is not None,
         allowed_hosts=rules.allowed_hosts | profile.allowed_hosts,
         views=views if reads else None,
         templates=profile.templates,

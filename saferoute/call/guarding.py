@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,6 @@ from saferoute.call.effects import judge, sleep
 from saferoute.call.guarding_conclusions import Cleared, concluded, key_of, mark_of, refuse, rest_of
 from saferoute.errors import GuardError, RequestError
 from saferoute.guards.answers import AnswerGuards
-from saferoute.guards.insertion import Inserting, PerCall
 from saferoute.guards.pipeline import composed, judged, spans_to_redact
 from saferoute.guards.pipeline import judge as judge_now
 from saferoute.guards.redacting import exchanged, is_one_way, redacted
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from saferoute.call.effects import Flow
+    from saferoute.call.rules import Rules
     from saferoute.guards.pipeline import Active
     from saferoute.guards.placeholders import Vault
     from saferoute.guards.restored_answers import RestoredAnswer
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from saferoute.values.guarding import Origin, SegmentRole, Span, Stage
     from saferoute.values.messages import ToolCall
 
-__all__ = ["Answering", "Cleared", "Guarding", "Rules", "judgement_flow", "mark_of", "nonce_from", "rest_of"]
+__all__ = ["Answering", "Cleared", "Guarding", "judgement_flow", "mark_of", "rest_of"]
 
 _ORIGINS: Final[Mapping[str, tuple[SegmentRole, Origin]]] = MappingProxyType(
     {"input": ("user", "user"), "tool_result": ("tool", "tool"), "tool_call": ("assistant", "model"), "output": ("assistant", "model")}
@@ -42,49 +41,8 @@ _ORIGINS: Final[Mapping[str, tuple[SegmentRole, Origin]]] = MappingProxyType(
 _NOTHING_SENT: Final = "nothing was sent"
 _NOTHING_SHOWN: Final = "nothing of the answer was shown"
 _NO_SCHEMAS: Final[Mapping[str, bytes]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What guards a client has, and their bounds.
-
-    Attributes:
-        active: the guards, in the order in which they are asked; those of the package first.
-        seconds: what guards of others may take together, each time; one may have a bound of its own, see `Active.seconds`.
-        most_characters: what a request may hold in all its texts; more is refused before anything looks at it.
-        allowed_hosts: hosts that links and images of answers may lead to.
-        views: makes the views that guards share; None if no guard looks at any.
-        templates: templates that may stand as instructions; none for any instructions of the caller's.
-        restores: tools into whose arguments values are put back that were taken out; never in a conversation that is tainted.
-        names: the guards' names, for permissions that ask for some.
-        per_call: whether one of them has to be made anew for each call.
-        inserts: whether one of them puts something into requests.
-    """
-
-    active: tuple[Active, ...] = ()
-    seconds: float = 5.0
-    most_characters: int = 8_000_000
-    allowed_hosts: frozenset[str] = frozenset()
-    views: Callable[[str], Mapping[str, str]] | None = None
-    templates: frozenset[str] = frozenset()
-    restores: frozenset[str] = frozenset()
-    names: frozenset[str] = field(init=False)
-    per_call: bool = field(init=False)
-    inserts: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset(one.name for one in self.active))
-        object.__setattr__(self, "per_call", any(isinstance(one.guard, PerCall) for one in self.active))
-        object.__setattr__(self, "inserts", any(isinstance(one.guard, Inserting) for one in self.active))
-
-
-def nonce_from(random: Callable[[], float]) -> str:
-    """What makes a call's placeholders its own: 64 random bits.
-
-    Args:
-        random: makes numbers in [0, 1) that nobody can guess.
-    """
-    return "".join(f"{int(random() * 2**32):08x}" for _ in range(2))
+_NO_VIEWS: Final[Mapping[str, str]] = MappingProxyType({})
+_VIEWED: Final = frozenset({"input", "tool_result"})
 
 
 class Guarding:
@@ -139,10 +97,29 @@ class Guarding:
     def _restores(self) -> bool:
         return self._vault is not None and self._vault.restores
 
-    def _context(self, stage: Stage, text: str = "") -> Context:
-        rules = self._rules
-        views = rules.views(text) if rules.views is not None and text and stage in {"input", "tool_result"} else {}
-        return Context(stage, self._route, self._tainted, views, self._tools, rules.allowed_hosts, self._schemas)
+    def _context(self, stage: Stage, views: Mapping[str, str] = _NO_VIEWS) -> Context:
+        return Context(stage, self._route, self._tainted, views, self._tools, self._rules.allowed_hosts, self._schemas)
+
+    def _views(self, place: Placed) -> Mapping[str, str]:
+        views = self._rules.views
+        return _NO_VIEWS if views is None or place.stage not in _VIEWED else views(place.segment.text)
+
+    def _judged_at_once(self) -> tuple[list[Context], list[list[Judged]]]:
+        """The context of every text of the request, and what the guards that never wait say about it."""
+        others = tuple(one for one in self._quick if not one.pure)
+        shared: dict[Stage, Context] = {}  # of texts in which nothing is encoded
+        contexts: list[Context] = []
+        every: list[list[Judged]] = []
+        for place in self._places:
+            segment, stage = place.segment, place.stage
+            is_known = segment.role == "developer" and segment.trusted and self._rules.known(segment.text)
+            views = _NO_VIEWS if is_known else self._views(place)
+            context = self._context(stage, views) if views else shared.get(stage)
+            if context is None:
+                context = shared[stage] = self._context(stage)
+            contexts.append(context)
+            every.append(judge_now(others if is_known else self._quick, segment, context))
+        return contexts, every
 
     def of_request(self, left: float = inf) -> Flow[Cleared]:
         """Judge the request: its size first, then every text by every guard, each exactly once.
@@ -154,12 +131,11 @@ class Guarding:
             GuardError: a guard blocks, or could not judge. Nothing was sent.
         """
         check_length(sum(len(place.segment.text) for place in self._places if not place.over), self._rules.most_characters)
-        contexts = [self._context(place.stage, place.segment.text) for place in self._places]
-        every = [list(judge_now(self._quick, place.segment, context)) for place, context in zip(self._places, contexts, strict=True)]
+        contexts, every = self._judged_at_once()
         refuse(self._places, every, _NOTHING_SENT)  # what the quick ones refuse, the others are not shown
         now = yield from self._ask_the_slow(self._places, contexts, every, left)
         telling = refuse(self._places, every, _NOTHING_SENT)
-        sent, kept = self._taken_out(every)
+        sent, kept = self._taken_out(every) if telling else ({}, {})
         return Cleared(sent, telling, now, kept)
 
     def _taken_out(self, every: Sequence[Sequence[Judged]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -201,7 +177,7 @@ class Guarding:
         """
         places = (Placed(Segment(text, "assistant", "model"), "output", replaceable=True),)
         context = self._context("output")
-        every = [list(judge_now(self._quick, places[0].segment, context))]
+        every = [judge_now(self._quick, places[0].segment, context)]
         yield from self._ask_the_slow(places, (context,), every)
         cleared = concluded(places, every, _NOTHING_SHOWN)
         return cleared.texts.get("", text), cleared.verdicts
@@ -209,8 +185,8 @@ class Guarding:
     def judgement(self) -> Flow[Judgement]:
         """What all guards say about the one text there is: nothing is refused, and nothing leaves."""
         (place,), every = self._places, [list[Judged]()]
-        context = self._context(place.stage, place.segment.text)
-        every[0] += judge_now(self._quick, place.segment, context)
+        context = self._context(place.stage, self._views(place))
+        every[0] += judge_now(self._quick, place.segment, context, telling=True)
         yield from self._ask_the_slow(self._places, (context,), every, all_of_them=True)
         spans = spans_to_redact(every[0])
         text = place.segment.text

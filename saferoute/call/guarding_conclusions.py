@@ -58,6 +58,8 @@ def rest_of(total: float | None, default: float, began: float, cleared: Cleared)
 
 def refuse(places: Sequence[Placed], every: Sequence[list[Judged]], words: str) -> tuple[Judged, ...]:
     """Refuse what is blocked, and what is to be taken out of what cannot be changed; give every verdict that is not a plain ALLOW."""
+    if not any(every):  # as good as always: nobody said anything
+        return ()
     settle(places, every)
     for place, said in zip(places, every, strict=True):
         if not place.replaceable:

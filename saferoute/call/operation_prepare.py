@@ -11,10 +11,11 @@ from saferoute.call.balancing import without_copies
 from saferoute.call.charging import charge_for
 from saferoute.call.compared import compared
 from saferoute.call.guard_rules import Way, rules_of
-from saferoute.call.guarding import Guarding, Rules, nonce_from
+from saferoute.call.guarding import Guarding
 from saferoute.call.guarding_operations import check_operation_size, operation_places
 from saferoute.call.operation import Bound, OperationCall
 from saferoute.call.prepare import recheck
+from saferoute.call.rules import Rules, nonce_from
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, tightest_output
 from saferoute.capabilities.extras import repricing
@@ -107,7 +108,7 @@ def prepare_operation(
     policy = table.policy(route)
     way = Way(resolved, policy, rows_of(policy, resolved))
     rules = rules_of(snapshot.guards, snapshot.strict, table.guard_profiles, way.rows, partial(nonce_from, snapshot.random))
-    if rules.active:
+    if rules.active or rules.bounded:
         check_operation_size(request, rules.most_characters)
     planned = partial(
         _planned, snapshot, operation, route, way, rules=rules, build=build, powers=powers, checked=checked, asking=asking, now=now

@@ -11,7 +11,7 @@ from saferoute.call.admission import admitted, check_provider_options, check_rou
 from saferoute.call.charging import charge_for
 from saferoute.call.flow import Call
 from saferoute.call.guard_rules import Way, guarded, rules_of
-from saferoute.call.guarding import Rules, nonce_from
+from saferoute.call.rules import Rules, nonce_from
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
@@ -159,7 +159,7 @@ def prepare(
     way = Way(resolved, policy, rows_of(policy, resolved))
     nonce = partial(nonce_from, snapshot.random)
     rules = rules_of(snapshot.guards, snapshot.strict, table.guard_profiles, way.rows, nonce)
-    if rules.active:
+    if rules.active or rules.bounded:
         check_size(request, rules.most_characters)
     # What guards take something out of is planned anew; its turn among the rows is the one that it has.
     turn = cache(partial(snapshot.health.turn, route)) if rules.active else partial(snapshot.health.turn, route)

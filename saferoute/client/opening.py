@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from saferoute.call.guarding import Rules
+from saferoute.call.rules import Rules
 from saferoute.client.core import Core
 from saferoute.client.scope import Scope, held, own_budget
 from saferoute.client.shared import Shared

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from saferoute.capabilities.accounts import accounts_of, check_scope
 from saferoute.capabilities.quotas import check_limit_scope
 from saferoute.drivers.host_survey import loose_modes, survey
-from saferoute.errors import ConfigurationError, RoutingError, SaferouteError, SecretError
+from saferoute.errors import ConfigurationError, GuardFailed, RoutingError, SaferouteError, SecretError
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.policies import rows_beyond
 from saferoute.routing.resolve import resolve
@@ -39,12 +40,13 @@ def security_report(core: Core) -> Report:
         CapabilityForbidden: this client is narrowed.
     """
     core.check_whole("security_report")
-    now = time.time()
+    now, halted = time.time(), core.shared.opened.halted
     findings = [
         *_trust(core, now),
         *_permissions(core),
         *_accounts(core),
         *_routes(core.table.routes.values()),
+        *_guarded(core, (row for row in core.table.routes.values() if row.id not in halted)),
         *_keys(core),
         *_files(core),
         *_surroundings(),
@@ -72,6 +74,7 @@ def readiness(core: Core, routes: Sequence[str] | None, reach: Callable[[Target]
             rows |= {row.id: row for row in _rows(core, name)}
         except SaferouteError as error:
             found.append(Finding("problem", "routes", f"{name}: {error}"))
+    found += _guarded(core, rows.values())
     for row in rows.values():
         found += _ready(core, row)
         if reach is not None:
@@ -93,7 +96,7 @@ def _valid(core: Core) -> Iterator[Finding]:
 def _allowed(core: Core) -> Iterator[Finding]:
     """Whether a call of this client could be allowed and counted at all, whichever row it goes to."""
     try:
-        powers, store = core.powers(), core.shared.store()
+        powers, store, active = core.powers(), core.shared.store(), _active(core)
         for permission in powers.permissions:
             if permission.limits:
                 check_limit_scope(permission, core.shared.limits().scope)
@@ -108,7 +111,7 @@ def _allowed(core: Core) -> Iterator[Finding]:
                     text = f"{permission.source} is for the {what} {', '.join(sorted(wanted))}, and this client's is {given or 'not set'}"
                     yield Finding("problem", "permissions", f"{text}: say Client(audience=...) or client.using(purpose=...)")
             missing = (permission.guards or frozenset()) - core.shared.guards.names
-            if missing:
+            if permission.guards and not any(permission.guards <= names for names in active):
                 text = f"{permission.source} asks for the guards {', '.join(sorted(missing))}, which are not active in this client"
                 yield Finding("problem", "permissions", f"{text}: Client(guards=[...])")
     except SaferouteError as error:
@@ -120,6 +123,30 @@ def _allowed(core: Core) -> Iterator[Finding]:
     if core.trust == "production" and core.scope.data is None:
         text = 'this client gives calls no data label, and without one a call counts as "restricted": Client(data=...)'
         yield Finding("note", "permissions", text)
+
+
+def _active(core: Core) -> set[frozenset[str]]:
+    """The names of the guards that a call passes, whichever row it goes to: the profiles of rows bring some."""
+    own, strict = core.shared.guards.names, core.snapshot.strict
+    found = {own}
+    if strict is None:
+        return found
+    for profile in {row.guards.name for row in core.table.routes.values() if row.guards is not None}:
+        with suppress(GuardFailed):  # calls to its rows are refused, which `_guarded` tells
+            found.add(strict(frozenset([profile])).names)
+    return found
+
+
+def _guarded(core: Core, rows: Iterable[Target]) -> Iterator[Finding]:
+    """Rows whose profile asks for a guard that this client lacks: every call that may come to one of them is refused."""
+    strict = core.snapshot.strict
+    for row in rows:
+        if strict is None or row.guards is None:
+            continue
+        try:
+            strict(frozenset([row.guards.name]))
+        except GuardFailed as error:
+            yield Finding("problem", "routes", f"{row.id}: {error}")
 
 
 def _rows(core: Core, name: str) -> tuple[Target, ...]:

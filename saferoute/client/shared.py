@@ -7,7 +7,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from saferoute.call.guarding import Rules
+from saferoute.call.rules import Rules
 from saferoute.capabilities.chain import VerifiedChains
 from saferoute.drivers.accounts import open_accounts
 from saferoute.drivers.entropy import fraction, unique_id

@@ -7,12 +7,13 @@ context, so that a word is not taken for the beginning of a text only because a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
 
 from saferoute.guards.answer_verdicts import flagged, news, unfit
 from saferoute.guards.pipeline import ask, check_blocked, composed, failed, judge, judged, spans_to_redact
 from saferoute.guards.redacting import redacted
+from saferoute.guards.text_flow import Streams, TextFlow
 from saferoute.guards.whole_answers import without_traces
 from saferoute.values.events import (
     Alternative,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from saferoute.guards.pipeline import Active
+    from saferoute.guards.text_flow import Delta, PlainTexts
     from saferoute.values.events import DecodedEvent
     from saferoute.values.guarding import Context, Stage
     from saferoute.values.messages import Part
@@ -50,58 +52,6 @@ _PATIENT: Final = 256
 the time for it grows with its size, and not with the square of it."""
 
 _BLOCKED: Final = "the answer was not shown any further"
-
-_Delta = TextDelta | RefusalDelta | ReasoningDelta
-
-
-@runtime_checkable
-class Streams(Protocol):
-    """A guard that can judge a text piece by piece."""
-
-    def open_candidate(self, text: str, start: int = 0) -> int:
-        """The earliest place at or after `start` where something that this guard looks for might begin and has not ended; len(text).
-
-        What has ended and reaches behind that place counts as not ended: the guard will be asked about the text up to the place.
-        """
-
-
-@dataclass(slots=True)
-class _Flow:
-    """One text on its way.
-
-    Attributes:
-        shape: its first piece.
-        before: what was shown of it last, as it was before anything was taken out.
-        start: where that begins in the whole text.
-        held: what is held, in pieces.
-        length: its characters.
-        due: how many there have to be before they are looked at again.
-        marked: for how many of them, from the first on, a mark was shown already.
-        changed: whether something was taken out.
-        behind: events that wait for what is held.
-        whole: all of it in pieces, for guards that are asked at the end.
-    """
-
-    shape: _Delta
-    before: str = ""
-    start: int = 0
-    held: list[str] = field(default_factory=list)
-    length: int = 0
-    due: int = 0
-    marked: int = 0
-    changed: bool = False
-    behind: list[DecodedEvent] = field(default_factory=list)
-    whole: list[str] = field(default_factory=list)
-
-    @property
-    def path(self) -> str:
-        """Where the text stands in the answer."""
-        return f"/content/{self.shape.index}"
-
-    @property
-    def name(self) -> str:
-        """What it is, as segments call it."""
-        return "" if type(self.shape) is TextDelta else self.shape.type
 
 
 class AnswerGuards:
@@ -131,6 +81,7 @@ class AnswerGuards:
         "_late",
         "_mark",
         "_of_output",
+        "_plain_until",
         "_whole",
         "redacted",
         "told",
@@ -149,10 +100,11 @@ class AnswerGuards:
         self._active = active
         self._context = context
         self._mark = mark
-        self._flows: dict[int, _Flow] = {}
+        self._flows: dict[int, TextFlow] = {}
         self._calls: dict[int, list[DecodedEvent]] = {}
         self._of_output = tuple(one for one in active if one.asked_about("output") and not one.only_flags)
         self._late = tuple(one for one in active if one.asked_about("output") and one.only_flags)
+        self._plain_until = tuple(cast("PlainTexts", one.guard).plain_until if one.tells_plain else None for one in self._of_output)
         self._is_second = first is not None
         self._judges_calls = first is None and any(one.asked_about("tool_call") for one in active)
         self._whole = whole or not all(one.streams for one in self._of_output)
@@ -190,10 +142,10 @@ class AnswerGuards:
                     shown.append(event)
         return shown
 
-    def _piece(self, event: _Delta, shown: list[DecodedEvent]) -> None:
+    def _piece(self, event: Delta, shown: list[DecodedEvent]) -> None:
         flow = self._flows.get(event.index)
         if flow is None:
-            flow = self._flows[event.index] = _Flow(event)
+            flow = self._flows[event.index] = TextFlow(event)
         if self._late:
             flow.whole.append(event.text)
         if not self._of_output:
@@ -204,12 +156,33 @@ class AnswerGuards:
         if self._whole or flow.length < flow.due:
             return
         text, begin = flow.before + "".join(flow.held), len(flow.before)
-        places = [self._open_from(one, text, begin, flow.path) for one in self._of_output]
-        if min(places) > begin:
-            self._show(flow, text, places, shown)
+        end, asked, slowest = self._decided(flow, text, begin)
+        if end > begin:
+            self._show(flow, text, end, asked, shown)
         if flow.length > LONGEST_HELD and not flow.marked:
-            self._give_up(flow, self._of_output[places.index(min(places))], shown)
+            self._give_up(flow, slowest, shown)
         flow.due = flow.length + flow.length // 8 if flow.length > _PATIENT else 0
+
+    def _decided(self, flow: TextFlow, text: str, begin: int) -> tuple[int, list[tuple[Active, int]], Active]:
+        """How far all guards have decided about a text; those that may find something in it, and how far each has; and the slowest."""
+        size = end = len(text)
+        asked: list[tuple[Active, int]] = []
+        slowest = self._of_output[0]
+        known = flow.plain or [0] * len(self._of_output)
+        flow.plain = known
+        for number, active in enumerate(self._of_output):
+            plain_until = self._plain_until[number]
+            try:
+                place = plain_until(text, begin, known[number]) if plain_until is not None else -1
+            except Exception:  # noqa: BLE001  it is asked in the other way then, where its failure is judged
+                place = -1
+            known[number] = size if place >= 0 else 0
+            if place < 0:
+                place = self._open_from(active, text, begin, flow.path)
+                asked.append((active, place))
+            if place < end:
+                end, slowest = place, active
+        return end, asked, slowest
 
     def _open_from(self, active: Active, text: str, begin: int, path: str) -> int:
         """From where on a guard wants to see more. One that cannot say it has failed."""
@@ -224,7 +197,7 @@ class AnswerGuards:
         self._record([Judged(active.name, active.version, "output", path, verdict)])
         return begin
 
-    def _give_up(self, flow: _Flow, active: Active, shown: list[DecodedEvent]) -> None:
+    def _give_up(self, flow: TextFlow, active: Active, shown: list[DecodedEvent]) -> None:
         """Show a mark in the place of what is held. It stays held until it ends: its rest must not be taken for something else."""
         flow.marked, flow.changed, self.redacted = flow.length, True, True
         begin = flow.start + len(flow.before)
@@ -233,7 +206,7 @@ class AnswerGuards:
         self.verdicts.append(Judged(active.name, active.version, "output", flow.path, verdict))
         shown.append(replace(flow.shape, text=self._mark("unfinished")))
 
-    def _cite(self, event: Cited, flow: _Flow, shown: list[DecodedEvent]) -> None:
+    def _cite(self, event: Cited, flow: TextFlow, shown: list[DecodedEvent]) -> None:
         if not flow.changed:  # else it counts places that are gone, and may quote them
             (flow.behind if flow.length else shown).append(event)
 
@@ -249,19 +222,19 @@ class AnswerGuards:
                 event = PartEnd(event.index)  # the state of a thought holds its words
         shown.append(event)
 
-    def _end(self, flow: _Flow, shown: list[DecodedEvent]) -> None:
+    def _end(self, flow: TextFlow, shown: list[DecodedEvent]) -> None:
         """Show what is left. The flow stays, for its context: a server may go on with a part that it has ended."""
         if flow.length:
             text = flow.before + "".join(flow.held)
-            self._show(flow, text, [len(text)] * len(self._of_output), shown)
+            self._show(flow, text, len(text), [(one, len(text)) for one in self._of_output], shown)
 
-    def _flag(self, flow: _Flow) -> None:
+    def _flag(self, flow: TextFlow) -> None:
         """Ask the guards that only flag about a text that has ended, once."""
         if self._late and flow.whole:
             segment, context = Segment("".join(flow.whole), "assistant", "model", path=flow.path, name=flow.name), self._context("output")
             self._record([flagged(one, judged(one, ask(one.guard, segment, context), segment, "output")) for one in self._late])
 
-    def _show(self, flow: _Flow, text: str, places: Sequence[int], shown: list[DecodedEvent]) -> None:
+    def _show(self, flow: TextFlow, text: str, end: int, asked: Sequence[tuple[Active, int]], shown: list[DecodedEvent]) -> None:
         """Judge a text as far as it is decided, and show it as far as all guards are done with it.
 
         Each guard sees it up to its own place: what it finds there may reach behind the place of another one, and is then not cut in two.
@@ -269,39 +242,48 @@ class AnswerGuards:
         Args:
             flow: the text.
             text: what stood before, and what is held.
-            places: as far as each guard has decided.
+            end: as far as all guards have decided.
+            asked: the guards that may find something, and as far as each of them has decided.
             shown: takes the events.
         """
-        begin, context = len(flow.before), self._context("output")
-        segments = [Segment(text[:place], "assistant", "model", path=flow.path, name=flow.name) for place in places]
-        every = [
-            judged(one, ask(one.guard, segment, context), segment, "output") for one, segment in zip(self._of_output, segments, strict=True)
-        ]
-        found = spans_to_redact(every)
-        end = min(places)
-        while reaching := [span.start for span in found if span.start < end < span.end]:
-            end = min(reaching)
-        end = max(begin, end)
-        self._record(every, begin, end, flow.start)
-        if end == begin:
-            return
+        begin = len(flow.before)
+        found: Sequence[Span] = ()
+        if asked:
+            every = self._asked(asked, text, flow)
+            found = spans_to_redact(every)
+            while reaching := [span.start for span in found if span.start < end < span.end]:
+                end = min(reaching)
+            end = max(begin, end)
+            self._record(every, begin, end, flow.start)
+            if end == begin:
+                return
         seen = text[:end]
         first = min(begin + flow.marked, end)
-        spans = [replace(span, start=max(span.start, first)) for span in found if first < span.end <= end]
-        piece = redacted(seen, spans, self._mark)[first:]
+        piece = seen[first:]
+        spans = [replace(span, start=max(span.start, first)) for span in found if first < span.end <= end] if found else []
         if spans:
+            piece = redacted(seen, spans, self._mark)[first:]
             flow.changed = self.redacted = True
         flow.marked -= first - begin
         flow.held = [text[end:]]
         flow.length = len(text) - end
         flow.before = seen[-_CONTEXT:]
-        flow.start += end - len(flow.before)
+        cut = end - len(flow.before)
+        if cut:
+            flow.start += cut
+            flow.plain = [plain - cut if plain > cut else 0 for plain in flow.plain]
         if piece:
-            shown.append(replace(flow.shape, text=piece))
+            shown.append(type(flow.shape)(piece, flow.shape.index))
         if not flow.length:
             if not flow.changed:
                 shown += flow.behind
             flow.behind = []
+
+    def _asked(self, asked: Sequence[tuple[Active, int]], text: str, flow: TextFlow) -> list[Judged]:
+        """Ask guards about a text, each as far as it has decided."""
+        context = self._context("output")
+        segments = [(one, Segment(text[:place], "assistant", "model", path=flow.path, name=flow.name)) for one, place in asked]
+        return [judged(one, ask(one.guard, segment, context), segment, "output") for one, segment in segments]
 
     def _record(self, every: Sequence[Judged], begin: int = 0, end: int | None = None, start: int = 0) -> None:
         """Keep what is news, and refuse what is blocked.

@@ -173,6 +173,7 @@ class InjectionGuard:
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result"})
     quick: ClassVar[bool] = True
+    pure: ClassVar[bool] = True
     reads_views: ClassVar[bool] = True
 
     def check(self, segment: Segment, context: Context) -> Verdict:

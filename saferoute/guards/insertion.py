@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from saferoute.guards.stricter import bare, with_bare
 from saferoute.values.messages import Message, Text
 
 if TYPE_CHECKING:
@@ -79,16 +80,16 @@ def for_call(active: Iterable[Active], nonce: str) -> tuple[Active, ...]:
         nonce: of this call; unused, and of no interest, if no guard wants one of its own for each call.
     """
     every = tuple(active)
-    if not any(hasattr(type(one.guard), "for_call") for one in every):
+    if not any(hasattr(type(bare(one.guard)), "for_call") for one in every):
         return every
     from saferoute.guards.canary import CanaryGuard  # noqa: PLC0415  for clients that have one of them
     from saferoute.guards.spotlighting import SpotlightingGuard  # noqa: PLC0415  likewise
 
     mine: list[Active] = []
     for one in every:
-        guard = one.guard
+        guard = bare(one.guard)
         if type(guard) is CanaryGuard or type(guard) is SpotlightingGuard:
-            mine.append(replace(one, guard=guard.for_call(nonce)))
+            mine.append(with_bare(one, guard.for_call(nonce)))
         else:
             mine.append(one)
     return tuple(mine)
@@ -101,7 +102,7 @@ def inserted(active: Iterable[Active], request: ChatRequest) -> Inserted:
         active: as `for_call` gave them.
         request: with the caller's texts, judged, and without what was to be taken out of them.
     """
-    inserting = [one.guard for one in active if hasattr(type(one.guard), "insert")]
+    inserting = [guard for guard in (bare(one.guard) for one in active) if hasattr(type(guard), "insert")]
     if not inserting:
         return Inserted(request)
     from saferoute.guards.canary import CanaryOfCall  # noqa: PLC0415  as above

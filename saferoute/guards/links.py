@@ -64,6 +64,7 @@ class LinkGuard:
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"output"})
     quick: ClassVar[bool] = True
+    pure: ClassVar[bool] = True
 
     def check(self, segment: Segment, context: Context) -> Verdict:
         """Judge an answer.

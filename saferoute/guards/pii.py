@@ -11,8 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
-from saferoute.guards.pii_addresses import UNREAD, emails, ibans, ipv6s
-from saferoute.guards.pii_numbers import numbers
+from saferoute.guards.pii_bounds import UNREAD
 from saferoute.guards.pii_open import open_place, open_word
 from saferoute.values.guarding import ALLOWED, Action, Span, Verdict
 
@@ -70,6 +69,9 @@ def find_pii(text: str, *, special_addresses: bool = False) -> list[Span]:
     looks = _leads(text)
     if not looks:
         return []
+    from saferoute.guards.pii_addresses import emails, ibans, ipv6s  # noqa: PLC0415  its patterns are built for texts that need them
+    from saferoute.guards.pii_numbers import numbers  # noqa: PLC0415  as above
+
     found: list[_Found] = []
     if looks & _AT:
         found += emails(text)
@@ -142,6 +144,7 @@ class PiiGuard:
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result", "output"})
     quick: ClassVar[bool] = True
+    pure: ClassVar[bool] = True
 
     action: Action = Action.FLAG
     kinds: frozenset[str] = PII_KINDS

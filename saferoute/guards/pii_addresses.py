@@ -6,24 +6,14 @@ import re
 from ipaddress import AddressValueError, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final
 
+from saferoute.guards.pii_bounds import LETTERS, LONGEST_IPV6, LONGEST_LOCAL, UNREAD, most_read
 from saferoute.guards.pii_words import says_address, says_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["LETTERS", "LONGEST_IPV6", "LONGEST_LOCAL", "UNREAD", "emails", "ibans", "ipv6s", "is_escaped", "is_ipv4", "most_read"]
+__all__ = ["emails", "ibans", "ipv6s", "is_escaped", "is_ipv4"]
 
-UNREAD: Final = "pii.unread"
-"""The rest of a text that has more of what might be a find than is read."""
-
-_MOST: Final = 2048
-_FOR_EACH: Final = 32
-
-LONGEST_LOCAL: Final = 64
-"""Characters of the part before the @ (RFC 5321)."""
-
-# Latin, Greek and Cyrillic. Scripts without spaces between words would put the sentence before an address into it.
-LETTERS: Final = "A-Za-z0-9\u00c0-\u024f\u0370-\u052f"
 _DOMAIN: Final = re.compile(
     rf"@(?:[{LETTERS}](?:[{LETTERS}-]{{0,61}}[{LETTERS}])?\.){{1,8}}(?:[A-Za-z\u00c0-\u024f\u0370-\u052f]{{2,24}}|xn--[A-Za-z0-9-]{{2,59}})"
     rf"(?![{LETTERS}_@])"
@@ -53,7 +43,6 @@ _LETTER_VALUES: Final = {ord("A") + number: str(number + 10) for number in range
 _COLONS: Final = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*+")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{0,4}")  # read backwards
 _WORDLIKE: Final = re.compile(r"[0-9A-Za-z_:%@]")
-LONGEST_IPV6: Final = 45
 _GROUPS: Final = 8
 _DOCUMENTATION: Final = IPv6Network("2001:db8::/32")
 # First groups of global, translated, unique local and link-local addresses (RFC 4291, 6052, 4193). A name such as `ace::add` has others.
@@ -66,11 +55,6 @@ _PINS: Final = ("==", ">=", "<=", "~=", "!=", "^", "~")
 # Nobody's software has such numbers in its version; smaller ones need a word that says address.
 _NO_MAJOR: Final = 30
 _NO_PATCH: Final = 100
-
-
-def most_read(text: str) -> int:
-    """How many places of a text are looked at closely: what a text costs grows with its length, and not with what it is full of."""
-    return _MOST + len(text) // _FOR_EACH
 
 
 def is_escaped(text: str, place: int) -> bool:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.pii_addresses import UNREAD, is_escaped, is_ipv4, most_read
+from saferoute.guards.pii_addresses import is_escaped, is_ipv4
+from saferoute.guards.pii_bounds import UNREAD, most_read
 from saferoute.guards.pii_phones import LONGEST_PHONE, is_phone, is_plain_phone
 from saferoute.guards.pii_words import says_card, says_other, says_phone, says_ssn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LONGEST_NUMBER", "has_check_digit", "is_card", "numbers"]
-
-LONGEST_NUMBER: Final = 96
-"""Characters that decide about a number, from its first one to the last one that is looked at behind it."""
+__all__ = ["has_check_digit", "is_card", "numbers"]
 
 # The first character stands alone: the search for it runs over a set of characters. Then comes what is cheap to refuse: the middle of a
 # number, what has no two digits side by side and is no address, a part of a word, a fraction; then the forms, by their first character.

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.pii_addresses import LETTERS, LONGEST_IPV6, LONGEST_LOCAL
-from saferoute.guards.pii_numbers import LONGEST_NUMBER
+from saferoute.guards.pii_bounds import LETTERS, LONGEST_IPV6, LONGEST_LOCAL, LONGEST_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

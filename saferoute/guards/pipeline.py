@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from saferoute.errors import GuardBlocked, GuardFailed
-from saferoute.values.guarding import Action, Judged, Verdict
+from saferoute.values.guarding import ALLOWED, Action, Judged, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +47,10 @@ class Active:
         version: likewise.
         stages: likewise: a guard that changes its mind about them later is asked all the same.
         streams: it can judge a text piece by piece, by `open_candidate`.
+        tells_plain: it can tell that there is nothing to look at, by `plain_until`; for guards of this package.
         judges_restored: it is asked once more about texts into which values were put back: the guard "links", and one that says so.
+        pure: what it says depends on nothing but the text, who wrote it, and its views. Texts of the application's own that come with every
+            call are then asked about once.
         only_flags: it says of itself that it never takes anything out of an answer: nothing waits for it, and it is asked once about each
             text, when the answer has ended. If it does all the same, it has failed.
     """
@@ -61,16 +64,20 @@ class Active:
     version: str = field(init=False)
     stages: frozenset[Stage] = field(init=False)
     streams: bool = field(init=False)
+    tells_plain: bool = field(init=False)
     judges_restored: bool = field(init=False)
     only_flags: bool = field(init=False)
+    pure: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.guard.name)
         object.__setattr__(self, "version", self.guard.version)
         object.__setattr__(self, "stages", frozenset(self.guard.stages))
+        object.__setattr__(self, "tells_plain", self.quick and callable(getattr(self.guard, "plain_until", None)))
         object.__setattr__(self, "streams", callable(getattr(self.guard, "open_candidate", None)))
         again = self.name == "links" or getattr(self.guard, "judges_restored", False) is True
         object.__setattr__(self, "judges_restored", again)
+        object.__setattr__(self, "pure", getattr(self.guard, "pure", False) is True)
         object.__setattr__(self, "only_flags", getattr(self.guard, "only_flags", False) is True)
 
     def asked_about(self, stage: Stage) -> bool:
@@ -139,9 +146,22 @@ def _printable(words: str) -> str:
     return words if words.isprintable() else "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words)
 
 
-def judge(active: Sequence[Active], segment: Segment, context: Context) -> tuple[Judged, ...]:
-    """Ask every guard of the context's stage about one segment, one after the other; each is asked exactly once."""
-    return tuple(judged(one, ask(one.guard, segment, context), segment, context.stage) for one in active if context.stage in one.stages)
+def judge(active: Sequence[Active], segment: Segment, context: Context, *, telling: bool = False) -> list[Judged]:
+    """Ask every guard of the context's stage about one segment, one after the other; each is asked exactly once.
+
+    Args:
+        active: the guards.
+        segment: the text.
+        context: what they may know besides.
+        telling: whether plain consent is put on record too: nearly all that guards say is, and somebody wants to see it.
+    """
+    said: list[Judged] = []
+    for one in active:
+        if context.stage in one.stages:
+            outcome = ask(one.guard, segment, context)
+            if telling or outcome is not ALLOWED:
+                said.append(judged(one, outcome, segment, context.stage))
+    return said
 
 
 def judged(active: Active, outcome: object, segment: Segment, stage: Stage) -> Judged:

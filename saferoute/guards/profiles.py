@@ -120,6 +120,9 @@ def _place(rule: ArgumentRule) -> tuple[Any, ...]:
 def active_under(base: Sequence[Active], profile: GuardProfile) -> tuple[Active, ...]:
     """The guards that a call passes under a profile: every guard that the client has, and those that the profile asks for.
 
+    Whoever signs "pii" means the guard of the package. A guard of the application's that only has the name is asked as well, and not in its
+    place; so is one of the package's that was told to look for less.
+
     Args:
         base: the client's. Those that the profile does not name are asked as they are.
         profile: the strictest of the rows' profiles. What it says of a failure counts, whatever the client was told.
@@ -127,10 +130,12 @@ def active_under(base: Sequence[Active], profile: GuardProfile) -> tuple[Active,
     Raises:
         GuardFailed: the profile asks for a guard that is none of the package's and not in `base`. Nothing was sent.
     """
-    own = {one.name for one in base}
-    added = [(name, setting) for name, setting in sorted(profile.guards.items()) if name not in own]
+    own = {one.name: one for one in base}
+    added = [
+        (one, setting) for name, setting in sorted(profile.guards.items()) if (one := _missing(name, own.get(name), profile)) is not None
+    ]
     return (
-        *(_under(_of_the_package(name, profile), setting) for name, setting in added),
+        *(_under(one, setting) for one, setting in added),
         *(_under(one, profile.guards[one.name]) if one.name in profile.guards else one for one in base),
     )
 
@@ -142,8 +147,11 @@ def _under(active: Active, setting: GuardSetting) -> Active:
     return Active(stricter, setting.on_error, quick=active.quick, reversible=setting.reversible, seconds=active.seconds)
 
 
-def _of_the_package(name: str, profile: GuardProfile) -> Active:
+def _missing(name: str, own: Active | None, profile: GuardProfile) -> Active | None:
+    """The guard of the package that a profile asks for; None if the client's own of that name is as good."""
     guard = _made(name)
+    if own is not None and (guard is None or _is_as_strict(own.guard, guard)):
+        return None
     if guard is None:
         msg = (
             f"the routing table's guard profile {profile.name!r} asks for the guard {name!r}, which this client does not have: nothing was "
@@ -151,6 +159,14 @@ def _of_the_package(name: str, profile: GuardProfile) -> Active:
         )
         raise GuardFailed(msg)
     return active_guards((guard,))[0]
+
+
+def _is_as_strict(own: Guard, guard: Guard) -> bool:
+    """Whether a guard is of exactly the class of the package's, and looks for no less. Which hosts and tools are good is its own affair."""
+    if type(own) is not type(guard):
+        return False
+    wide = all(getattr(own, name) >= getattr(guard, name) for name in ("kinds", "markup") if hasattr(guard, name))
+    return wide and getattr(own, "model", None) == getattr(guard, "model", None)
 
 
 def _made(name: str) -> Guard | None:

@@ -7,19 +7,19 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from saferoute.guards.secret_formats import ALPHABETS, FORMATS, LONGEST
+from saferoute.guards.secret_runs import LONG_ENOUGH, SHORTEST, runs_of
 from saferoute.guards.secret_values import is_published, is_value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Found", "first_prefix", "has_runs", "prefixed"]
+__all__ = ["Found", "first_prefix", "prefixed"]
 
 Found: TypeAlias = tuple[int, int, str]
 """Where a secret begins and ends, and what it is."""
 
 _LETTERS: Final = frozenset("ADHLTUX")
 _COUNT: Final = re.compile(r"([A-Z])(\d{1,5})(?:-(\d{1,5})|(\+))?")
-_SHORTEST: Final = 16
 _BEFORE_RUN: Final = 24
 _CLOSE: Final = 64
 _LONG_RUN: Final = 2048
@@ -85,14 +85,14 @@ def _prefixes() -> re.Pattern[str]:
     plain, mixed = near
     for prefix, formats in _FORMATS_OF.items():
         first = [one.parts[0] for one in formats]
-        near[plain if all(one.alphabet in _LETTERS and one.least >= _SHORTEST for one in first) else mixed].append(prefix)
+        near[plain if all(one.alphabet in _LETTERS and one.least >= SHORTEST for one in first) else mixed].append(prefix)
     letters = "".join(prefix for prefix in near[mixed] if len(prefix) == 1)
     near[mixed] = [prefix for prefix in near[mixed] if len(prefix) > 1]
     words = f"(?:{_either(near[plain])})(?={plain})|(?:{_either(near[mixed])})"
     begins = "".join(sorted({prefix[0] for prefix in _FORMATS_OF}))
     # Six short words in a row are no key: none has its `-`, `_` and `.` that close to each other.
     short = "[A-Za-z0-9]{0,5}+[^A-Za-z0-9]" * 6
-    return re.compile(f"(?<![A-Za-z0-9])(?=[{begins}])(?!{short})(?:{words}|[{letters}](?=[\\w-]{{{_SHORTEST}}}))", re.ASCII)
+    return re.compile(f"(?<![A-Za-z0-9])(?=[{begins}])(?!{short})(?:{words}|[{letters}](?=[\\w-]{{{SHORTEST}}}))", re.ASCII)
 
 
 _FORMATS_OF: Final = _by_prefix()
@@ -103,13 +103,6 @@ _SIZES: Final = {
 _PREFIX: Final = _prefixes()
 _RUNS: Final = {letter: re.compile(f"[{characters}]*") for letter, characters in ALPHABETS.items()}
 _FILE_ENDING: Final = re.compile(r"\.(?:png|jpe?g|gif|svg|css|m?js|html?|woff2?|json|ico|webp|mp4|pdf)(?![A-Za-z0-9])")
-_LONG: Final = bytes(97 if code < 128 and (chr(code).isalnum() or code in b"_-") else 32 for code in range(256))  # noqa: PLR2004
-_LONG_ENOUGH: Final = b"a" * _SHORTEST
-
-
-def has_runs(plain: bytes) -> bool:
-    """Whether a text has enough letters, digits, `_` and `-` in a row for a published prefix with its value."""
-    return _LONG_ENOUGH in plain.translate(_LONG)
 
 
 def prefixed(text: str, plain: bytes) -> Iterator[Found]:
@@ -119,16 +112,16 @@ def prefixed(text: str, plain: bytes) -> Iterator[Found]:
         text: the text.
         plain: the text as one byte for each character.
     """
-    long = plain.translate(_LONG)
+    long = runs_of(plain)
     ends: dict[str, tuple[int, int]] = {}
-    run = long.find(_LONG_ENOUGH)
+    run = long.find(LONG_ENOUGH)
     while run >= 0:
         place = max(0, run - _BEFORE_RUN)
         # Runs that are close to each other are read as one, so that many short ones cost no more than a long one.
         while True:
             end = long.find(b" ", run)
             end = len(text) if end < 0 else end
-            run = long.find(_LONG_ENOUGH, end)
+            run = long.find(LONG_ENOUGH, end)
             if run < 0 or run > end + _CLOSE:
                 break
         while (prefix := _PREFIX.search(text, place, end)) is not None:

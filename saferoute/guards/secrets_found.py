@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
 
 from saferoute.guards.secret_blocks import key_blocks, open_block
 from saferoute.guards.secret_formats import LONGEST, LONGEST_VALUE, SHAPES, SHAPES_OF_RUNS
-from saferoute.guards.secret_prefixes import first_prefix, has_runs, prefixed
+from saferoute.guards.secret_runs import has_runs
 from saferoute.guards.secret_values import (
     is_header_value,
     is_published,
@@ -263,6 +263,8 @@ def find_secrets(text: str) -> tuple[Span, ...]:
     if looks & _KEYS:
         finds += (_Find(start, _BLOCK, end, "private-key") for start, end in key_blocks(text))
     if looks & _RUNS:
+        from saferoute.guards.secret_prefixes import prefixed  # noqa: PLC0415  its patterns are built for texts that need them
+
         finds += (_Find(start, _FORMAT, end, kind) for start, end, kind in prefixed(text, plain))
     if shapes:
         finds += _shapes(text, plain, folded, shapes)
@@ -331,6 +333,8 @@ def _word(text: str, end: int) -> int:
 
 def _within(text: str, begin: int, place: int) -> int:
     """Where to cut a word longer than any labelled value: before a format that began in it, and through none of its secrets."""
+    from saferoute.guards.secret_prefixes import first_prefix  # noqa: PLC0415  its patterns are built for texts that need them
+
     place = min(place, first_prefix(text, begin, place))
     return min([place, *(one.start for one in find_secrets(text) if one.start < place < one.end)])
 
@@ -343,6 +347,7 @@ class SecretsGuard:
     version: ClassVar[str] = "1"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result", "tool_call", "output"})
     quick: ClassVar[bool] = True
+    pure: ClassVar[bool] = True
 
     def check(self, segment: Segment, context: Context) -> Verdict:  # noqa: ARG002  a secret is one wherever it stands
         """Judge a text.

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from saferoute.guards.pipeline import Active
     from saferoute.values.guard_profile import GuardSetting
-    from saferoute.values.guarding import Context, OnError, Segment, Stage
+    from saferoute.values.guarding import Context, Guard, OnError, Segment, Stage
 
-__all__ = ["StricterGuard", "is_of", "raised"]
+__all__ = ["StricterGuard", "bare", "is_of", "raised", "with_bare"]
 
 _MOST_REASONS: Final = 32
 
@@ -105,6 +105,17 @@ class StricterGuard:
     def check(self, segment: Segment, context: Context) -> Any:  # noqa: ANN401  what is no verdict is handed on for what it is
         """Judge as the guard does, and raise what it finds."""
         return raised(self.inner.guard.check(segment, context), self.setting, segment)
+
+
+def bare(guard: Guard) -> Guard:
+    """The guard itself, of one that may be under a setting."""
+    return guard.inner.guard if type(guard) is StricterGuard else guard
+
+
+def with_bare(active: Active, guard: Guard) -> Active:
+    """An active guard with another one in its place, under the same setting if there is one."""
+    under = active.guard
+    return replace(active, guard=replace(under, inner=replace(under.inner, guard=guard)) if type(under) is StricterGuard else guard)
 
 
 def is_of(kind: str, kinds: frozenset[str]) -> bool:

@@ -58,6 +58,10 @@ _ONE: Final = _Shape(1, 1)
 _NOTHING: Final = _Shape()
 
 
+_SET_OF_SETS: Final = re.compile(r"(?<!\\)\[[^\]]*(?:(?<!\\)\[|--|&&|\|\||~~)")
+"""What Python warns of as a set within a set."""
+
+
 class _Reader:
     """Reads one pattern."""
 
@@ -182,6 +186,8 @@ def bounded_pattern(text: str) -> BoundedPattern:
             f"it may match in {shape.ways} ways at one place, and a hostile text makes a search try them all; {_MOST_WAYS} are allowed. "
             "Use fewer quantifiers next to each other, or smaller ones"
         )
+    if _SET_OF_SETS.search(text):
+        reader.refuse("a set holds [, or --, &&, || or ~~, which may come to mean something else in Python: write \\[ , or put - last")
     try:
         return BoundedPattern(re.compile(text, re.IGNORECASE), shape.most)
     except re.error as error:

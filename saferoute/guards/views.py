@@ -16,10 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.decoding import decoded_base64, decoded_hex, may_be_escaped, unseen_in_html
-from saferoute.guards.folding import folded, from_selectors, from_tags, has_spelling
 from saferoute.guards.frequent_words import REVERSED, ROT13, TURNED
-from saferoute.guards.lookalikes import kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +64,7 @@ def views_of(text: str) -> Mapping[str, str]:
         "hidden"). Views of views are named "base64+hex", at most three decodings deep. At most 32 views, together at most twice as long as
         the text; where that cuts something off, there is a view `INCOMPLETE`.
     """
-    if text.isascii() and not (("&" in text or "%" in text or "\\" in text) and may_be_escaped(text)) and not _first_look(text):
+    if text.isascii() and not ("&" in text or "%" in text or "\\" in text) and not _first_look(text):
         return _NONE
     found = _Found(_TIMES_THE_TEXT * len(text))
     _read(text, "", 0, found)
@@ -76,6 +73,10 @@ def views_of(text: str) -> Mapping[str, str]:
 
 def _read(text: str, path: str, depth: int, found: _Found) -> None:
     """Add the views of a text. Decodings of decodings count as deeper; what is undone in place does not."""
+    from saferoute.guards.decoding import may_be_escaped  # noqa: PLC0415  its patterns are built for texts that need them
+    from saferoute.guards.folding import folded, from_selectors, from_tags, has_spelling  # noqa: PLC0415  as above
+    from saferoute.guards.lookalikes import kinds_of  # noqa: PLC0415  as above
+
     kinds = "" if text.isascii() else kinds_of(text)
     if kinds and depth < _DEEPEST and has_spelling(kinds):
         for name, hidden in (("tags", from_tags(text)), ("selectors", from_selectors(text))):
@@ -95,6 +96,8 @@ def _read_plain(text: str, path: str, depth: int, found: _Found) -> None:
         if looks & _LONG:
             _decode(text, path, depth, found, looks)
         if looks & _TAGGED:
+            from saferoute.guards.decoding import unseen_in_html  # noqa: PLC0415  as above
+
             found.add(path + "hidden", unseen_in_html(text))
     if looks & (_SINGLES | _PARTS):
         joined = _without_signs(_joined_runs(text) if looks & _SINGLES else text)
@@ -161,6 +164,8 @@ def _first_look(text: str) -> int:
 
 
 def _decode(text: str, path: str, depth: int, found: _Found, looks: int) -> None:
+    from saferoute.guards.decoding import decoded_base64, decoded_hex  # noqa: PLC0415  as above
+
     for look, name, decode in ((_HEX, "hex", decoded_hex), (_BASE64, "base64", decoded_base64)):
         decoded = decode(text) if looks & look else ""
         if decoded and found.add(path + name, decoded):

@@ -1,7 +1,7 @@
 """Attack: a call is brought to pass fewer guards, or milder ones, than the signed table asks for.
 
-It is made to go to a row with a milder profile; the guard is not there; a guard says less, or points outside the text, so that its find
-is not raised; a row's profile is changed in memory; the template that may stand as instructions is another one; or a weaker profile
+It is made to go to a row with a milder profile; the guard is not there; another one has its name, or it was told to look for less; a guard
+says less, or points outside the text, so that its find is not raised; a row's profile is changed in memory; the template that may stand as instructions is another one; or a weaker profile
 passes review because nobody points at it.
 
 Guards: saferoute/guards/profiles.py::action=max((one.action for one in raising if one.action is not None), default=None), => action=min((one.action for one in raising if one.action is not None), default=None),
@@ -11,6 +11,9 @@ Guards: saferoute/guards/profiles.py::return frozenset(host for hosts in every f
 Guards: saferoute/guards/profiles.py::return frozenset.intersection(*pinned) or frozenset({NO_TEMPLATE}) => return frozenset.intersection(*pinned)
 Guards: saferoute/guards/profiles.py::approval=max((one.approval for one in every), key=_APPROVALS.index), => approval=min((one.approval for one in every), key=_APPROVALS.index),
 Guards: saferoute/guards/profiles.py::raise GuardFailed(msg) => return Active(FunctionGuard(name, "1", frozenset(), print))
+Guards: saferoute/guards/profiles.py::if type(own) is not type(guard): => if own is None:
+Guards: saferoute/guards/profiles.py::return wide and getattr(own, "model", None) == getattr(guard, "model", None) => return wide
+Guards: saferoute/guards/profiles.py::return wide and getattr(own, "model", None) == getattr(guard, "model", None) => return getattr(own, "model", None) == getattr(guard, "model", None)
 Guards: saferoute/guards/stricter.py::if type(outcome) is not Verdict or any(span.end > len(segment.text) for span in outcome.spans): => if type(outcome) is not Verdict:
 Guards: saferoute/guards/stricter.py::if action is None or outcome.action is Action.ALLOW or outcome.action >= action: => if action is None or outcome.action is Action.ALLOW:
 Guards: saferoute/guards/stricter.py::return self.inner.stages => return frozenset(self.inner.guard.stages)
@@ -33,8 +36,9 @@ from typing import Any
 import pytest
 
 from saferoute.errors import GuardFailed, UntrustedTable
-from saferoute.guards import Action, Context, Segment, Span, Verdict
+from saferoute.guards import ALLOWED, Action, Context, InjectionModelGuard, LinkGuard, PiiGuard, Segment, Span, ToolPolicyGuard, Verdict
 from saferoute.guards.function import active_guards
+from saferoute.guards.injection_model import InjectionModel
 from saferoute.guards.pipeline import judge
 from saferoute.guards.profiles import active_under, union
 from saferoute.routing.difference_guards import profile_changes
@@ -80,6 +84,48 @@ def test_a_row_without_a_profile_gives_no_leave_to_fail_or_to_put_back() -> None
 def test_a_guard_that_is_not_there_stops_the_call() -> None:
     with pytest.raises(GuardFailed, match="asks for the guard 'house', which this client does not have: nothing was sent"):
         active_under(active_guards([Saying(name="other")]), GuardProfile("p", {"house": GuardSetting()}))
+
+
+class Quiet(PiiGuard):
+    """Calls itself the package's."""
+
+    def check(self, segment: Segment, context: Context) -> Verdict:
+        del segment, context
+        return ALLOWED
+
+
+MODEL = InjectionModel.packaged()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        *(Saying(name=name, quick=True) for name in ("injection", "injection_model", "links", "pii", "secrets", "tools", "unicode")),
+        Quiet(),
+        PiiGuard(kinds=frozenset({"pii.iban"})),
+        LinkGuard(markup=False),
+        InjectionModelGuard(replace(MODEL, threshold=1e9)),
+    ],
+)
+def test_who_has_the_name_of_a_guard_and_looks_for_less_is_asked_beside_it(own: Any) -> None:
+    added, kept = active_under(active_guards([own]), GuardProfile("p", {own.name: GuardSetting()}))
+    assert kept.guard is own
+    assert (added.name, type(added.guard).__module__.startswith("saferoute.guards.")) == (own.name, True)
+    assert added.guard != own
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        PiiGuard(action=Action.BLOCK, special_addresses=True),
+        LinkGuard(links=True),
+        InjectionModelGuard(MODEL),
+        ToolPolicyGuard({"look": ToolRule()}),
+    ],
+)
+def test_who_is_as_strict_is_asked_alone(own: Any) -> None:
+    (kept,) = active_under(active_guards([own]), GuardProfile("p", {own.name: GuardSetting()}))
+    assert kept.guard is own
 
 
 def judged(answer: Verdict, setting: GuardSetting, text: str = "some text") -> Action:

@@ -245,7 +245,7 @@ NO_ANSWERS = [False, None, 1, 1.0, "yes", "True", [True], {"approved": True}, ob
 
 
 @pytest.mark.parametrize("enforce", [True, False])
-@pytest.mark.parametrize("answer", NO_ANSWERS, ids=repr)
+@pytest.mark.parametrize("answer", NO_ANSWERS, ids=[f"{type(answer).__name__} {number}" for number, answer in enumerate(NO_ANSWERS)])
 def test_only_true_is_an_approval(answer: Any, enforce: bool) -> None:
     guard = ToolPolicyGuard(RULES, approve=giving(answer), enforce=enforce)
     assert action({"to": "ada@allowed.example"}, "send_mail", tainted=True, guard=guard) is Action.BLOCK

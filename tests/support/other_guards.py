@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from saferoute.call.guarding import Rules
+from saferoute.call.rules import Rules
 from saferoute.client.facade import Facade
 from saferoute.values.ranking import ModerationResult
 

@@ -274,6 +274,15 @@ def test_neither_what_is_approved_nor_the_error_shows_a_text() -> None:
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.parametrize("bad", [float("nan"), object(), {"a": float("inf")}, "\ud800"])
+def test_an_option_that_is_no_json_allows_nothing_and_keeps_no_other_from_it(bad: Any) -> None:
+    options: dict[str, Any] = {"p": {"documents": bad, "tools": [{"type": "x"}]}, "q": {"metadata": bad}}
+    allowed = approved(asks(said("user", "u"), provider_options=options))
+    check_integrity(allowed, found((U, "u"), (J, '{"type":"x"}')))
+    with pytest.raises(GuardBlocked):
+        check_integrity(allowed, found((U, "u"), (U, "/documents/0", "NaN")))
+
+
 def test_every_value_of_a_state_has_its_text_and_what_is_no_json_has_none() -> None:
     assert sorted(texts_of(decode_exact(b'{"a":[1,"b"],"c":{"d":2,"d":3}}'))) == sorted(
         ['{"a":[1,"b"],"c":[NaN,["d",2],["d",3]]}', '[1,"b"]', "1", '"b"', "b", '[NaN,["d",2],["d",3]]', "2", "3"]

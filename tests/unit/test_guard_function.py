@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from functools import partial
+from math import inf
 from typing import Any
 
 import pytest
@@ -147,6 +148,21 @@ def test_a_guard_whose_properties_raise_is_refused_in_words_of_our_own(field: st
         active_guards([Unreadable(field)])
     assert str(caught.value) == "Unreadable is no guard: its name, version or stages cannot be read (RuntimeError)"
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 0.0, float("nan"), "5", True])
+def test_what_is_no_time(seconds: Any) -> None:
+    one = Saying()
+    one.seconds = seconds  # type: ignore[attr-defined]
+    with pytest.raises(ConfigurationError, match=r"^the guard 'saying': seconds is a number above 0, or None$"):
+        active_guards([one])
+
+
+@pytest.mark.parametrize("seconds", [None, 1, 0.25, inf])
+def test_a_guard_may_have_a_time_of_its_own(seconds: float | None) -> None:
+    one = Saying()
+    one.seconds = seconds  # type: ignore[attr-defined]
+    assert active_guards([one])[0].seconds == seconds
 
 
 def test_stages_that_cannot_be_gone_through() -> None:

@@ -124,6 +124,13 @@ def test_the_fast_sum_is_the_plain_one(words: list[str]) -> None:
         assert model.score(text) == pytest.approx(plain_score(model, text))
 
 
+@pytest.mark.parametrize("word", ["ignore", "aaaaaa", "ab", "abcabcabc"])
+def test_so_it_is_for_words_spelled_letter_by_letter_again_and_again(word: str) -> None:
+    text = " ".join(f"{word} of {word}s " * 9 + word * 9)
+    for model in (small(), MODEL):
+        assert model.score(text) == pytest.approx(plain_score(model, text))
+
+
 def test_many_different_words_are_not_all_remembered() -> None:
     text = " ".join(f"w{number}" for number in range(5_000))
     assert small().score(text) == pytest.approx(plain_score(small(), text))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from saferoute.call.effects import Judge, Told
-from saferoute.call.guarding import Cleared, Guarding, Rules, judgement_flow, rest_of
+from saferoute.call.guarding import Cleared, Guarding, judgement_flow, rest_of
+from saferoute.call.rules import Rules
 from saferoute.errors import GuardBlocked, GuardFailed, RequestError
 from saferoute.guards import Action, Context, Segment, Verdict
 from saferoute.guards.function import active_guards

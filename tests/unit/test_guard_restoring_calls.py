@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saferoute.call.effects import Judge, Sleep, Tick, Told
-from saferoute.call.guarding import Answering, Guarding, Rules, judgement_flow, mark_of, nonce_from
+from saferoute.call.guarding import Answering, Guarding, judgement_flow, mark_of
 from saferoute.call.guarding_operations import check_operation_size, operation_places
+from saferoute.call.rules import Rules, nonce_from
 from saferoute.errors import GuardBlocked
 from saferoute.guards import Action, Context, Segment, Span, Verdict
 from saferoute.guards.function import active_guards

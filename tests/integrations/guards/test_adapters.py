@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from saferoute.call.guarding import Rules
+from saferoute.call.rules import Rules
 from saferoute.errors import ConfigurationError, GuardFailed
 from saferoute.guards import PiiGuard, SecretsGuard
 from saferoute.guards.function import active_guards

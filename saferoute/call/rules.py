@@ -1,0 +1,77 @@
+"""What guards a client has, and their bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from saferoute.guards.insertion import Inserting, PerCall
+from saferoute.guards.pipeline import judge
+from saferoute.guards.stricter import bare
+from saferoute.values.guarding import Context, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from saferoute.guards.pipeline import Active
+
+__all__ = ["Rules", "nonce_from"]
+
+_MOST_KNOWN: Final = 512
+_NO_VIEWS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What guards a client has, and their bounds.
+
+    Attributes:
+        active: the guards, in the order in which they are asked; those of the package first.
+        seconds: what guards of others may take together, each time; one may have a bound of its own, see `Active.seconds`.
+        most_characters: what a request may hold in all its texts; more is refused before anything looks at it.
+        bounded: whether that is a table's, and counts without any guard too.
+        allowed_hosts: hosts that links and images of answers may lead to.
+        views: makes the views that guards share; None if no guard looks at any.
+        templates: templates that may stand as instructions; none for any instructions of the caller's.
+        restores: tools into whose arguments values are put back that were taken out; never in a conversation that is tainted.
+        names: the guards' names, for permissions that ask for some.
+        per_call: whether one of them has to be made anew for each call.
+        inserts: whether one of them puts something into requests.
+        known: whether all guards that are pure consent to a text of the application's own: a tool, a schema. Remembers the last 512.
+    """
+
+    active: tuple[Active, ...] = ()
+    seconds: float = 5.0
+    most_characters: int = 8_000_000
+    allowed_hosts: frozenset[str] = frozenset()
+    views: Callable[[str], Mapping[str, str]] | None = None
+    templates: frozenset[str] = frozenset()
+    restores: frozenset[str] = frozenset()
+    bounded: bool = False
+    names: frozenset[str] = field(init=False)
+    per_call: bool = field(init=False)
+    inserts: bool = field(init=False)
+    known: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", frozenset(one.name for one in self.active))
+        object.__setattr__(self, "per_call", any(isinstance(bare(one.guard), PerCall) for one in self.active))
+        pure = tuple(one for one in self.active if one.quick and one.pure and one.asked_about("input"))
+        object.__setattr__(self, "known", lru_cache(_MOST_KNOWN)(partial(_all_consent, pure, self.views)))
+        object.__setattr__(self, "inserts", any(isinstance(bare(one.guard), Inserting) for one in self.active))
+
+
+def _all_consent(pure: tuple[Active, ...], views: Callable[[str], Mapping[str, str]] | None, text: str) -> bool:
+    context = Context("input", views=_NO_VIEWS if views is None else views(text))
+    return not judge(pure, Segment(text, "developer", "developer", trusted=True), context)
+
+
+def nonce_from(random: Callable[[], float]) -> str:
+    """What makes a call's placeholders its own: 64 random bits.
+
+    Args:
+        random: makes numbers in [0, 1) that nobody can guess.
+    """
+    return "".join(f"{int(random() * 2**32):08x}" for _ in range(2))
