@@ -137,8 +137,9 @@ class AsyncCannedExchange:
         """As AsyncExchange.abort."""
 
 
-def sync_gates(provider: EmbeddedProvider, guards: Sequence[Guard] | None, what: str, chat: int, tools: int, chunk: int) -> list[Gate]:
-    """Function calls of the blocking client."""
+def sync_gates(provider: EmbeddedProvider, guards: Sequence[Guard] | None, what: str, limits: tuple[int, int, int]) -> list[Gate]:
+    """Function calls of the blocking client: one chat, one with 50 tools, one chunk of a stream; and the most of each."""
+    chat, tools, chunk = limits
     with clients(saferoute.Client, provider, guards) as client, clients(saferoute.Client, provider, guards) as streaming:
         streaming._transport.close()  # noqa: SLF001  put another in
         streaming._transport = Canned()  # noqa: SLF001
@@ -151,7 +152,7 @@ def sync_gates(provider: EmbeddedProvider, guards: Sequence[Guard] | None, what:
         # Of these, prompt integrity is 35 for one message and some ten for each tool: what leaves is read back and compared.
         return [
             Gate(f"sync chat{what}, function calls", counted(lambda: client.chat("mock/m", MESSAGES), CALLS), chat),
-            Gate(f"sync chat with 50 tools{what}, function calls", counted(lambda: client.chat("mock/m", MESSAGES, tools=TOOLS), 20), tools),
+            Gate(f"sync chat, 50 tools{what}, function calls", counted(lambda: client.chat("mock/m", MESSAGES, tools=TOOLS), 20), tools),
             Gate(f"sync stream{what}, function calls per chunk", counted(stream, 5) / CHUNKS, chunk),
         ]
 
@@ -210,9 +211,9 @@ def main() -> int:
     """Measure, print, judge."""
     with EmbeddedProvider(lambda _: Answer("one two three " * 40), api_key=KEY) as provider:
         gates = [
-            *sync_gates(provider, None, "", 545, 2800, 45),
+            *sync_gates(provider, None, "", (545, 2800, 45)),
             *async_gates(provider),
-            *sync_gates(provider, (), " with the guards that are on by default", 950, 5200, 160),
+            *sync_gates(provider, (), ", default guards", (950, 5200, 160)),
             *import_gates(),
         ]
     width = max(len(gate.name) for gate in gates)

@@ -4,6 +4,8 @@ Lines to add there (see benchmarks/README.md):
     peers.txt   saferoute | PATH/TO/CHECKOUT
     suite.txt   saferoute       | saferoute | saferoute_sdk.py:Sync  | sync  | q
                 saferoute async | saferoute | saferoute_sdk.py:Async | async | q
+            saferoute, guards       | saferoute | saferoute_sdk.py:SyncGuarded  | sync  | q
+            saferoute async, guards | saferoute | saferoute_sdk.py:AsyncGuarded | async | q
 """
 
 import warnings
@@ -15,20 +17,21 @@ KEY = "sk-test-000000000000000000000000000000000000000000000000"
 ROUTE = "mock/gpt-4o-mini"
 
 
-def local(cls, base):
+def local(cls, base, guards):
     """A client whose table has one row: the mock, with a key that it must present."""
     url = urlsplit(base)
     server = saferoute.loopback("mock", port=url.port, path=url.path + "/v1", secret="mock")
     secrets = saferoute.Secrets.of({"mock": (KEY, f"http://127.0.0.1:{url.port}")})
     with warnings.catch_warnings(action="ignore"):
-        return cls.local(servers=[server], secrets=secrets)
+        return cls.local(servers=[server], secrets=secrets, guards=guards)
 
 
 class Sync:
     ASYNC = False
+    GUARDS = None
 
     def __init__(self, base):
-        self.client = local(saferoute.Client, base)
+        self.client = local(saferoute.Client, base, self.GUARDS)
 
     def chat(self, messages):
         return self.client.chat(ROUTE, messages).text
@@ -45,9 +48,10 @@ class Sync:
 
 class Async:
     ASYNC = True
+    GUARDS = None
 
     def __init__(self, base):
-        self.client = local(saferoute.AsyncClient, base)
+        self.client = local(saferoute.AsyncClient, base, self.GUARDS)
 
     async def chat(self, messages):
         return (await self.client.chat(ROUTE, messages)).text
@@ -60,3 +64,11 @@ class Async:
             async for event in stream:
                 if event.type == "text":
                     yield event.text
+
+
+class SyncGuarded(Sync):
+    GUARDS = ()
+
+
+class AsyncGuarded(Async):
+    GUARDS = ()

@@ -108,7 +108,7 @@ def prepare_operation(
     policy = table.policy(route)
     way = Way(resolved, policy, rows_of(policy, resolved))
     rules = rules_of(snapshot.guards, snapshot.strict, table.guard_profiles, way.rows, partial(nonce_from, snapshot.random))
-    if rules.active or rules.bounded:
+    if rules.looks:
         check_operation_size(request, rules.most_characters)
     planned = partial(
         _planned, snapshot, operation, route, way, rules=rules, build=build, powers=powers, checked=checked, asking=asking, now=now
@@ -116,8 +116,8 @@ def prepare_operation(
     call = planned(request)
     if rules.templates and isinstance(request, CountRequest):
         check_pinned(request.chat, rules.templates, table.templates)
-    places = operation_places(request) if rules.active else ()
-    return replace(call, guarding=Guarding(rules, route, places), again=planned) if rules.active else call
+    places = operation_places(request) if rules.looks else ()
+    return replace(call, guarding=Guarding(rules, route, places), again=planned) if rules.looks else call
 
 
 def _planned(

@@ -159,7 +159,7 @@ def prepare(
     way = Way(resolved, policy, rows_of(policy, resolved))
     nonce = partial(nonce_from, snapshot.random)
     rules = rules_of(snapshot.guards, snapshot.strict, table.guard_profiles, way.rows, nonce)
-    if rules.active or rules.bounded:
+    if rules.looks:
         check_size(request, rules.most_characters)
     # What guards take something out of is planned anew; its turn among the rows is the one that it has.
     turn = cache(partial(snapshot.health.turn, route)) if rules.active else partial(snapshot.health.turn, route)
@@ -169,7 +169,7 @@ def prepare(
     call = planned(request)
     if rules.templates:
         check_pinned(request, rules.templates, table.templates)
-    return guarded(call, rules, request, planned, nonce) if rules.active else call
+    return guarded(call, rules, request, planned, nonce) if rules.looks else call
 
 
 def _planned(

@@ -39,6 +39,7 @@ class Rules:
         names: the guards' names, for permissions that ask for some.
         per_call: whether one of them has to be made anew for each call.
         inserts: whether one of them puts something into requests.
+        looks: whether anything looks at a request: a guard, or a table's bound.
         known: whether all guards that are pure consent to a text of the application's own: a tool, a schema. Remembers the last 512.
     """
 
@@ -53,10 +54,12 @@ class Rules:
     names: frozenset[str] = field(init=False)
     per_call: bool = field(init=False)
     inserts: bool = field(init=False)
+    looks: bool = field(init=False)
     known: Callable[[str], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozenset(one.name for one in self.active))
+        object.__setattr__(self, "looks", bool(self.active) or self.bounded)
         object.__setattr__(self, "per_call", any(isinstance(bare(one.guard), PerCall) for one in self.active))
         pure = tuple(one for one in self.active if one.quick and one.pure and one.asked_about("input"))
         object.__setattr__(self, "known", lru_cache(_MOST_KNOWN)(partial(_all_consent, pure, self.views)))

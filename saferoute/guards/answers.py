@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from saferoute.guards.answer_verdicts import flagged, news, unfit
+from saferoute.guards.call_arguments import plainly_written
 from saferoute.guards.pipeline import ask, check_blocked, composed, failed, judge, judged, spans_to_redact
 from saferoute.guards.redacting import redacted
 from saferoute.guards.text_flow import Streams, TextFlow
@@ -326,14 +327,15 @@ class AnswerGuards:
         Raises:
             GuardError: a guard blocks it.
         """
-        segment = Segment(call.arguments, "assistant", "model", path=path, name=call.name)
+        arguments = plainly_written(call.arguments)
+        segment = Segment(arguments, "assistant", "model", path=path, name=call.name)
         every = judge(self._active, segment, self._context("tool_call"))
         self._record(every)
         spans = spans_to_redact(every)
         if not spans:
             return call
         self.redacted = True
-        arguments = redacted(call.arguments, spans, self._mark)
+        arguments = redacted(arguments, spans, self._mark)
         try:
             decode(arguments)
         except ValueError:  # a place that cuts through the form of the arguments

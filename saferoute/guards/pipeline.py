@@ -47,7 +47,8 @@ class Active:
         version: likewise.
         stages: likewise: a guard that changes its mind about them later is asked all the same.
         streams: it can judge a text piece by piece, by `open_candidate`.
-        tells_plain: it can tell that there is nothing to look at, by `plain_until`; for guards of this package.
+        tells_plain: it can tell that there is nothing to look at, by `plain_until`; for guards of this package. A subclass that has another
+            `check` and no other `plain_until` cannot: it is asked about everything. Likewise `pure`.
         judges_restored: it is asked once more about texts into which values were put back: the guard "links", and one that says so.
         pure: what it says depends on nothing but the text, who wrote it, and its views. Texts of the application's own that come with every
             call are then asked about once.
@@ -73,16 +74,27 @@ class Active:
         object.__setattr__(self, "name", self.guard.name)
         object.__setattr__(self, "version", self.guard.version)
         object.__setattr__(self, "stages", frozenset(self.guard.stages))
-        object.__setattr__(self, "tells_plain", self.quick and callable(getattr(self.guard, "plain_until", None)))
+        tells = self.quick and callable(getattr(self.guard, "plain_until", None)) and _goes_with_check(self.guard, "plain_until")
+        object.__setattr__(self, "tells_plain", tells)
         object.__setattr__(self, "streams", callable(getattr(self.guard, "open_candidate", None)))
         again = self.name == "links" or getattr(self.guard, "judges_restored", False) is True
         object.__setattr__(self, "judges_restored", again)
-        object.__setattr__(self, "pure", getattr(self.guard, "pure", False) is True)
+        object.__setattr__(self, "pure", getattr(self.guard, "pure", False) is True and _goes_with_check(self.guard, "pure"))
         object.__setattr__(self, "only_flags", getattr(self.guard, "only_flags", False) is True)
 
     def asked_about(self, stage: Stage) -> bool:
         """Whether the guard judges texts of that stage."""
         return stage in self.stages
+
+
+def _goes_with_check(guard: Guard, name: str) -> bool:
+    """Whether what a guard promises was promised about the `check` that it has: who overrides that inherits a promise about another one."""
+    for one in type(guard).__mro__:
+        if name in vars(one):
+            return True
+        if "check" in vars(one):
+            return False
+    return True  # both are the object's own
 
 
 def ask(guard: Guard, segment: Segment, context: Context) -> object:

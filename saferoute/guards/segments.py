@@ -1,7 +1,7 @@
 """The texts of a chat request, each with who wrote it and where it stands; and the request with some of them replaced.
 
-Every text that a model will read is a segment: what is said, tools' results, earlier calls' arguments, the names and descriptions of tools,
-schemas, and what is passed through to a provider. Only what is said and what tools answered can be replaced: what stands in a name or a
+Every text that a model will read is a segment: what is said, tools' results, earlier calls' arguments, names of speakers and of files, the
+names and descriptions of tools, schemas, words at which an answer ends, and what is passed through to a provider. Only what is said and what tools answered can be replaced: what stands in a name or a
 schema is blocked instead. A prompt template is several texts: `template_places` says which.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from saferoute.guards.call_arguments import plainly_written
 from saferoute.guards.documents import document_text
 from saferoute.guards.template_places import Placed, template_places, with_pieces
 from saferoute.values.guarding import Segment
@@ -51,6 +52,8 @@ def _segments(request: ChatRequest) -> Iterator[Placed]:
     if request.output is not None:
         yield _developer(request.output.name, "/output/name")
         yield _developer(request.output.schema.decode(), "/output/schema")
+    for number, words in enumerate(request.stop):
+        yield _developer(words, f"/stop/{number}")
     for namespace, options in request.provider_options.items():
         for name, value in options.items():
             text = _passed_through(value)
@@ -83,18 +86,23 @@ def _of_message(message: Message, path: str) -> Iterator[Placed]:
             case ToolResult():
                 for inner, one in enumerate(part.content):
                     text, _ = _text_of(one)
+                    if isinstance(one, File) and one.filename:
+                        segment = Segment(one.filename, "tool", "tool", path=f"{place}/content/{inner}/filename", name=part.call_id)
+                        yield Placed(segment, "tool_result", replaceable=False)
                     if text:
                         segment = Segment(text, "tool", "tool", trusted=False, path=f"{place}/content/{inner}", name=part.call_id)
                         yield Placed(segment, "tool_result", replaceable=isinstance(one, Text))
             case ToolCall():
-                segment = Segment(part.arguments, role, "model", path=f"{place}/arguments", name=part.name)
+                segment = Segment(plainly_written(part.arguments), role, "model", path=f"{place}/arguments", name=part.name)
                 yield Placed(segment, "input", replaceable=False)
             case Text(template=Rendered() as made) if _is_made(part, made, message):
                 yield from template_places(made, role, place)
             case _:
                 text, replaceable = _text_of(part)
+                stage: Stage = "tool_result" if message.role == "tool" else "input"
+                if isinstance(part, File) and part.filename:
+                    yield Placed(Segment(part.filename, role, origin, trusted, f"{place}/filename"), stage, replaceable=False)
                 if text:
-                    stage: Stage = "tool_result" if message.role == "tool" else "input"
                     yield Placed(Segment(text, role, origin, trusted, place), stage, replaceable)
 
 

@@ -111,13 +111,22 @@ def _readable(text: str) -> str:
 
 def misfit_of(arguments: Arguments, schema: bytes) -> str:
     """Why arguments do not fit the schema of the tool, in words that hold nothing of them; "" if they do."""
-    found = misfit(arguments.value, decode(schema))
+    known = decode(schema)
+    found = misfit(_without_nulls(arguments.value, known), known)
     if found is None:
         return ""
     place, keyword = found
     if keyword == "additionalProperties":
         place = place[:-1]  # the name is the model's own word
     return f"the arguments do not fit the tool's schema at {_pointer(_known(place, schema))}: {keyword}"
+
+
+def _without_nulls(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments but for those that are null and need not be there: many models write null for what they leave out."""
+    named, due = schema.get("properties"), schema.get("required", ())
+    if not isinstance(named, dict) or not isinstance(due, list | tuple):
+        return value
+    return {name: one for name, one in value.items() if one is not None or name not in named or name in due}
 
 
 def _known(place: Sequence[int | str], schema: bytes) -> Iterator[str]:

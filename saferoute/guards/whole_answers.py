@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from saferoute.guards.call_arguments import plainly_written
 from saferoute.guards.segments import Placed
 from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, RefusalDelta, TextDelta, ToolCallReady
 from saferoute.values.guarding import Segment
@@ -29,7 +30,8 @@ def answer_places(events: Sequence[DecodedEvent]) -> tuple[Placed, ...]:
                 pieces.setdefault(event.index, []).append(event.text)
                 names[event.index] = "" if type(event) is TextDelta else event.type
             case ToolCallReady(call=call):
-                segment = Segment(call.arguments, "assistant", "model", path=f"/content/{event.index}", name=call.name)
+                arguments = plainly_written(call.arguments)
+                segment = Segment(arguments, "assistant", "model", path=f"/content/{event.index}", name=call.name)
                 calls.append(Placed(segment, "tool_call", replaceable=False))
             case Completed():
                 calls += _alternatives(event)
@@ -46,7 +48,8 @@ def _alternatives(event: Completed) -> Iterator[Placed]:
             path = f"/alternatives/{number}/content/{index}"
             match part:
                 case ToolCall():
-                    yield Placed(Segment(part.arguments, "assistant", "model", path=path, name=part.name), "tool_call", replaceable=False)
+                    arguments = plainly_written(part.arguments)
+                    yield Placed(Segment(arguments, "assistant", "model", path=path, name=part.name), "tool_call", replaceable=False)
                 case Text() | Refusal() | Reasoning() if part.text:
                     name = "" if type(part) is Text else part.type
                     yield Placed(Segment(part.text, "assistant", "model", path=path, name=name), "output", replaceable=False)

@@ -257,7 +257,7 @@ def test_an_order_in_two_halves_is_seen() -> None:
         request = asked({"role": role, "content": template}, "hi")
         for one in segments_of(request):
             if one.segment.path.endswith(("/customer", "/product")):
-                assert judge([Active(InjectionGuard())], one.segment, Context(one.stage))[0].verdict.action is Action.ALLOW
+                assert judge([Active(InjectionGuard())], one.segment, Context(one.stage)) == []
         assert any(Action.FLAG in actions for actions in judged(request, InjectionGuard()).values())
 
 
@@ -266,7 +266,7 @@ def test_what_only_the_words_around_it_make_a_secret_is_taken_out() -> None:
     template = Template("t", {"it": "kT9#vLq2mZx8"})
     request = with_templates(ChatRequest(messages_from(template, templates=True)), table)
     (alone,) = (one for one in segments_of(request) if one.segment.path.endswith("/it"))
-    assert judge([Active(SecretsGuard())], alone.segment, Context(alone.stage))[0].verdict.action is Action.ALLOW
+    assert judge([Active(SecretsGuard())], alone.segment, Context(alone.stage)) == []
     assert judged(request, SecretsGuard()) == {"/values/it": (Action.REDACT,)}
 
 

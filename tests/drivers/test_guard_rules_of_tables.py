@@ -11,6 +11,7 @@ import pytest
 from saferoute.errors import GuardBlocked, GuardFailed
 from saferoute.guards import Action, CanaryGuard, PiiGuard
 from saferoute.testing import EmbeddedProvider
+from saferoute.values.messages import File, Message, Text
 from saferoute.values.report import Report
 from tests.support.both import KINDS, Face
 from tests.support.deployment import Deployment
@@ -92,6 +93,10 @@ def test_a_bound_of_the_table_holds_for_a_client_without_any_guard(kind: str, de
     with signed(deployed, SHORT).client(kind, guards=None) as face:
         before = len(provider.requests)
         assert "25 characters together, and 20 are allowed" in refused(face, "short")
+        assert len(provider.requests) == before
+        document = Message("user", (Text("see"), File(b"a" * 18, media_type="text/plain")))
+        with pytest.raises(GuardBlocked, match="21 characters together, and 20 are allowed"):
+            face.chat("short", [document])
         assert len(provider.requests) == before
         assert face.chat("short", "hi").finish_reason == "stop"
 

@@ -31,7 +31,7 @@ def test_the_demo_in_a_container_like_environment(tmp_path: pathlib.Path) -> Non
     for said in (
         "NO REAL MODEL",
         "'You said: Hello, who is there?'",
-        "You| said:| one| word| after| another|",
+        "You |said: |one |word |after |another|",
         'get_weather({"city":"Lisbon"})',
         "sunny in Lisbon",
         "Trip(city='Lisbon', days=3)",
