@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types arch contracts style wheel bench probes format lock clean
+.PHONY: help demo test tools lint types arch contracts style wheel bench probes format lock clean
 
 help:                   ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -45,6 +45,8 @@ test: $(STAMPS)/test    ## all tests, with branch coverage and its floors (PYTES
 	@rm -f .coverage coverage.json
 	$(PY) -m pytest -n 2 --dist loadfile $(if $(PYTEST_ARGS),,-m "not large") --cov --cov-report=json:coverage.json --cov-report= $(PYTEST_ARGS)
 	@if [ -z "$(PYTEST_ARGS)" ]; then $(PY) -m pytest -q -n 2 --dist worksteal -m large tests && $(PY) tests/architecture/coverage_floors.py coverage.json; fi
+
+tools: $(STAMPS)/lint   ## install what tests and checks need
 
 lint: $(STAMPS)/lint    ## ruff, dependency use, docstring coverage, slots
 	$(PY) -m ruff check --quiet .

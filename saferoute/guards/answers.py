@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from saferoute.guards.answer_verdicts import flagged, news, unfit
 from saferoute.guards.call_arguments import plainly_written
+from saferoute.guards.cited import citation_texts, with_citation_texts
 from saferoute.guards.pipeline import ask, check_blocked, composed, failed, judge, judged, spans_to_redact
 from saferoute.guards.redacting import redacted
 from saferoute.guards.text_flow import Streams, TextFlow
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from saferoute.guards.text_flow import Delta, PlainTexts
     from saferoute.values.events import DecodedEvent
     from saferoute.values.guarding import Context, Stage
-    from saferoute.values.messages import Part
+    from saferoute.values.messages import Citation, Part
 
 __all__ = ["LONGEST_HELD", "AnswerGuards", "Streams"]
 
@@ -126,8 +127,8 @@ class AnswerGuards:
                     self._piece(event, shown)
                 case ReasoningDelta() if (self._of_output or self._late) and not self._is_second:
                     self._piece(event, shown)
-                case Cited() if event.index in self._flows:
-                    self._cite(event, self._flows[event.index], shown)
+                case Cited():
+                    self._cite(event, shown)
                 case PartEnd():
                     self._end_part(event, shown)
                 case ToolCallDelta() if self._judges_calls:
@@ -207,9 +208,24 @@ class AnswerGuards:
         self.verdicts.append(Judged(active.name, active.version, "output", flow.path, verdict))
         shown.append(replace(flow.shape, text=self._mark("unfinished")))
 
-    def _cite(self, event: Cited, flow: TextFlow, shown: list[DecodedEvent]) -> None:
-        if not flow.changed:  # else it counts places that are gone, and may quote them
-            (flow.behind if flow.length else shown).append(event)
+    def _cite(self, event: Cited, shown: list[DecodedEvent]) -> None:
+        flow = self._flows.get(event.index)
+        if flow is None or not flow.changed:  # else it counts places that are gone, and may quote them
+            citation = self._judged_citation(event.citation, f"/content/{event.index}")
+            (flow.behind if flow is not None and flow.length else shown).append(replace(event, citation=citation))
+
+    def _judged_citation(self, citation: Citation, path: str) -> Citation:
+        """A citation as it may be shown: its words are shown beside the text, and are nobody's whom the caller knows."""
+        new: dict[str, str] = {}
+        for name, text in () if self._is_second else citation_texts(citation):
+            segment = Segment(text, "assistant", "model", path=f"{path}/citations/{name}")
+            every = judge(self._active, segment, self._context("output"))
+            self._record(every)
+            spans = spans_to_redact(every)
+            if spans:
+                new[name] = redacted(text, spans, self._mark)
+                self.redacted = True
+        return with_citation_texts(citation, new)
 
     def _end_part(self, event: PartEnd, shown: list[DecodedEvent]) -> None:
         held = self._calls.get(event.index)
@@ -351,6 +367,9 @@ class AnswerGuards:
         parts = tuple(self._judged_part(part, f"/alternatives/{number}/content/{index}") for index, part in enumerate(one.message.content))
         return replace(one, message=replace(one.message, content=parts))
 
+    def _with_judged_citations(self, part: Text, path: str) -> Text:
+        return replace(part, citations=tuple(self._judged_citation(one, path) for one in part.citations))
+
     def _judged_part(self, part: Part, path: str) -> Part:
         match part:
             case ToolCall() | Reasoning() if self._is_second:
@@ -363,7 +382,7 @@ class AnswerGuards:
                 self._record(every)
                 spans = spans_to_redact(every)
                 if not spans:
-                    return part
+                    return self._with_judged_citations(part, path) if isinstance(part, Text) and part.citations else part
                 self.redacted = True
                 return type(part)(
                     redacted(part.text, spans, self._mark)

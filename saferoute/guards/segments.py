@@ -1,8 +1,9 @@
 """The texts of a chat request, each with who wrote it and where it stands; and the request with some of them replaced.
 
 Every text that a model will read is a segment: what is said, tools' results, earlier calls' arguments, names of speakers and of files, the
-names and descriptions of tools, schemas, words at which an answer ends, and what is passed through to a provider. Only what is said and what tools answered can be replaced: what stands in a name or a
-schema is blocked instead. A prompt template is several texts: `template_places` says which.
+names and descriptions of tools, schemas, words at which an answer ends, and what is passed through to a provider. Only what is said and
+what tools answered can be replaced: what stands in a name or a schema is blocked instead. A prompt template is several texts:
+`template_places` says which.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ def _segments(request: ChatRequest) -> Iterator[Placed]:
     if request.output is not None:
         yield _developer(request.output.name, "/output/name")
         yield _developer(request.output.schema.decode(), "/output/schema")
-    for number, words in enumerate(request.stop):
-        yield _developer(words, f"/stop/{number}")
+    if request.stop:
+        for number, words in enumerate(request.stop):
+            yield _developer(words, f"/stop/{number}")
     for namespace, options in request.provider_options.items():
         for name, value in options.items():
             text = _passed_through(value)
@@ -86,9 +88,12 @@ def _of_message(message: Message, path: str) -> Iterator[Placed]:
             case ToolResult():
                 for inner, one in enumerate(part.content):
                     text, _ = _text_of(one)
-                    if isinstance(one, File) and one.filename:
-                        segment = Segment(one.filename, "tool", "tool", path=f"{place}/content/{inner}/filename", name=part.call_id)
-                        yield Placed(segment, "tool_result", replaceable=False)
+                    match one:
+                        case File(filename=str() as called) if called:
+                            segment = Segment(called, "tool", "tool", path=f"{place}/content/{inner}/filename", name=part.call_id)
+                            yield Placed(segment, "tool_result", replaceable=False)
+                        case _:
+                            pass
                     if text:
                         segment = Segment(text, "tool", "tool", trusted=False, path=f"{place}/content/{inner}", name=part.call_id)
                         yield Placed(segment, "tool_result", replaceable=isinstance(one, Text))
@@ -100,8 +105,11 @@ def _of_message(message: Message, path: str) -> Iterator[Placed]:
             case _:
                 text, replaceable = _text_of(part)
                 stage: Stage = "tool_result" if message.role == "tool" else "input"
-                if isinstance(part, File) and part.filename:
-                    yield Placed(Segment(part.filename, role, origin, trusted, f"{place}/filename"), stage, replaceable=False)
+                match part:  # no function's call: most parts are none
+                    case File(filename=str() as called) if called:
+                        yield Placed(Segment(called, role, origin, trusted, f"{place}/filename"), stage, replaceable=False)
+                    case _:
+                        pass
                 if text:
                     yield Placed(Segment(text, role, origin, trusted, place), stage, replaceable)
 

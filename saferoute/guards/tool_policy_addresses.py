@@ -39,7 +39,7 @@ _SPACES: Final = "".join(map(chr, range(0x21))) + "\u0085\u00a0\u1680\u2028\u202
 _JUNK: Final = _SPACES + "<\"'(`"
 _LEADING: Final = re.compile(f"[{_INVISIBLE}\\s\\x00-\\x20<\"'(`]+")
 _FULL_STOPS: Final = {0x3002: "."}  # a dot to whoever reads names by IDNA; the two others are dots to everybody once they are normalised
-_BEGIN: Final = re.compile(r"(?:[a-z][a-z0-9+.-]{0,31}:){0,4}//+([^/]{1,1024})|(?:url:)?(?:https?|ftp|wss?):/?([^/]{1,1024})")
+_BEGIN: Final = re.compile(r"((?:[a-z][a-z0-9+.-]{0,31}:){0,4})//+([^/]{1,1024})|(?:url:)?(?:https?|ftp|wss?):/?([^/ ][^/]{0,1023})")
 _WITHIN: Final = re.compile(r"//([^/?#\s\"'<>`]{1,1024})")
 _BARE: Final = re.compile(r"([0-9a-f:.]{2,45}|\[[0-9a-f:.]{2,45}\]|[^\s/?#@:\[\]]{1,253})(?::\d{1,5})?(?:[/?#]\S*)?")
 _SCHEME: Final = re.compile(r"(?:[a-z][a-z0-9+.-]{0,31}:){0,4}//|(?:url:)?(?:https?|ftp|wss?):")
@@ -148,8 +148,8 @@ def dangers_in(text: str) -> Dangers:
     leads: set[Danger] = {""}
     for reading in readings:
         begin = _BEGIN.match(reading.translate(_DROPPED))
-        if begin is not None:
-            leads.add(danger_of(begin[1] or begin[2]))
+        if begin is not None and not _is_comment(*begin.groups()):
+            leads.add(danger_of(begin[2] or begin[3]))
         elif (bare := _BARE.fullmatch(reading)) is not None and bare[1] not in _WORDS and danger_of(bare[1]) == "metadata":
             leads.add("metadata")
     found = {authority for reading in readings for authority in _WITHIN.findall(reading)}
@@ -158,6 +158,11 @@ def dangers_in(text: str) -> Dangers:
     # Whoever writes thousands of addresses hides one among them.
     holds = len(found) > _MOST_ADDRESSES or any(danger_of(authority) == "metadata" for authority in found)
     return Dangers(max(leads, key=_GRADES.index), holds_metadata=holds)
+
+
+def _is_comment(scheme: str | None, authority: str | None, _: str | None) -> bool:
+    """Whether two slashes begin a comment, "// 1. read the file": no program takes a host with a space in it, and code begins like that."""
+    return scheme == "" and authority is not None and " " in re.split("[?#]", authority, maxsplit=1)[0].rpartition("@")[2]
 
 
 def _head(text: str) -> str:

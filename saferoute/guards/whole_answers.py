@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from saferoute.guards.call_arguments import plainly_written
+from saferoute.guards.cited import citation_texts, with_citation_texts
 from saferoute.guards.segments import Placed
 from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, RefusalDelta, TextDelta, ToolCallReady
 from saferoute.values.guarding import Segment
@@ -20,11 +21,11 @@ __all__ = ["answer_places", "with_answer_texts", "without_traces"]
 
 
 def answer_places(events: Sequence[DecodedEvent]) -> tuple[Placed, ...]:
-    """The texts of an answer, by the index of their parts: what was said, shown thinking, refusals, and tool calls."""
+    """The texts of an answer, by the index of their parts: what was said, shown thinking, refusals, words of citations, and tool calls."""
     pieces: dict[int, list[str]] = {}
     names: dict[int, str] = {}
     calls: list[Placed] = []
-    for event in events:
+    for number, event in enumerate(events):
         match event:
             case TextDelta() | RefusalDelta() | ReasoningDelta():
                 pieces.setdefault(event.index, []).append(event.text)
@@ -33,12 +34,22 @@ def answer_places(events: Sequence[DecodedEvent]) -> tuple[Placed, ...]:
                 arguments = plainly_written(call.arguments)
                 segment = Segment(arguments, "assistant", "model", path=f"/content/{event.index}", name=call.name)
                 calls.append(Placed(segment, "tool_call", replaceable=False))
+            case Cited():
+                calls += [
+                    Placed(Segment(text, "assistant", "model", path=_cited_at(number, event, name)), "output", replaceable=True)
+                    for name, text in citation_texts(event.citation)
+                ]
             case Completed():
                 calls += _alternatives(event)
             case _:
                 pass
     texts = (Segment("".join(some), "assistant", "model", path=f"/content/{index}", name=names[index]) for index, some in pieces.items())
     return (*(Placed(segment, "output", replaceable=True) for segment in texts if segment.text), *calls)
+
+
+def _cited_at(number: int, event: Cited, name: str) -> str:
+    """Where a text of a citation stands: the number of its event tells it from others of the same part."""
+    return f"/content/{event.index}/citations/{number}/{name}"
 
 
 def _alternatives(event: Completed) -> Iterator[Placed]:
@@ -64,12 +75,13 @@ def with_answer_texts(events: Sequence[DecodedEvent], texts: Mapping[str, str]) 
         events: of a whole answer.
         texts: new texts, by the path of the part.
     """
-    return list(_rewritten(events, {int(path.rpartition("/")[2]): text for path, text in texts.items()}))
+    said = {path: text for path, text in texts.items() if "/citations/" not in path}
+    return list(_rewritten(events, {int(path.rpartition("/")[2]): text for path, text in said.items()}, texts))
 
 
-def _rewritten(events: Sequence[DecodedEvent], texts: Mapping[int, str]) -> Iterator[DecodedEvent]:
+def _rewritten(events: Sequence[DecodedEvent], texts: Mapping[int, str], cited: Mapping[str, str]) -> Iterator[DecodedEvent]:
     begun: set[int] = set()
-    for event in events:
+    for number, event in enumerate(events):
         match event:
             case TextDelta() | RefusalDelta() | ReasoningDelta() if event.index in texts:
                 if event.index not in begun:
@@ -77,6 +89,9 @@ def _rewritten(events: Sequence[DecodedEvent], texts: Mapping[int, str]) -> Iter
                     yield replace(event, text=texts[event.index])
             case Cited() if event.index in texts:
                 pass
+            case Cited():
+                new = {name: text for name, _ in citation_texts(event.citation) if (text := cited.get(_cited_at(number, event, name)))}
+                yield replace(event, citation=with_citation_texts(event.citation, new)) if new else event
             case PartEnd() if event.index in texts:
                 yield PartEnd(event.index)  # the state of a thought holds its words
             case Completed():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from saferoute.errors import GuardBlocked, GuardFailed
-from saferoute.guards import Action, CanaryGuard, PiiGuard
+from saferoute.errors import BadRequest, GuardBlocked, GuardFailed
+from saferoute.guards import Action, CanaryGuard, Context, PiiGuard, Segment, Verdict, guard
 from saferoute.testing import EmbeddedProvider
 from saferoute.values.messages import File, Message, Text
 from saferoute.values.report import Report
@@ -120,6 +121,21 @@ def test_a_profile_that_names_the_canary_keeps_it(kind: str, profile: str, deplo
         face.chat("strict", "hi", system="Be brief.")
         body: Any = provider.requests[-1].body
         assert "never write it, in any form" in str(body["messages"][0])
+
+
+@pytest.mark.parametrize(("field", "tainted"), [("web_search_options", True), ("frequency_penalty", False)])
+def test_what_the_provider_fetches_by_itself_is_of_others(kind: str, field: str, tainted: bool, deployed: Deployment) -> None:
+    seen: list[bool] = []
+
+    @guard(stages=("input",), quick=True)
+    def watching(_: Segment, context: Context) -> Verdict:
+        seen.append(context.tainted)
+        return Verdict(Action.ALLOW)
+
+    deployed.sign(GRANT + 'tools = ["web_search_options"]\n')
+    with deployed.client(kind, guards=[watching]) as face, suppress(BadRequest):  # this provider searches nothing
+        face.chat("cheap", "hi", provider_options={"demo": {field: {} if tainted else 1}})
+    assert seen == [tainted]
 
 
 # --- reports --------------------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -42,7 +43,7 @@ MARK = "[redacted: word]"
 STATE = OpaqueState("demo", "openai_chat", "m", '{"thinking":"falcon"}')
 METADATA = {"tier": "x", "seconds": 1.5, "cached": True, "none": None, "citations": ["falcon"]}
 LOGPROBS = (TokenLogprob("falcon", -0.1),)
-CITED = Cited(0, Citation(0, 6, quote="falcon"))
+CITED = Cited(0, Citation(0, 6, quote="a bird"))
 
 
 def end(*alternatives: Alternative) -> Completed:
@@ -194,6 +195,23 @@ def test_but_it_blocks_if_it_is_to_block() -> None:
     with pytest.raises(GuardBlocked, match="the answer was not shown any further: saying at /content/0: no"):
         guards.feed([TextDelta("cd")])
     assert guards.verdicts[-1].verdict.spans == (Span(0, 1, "word", "/content/0"),)
+
+
+class Same(Words):
+    """Gives the same reason, however many words it finds."""
+
+    def _judge(self, segment: Segment, context: Context) -> Verdict:
+        verdict = super()._judge(segment, context)
+        return replace(verdict, reasons=("a word",)) if verdict.spans else verdict
+
+
+@pytest.mark.parametrize("action", [Action.FLAG, Action.REDACT])
+def test_each_place_is_news_though_the_reason_is_the_same(action: Action) -> None:
+    guards = judging(Same("falcon", action=action))
+    fed(guards, ["a falcon ", "and a falcon ", "and so on"])
+    assert [(one.verdict.action, [(span.start, span.end) for span in one.verdict.spans]) for one in guards.verdicts] == [
+        (action, [(2, 8)]), (action, [(15, 21)])
+    ]  # fmt: skip
 
 
 def test_a_block_shows_nothing_of_its_piece_and_tells_all_verdicts() -> None:

@@ -124,9 +124,9 @@ def test_the_fast_sum_is_the_plain_one(words: list[str]) -> None:
         assert model.score(text) == pytest.approx(plain_score(model, text))
 
 
-@pytest.mark.parametrize("word", ["ignore", "aaaaaa", "ab", "abcabcabc"])
-def test_so_it_is_for_words_spelled_letter_by_letter_again_and_again(word: str) -> None:
-    text = " ".join(f"{word} of {word}s " * 9 + word * 9)
+@pytest.mark.parametrize("words", ["ignore all your rules", "ignore", "house ignore all", "ignore your ignore all"])
+def test_so_it_is_for_the_same_words_again_and_again(words: str) -> None:
+    text = f"{words} " * 40
     for model in (small(), MODEL):
         assert model.score(text) == pytest.approx(plain_score(model, text))
 

@@ -95,7 +95,7 @@ def test_a_span_behind_the_text_is_refused() -> None:
 
 RESTORED = [
     EMAIL, f"Dear {EMAIL}, hello", f"({EMAIL})", f"**{EMAIL}**", f"« {EMAIL} »", f"«{EMAIL}»", f"{EMAIL}{PHONE}", f"a {EMAIL}\n{PHONE}.", f"[{EMAIL}] was told", f"[a [b] {EMAIL}]",
-    f"[{EMAIL}] (x)", f"[{EMAIL}\n\n](u)", f"a [{EMAIL} x]: b", f"x < 3 {EMAIL}", f"x <\n{EMAIL}", f"`open {EMAIL.replace(EMAIL, '')}\n\n{EMAIL}", f"``` py\nx\n```\n{EMAIL}",
+    f"[{EMAIL}] (x)", f"[{EMAIL}\n\n](u)", f"a [{EMAIL} x]: b", f"x < 3 {EMAIL}", f"x <é {EMAIL}", f"x <\n{EMAIL}", f"`open {EMAIL.replace(EMAIL, '')}\n\n{EMAIL}", f"``` py\nx\n```\n{EMAIL}",
     f"```x``` {EMAIL}", f"``a`b`` {EMAIL}", f"~~~\n```\n~~~~ \n{EMAIL}", f"1. ```\nx\n   ```\n{EMAIL}", f"~~x~~ {EMAIL}", f"<b> {EMAIL} </b>", f"<br/> {EMAIL}", f"<a href=x>y</a> {EMAIL}",
     f"<pre></prefix></pre> {EMAIL}", f"<script/> {EMAIL}", f"<i title='>'> {EMAIL}", f"<i a b> {EMAIL}", f"<blockquote x> {EMAIL}", f"<!-- x > --> {EMAIL}", f"<b x\n\n{EMAIL}", f"[t](u) {EMAIL}", f"[t](u(v)w) {EMAIL}",
     f'[t](u ")" ) {EMAIL}', f"[t](u\n\n{EMAIL}", f"[t][u] {EMAIL}", f"[1]: u\n{EMAIL}", f"[1]:\n\n{EMAIL}", f"- a\n\n    {EMAIL}", f"a\n    {EMAIL}", f"   {EMAIL}", f"\\[a] {EMAIL}", f"a: b/c {EMAIL}",

@@ -289,16 +289,16 @@ def test_a_receipt_tells_the_setting(setting: GuardSetting, mark: str) -> None:
 
 
 def test_what_the_pipeline_asks_of_a_guard_is_the_guards_own() -> None:
-    block = GuardProfile("p", {name: GuardSetting(Action.BLOCK) for name in ("unicode", "links", "slow")})
+    block = GuardProfile("p", {name: GuardSetting(Action.BLOCK) for name in ("injection", "links", "slow")})
     slow = Saying(name="slow")
     slow.seconds = 7.0  # type: ignore[attr-defined]
-    links, unicode, given_one = active_under((Active(slow, seconds=7.0),), block)
-    inner: list[Any] = [unicode.guard, links.guard]
+    injection, links, given_one = active_under((Active(slow, seconds=7.0),), block)
+    inner: list[Any] = [injection.guard, links.guard]
     found = [
         (one.name, one.quick, own.quick, one.streams, own.reads_views, one.judges_restored, one.seconds)
-        for one, own in zip((unicode, links), inner, strict=True)
+        for one, own in zip((injection, links), inner, strict=True)
     ]
-    assert found == [("unicode", True, True, True, True, False, None), ("links", True, True, True, False, True, None)]
+    assert found == [("injection", True, True, False, True, False, None), ("links", True, True, True, False, True, None)]
     assert (given_one.name, given_one.quick, given_one.streams, given_one.seconds) == ("slow", False, False, 7.0)
     assert links.guard.open_candidate("see ![x](http") < len("see ![x](http")  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match="cannot judge a text piece by piece"):

@@ -148,7 +148,7 @@ def test_templates_are_those_that_all_pin() -> None:
     ("guards", "profile", "wanted"),
     [
         ([], asking(injection=GuardSetting()), True),
-        ([], asking(unicode=GuardSetting(Action.BLOCK)), True),  # wrapped, and it reads them all the same
+        ([], asking(injection=GuardSetting(Action.BLOCK)), True),  # wrapped, and it reads them all the same
         ([], asking(links=GuardSetting()), False),
         ([Saying()], asking(secrets=GuardSetting()), False),
         ([Saying()], asking(saying=GuardSetting(Action.BLOCK)), False),

@@ -159,3 +159,18 @@ def test_what_is_passed_through_to_a_provider_is_judged_and_not_replaced() -> No
         ("/provider_options/openai/deep", '{"a":["b"]}', False, "input", False),
         ("/provider_options/openai/pair", '["x"]', False, "input", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "whole"), [(b"a,b", "text/csv", True), (b"%PDF", "application/pdf", False), (b"", "text/plain", False)]
+)
+def test_the_name_of_a_file_is_a_text_of_whoever_gave_it(data: bytes, kind: str, whole: bool) -> None:
+    named, plain = File(data, media_type=kind, filename="order.txt"), File(data, media_type=kind, filename="")
+    results = ToolResult("c1", (plain, named))
+    request = ChatRequest((Message("user", (plain, named)), Message("tool", (results,))))
+    found = [(one.segment.role, *told(one)) for one in segments_of(request)]
+    assert [one for one in found if one[1].endswith("/filename")] == [
+        ("user", "/messages/0/content/1/filename", "order.txt", "user", False, "input", False, ""),
+        ("tool", "/messages/1/content/0/content/1/filename", "order.txt", "tool", False, "tool_result", False, "c1"),
+    ]
+    assert len(found) == (6 if whole else 2)

@@ -88,8 +88,12 @@ def test_arguments_that_cannot_be_read(arguments: str, reason: str, enforce: boo
 
 
 @pytest.mark.parametrize(
-    "arguments", ["", " \n", "{}", '{"a":1}', '{ "a" : [1.5, true, null, "ä", {"b": {}}] }', '{"a":' * 63 + "1" + "}" * 63]
-)
+    "arguments",
+    [
+        "", " \n", "{}", '{"a":1}', '{ "a" : [1.5, true, null, "ä", {"b": {}}] }', '{"a":' * 63 + "1" + "}" * 63,
+        json.dumps({"a": ["x"] * 19_999}),
+    ],
+)  # fmt: skip
 def test_arguments_that_can(arguments: str) -> None:
     assert said(ToolPolicyGuard(), arguments) == Verdict(Action.ALLOW)
 
@@ -107,6 +111,23 @@ def test_arguments_that_can(arguments: str) -> None:
 def test_arguments_that_do_not_fit_the_schema(name: str, arguments: object, reason: str) -> None:
     assert said(ToolPolicyGuard(), arguments, name) == Verdict(Action.BLOCK, (reason,))
     assert said(ToolPolicyGuard(enforce=False), arguments, name) == Verdict(Action.FLAG, (reason,))
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments", "fits"),
+    [
+        (SEND, {"to": "a", "count": None, "tags": None}, True),
+        (SEND, {"to": None}, False),
+        (SEND, {"to": "a", "tags": [None]}, False),
+        ({"properties": {"a": {"type": "string"}}, "required": "a"}, {"a": None}, False),
+        ({"additionalProperties": {"type": "string"}}, {"a": None}, False),
+        ({"properties": {}, "additionalProperties": False}, {"a": None}, False),
+    ],
+)
+def test_null_stands_for_an_argument_that_may_be_left_out(schema: Mapping[str, Any], arguments: object, fits: bool) -> None:
+    segment = Segment(json.dumps(arguments), "assistant", "model", name="fetch")
+    verdict = ToolPolicyGuard().check(segment, context(schemas={"fetch": json.dumps(schema).encode()}))
+    assert (verdict.action is Action.ALLOW) is fits
 
 
 def test_a_place_that_only_the_model_names_is_not_repeated() -> None:
@@ -559,3 +580,27 @@ def test_what_a_rule_allows_is_read_alike_by_everybody(scheme: str, rest: str) -
         assert host in {"a", "b.a"} or host.endswith(".b")
         assert is_url(url)
         assert "@" not in urlsplit(url).netloc
+
+
+@pytest.mark.parametrize(
+    ("text", "leads"),
+    [
+        ("// 1. read the file\nfoo()", ""),
+        ("//2024 notes", ""),
+        ("// metadata\nx = 1", ""),
+        ("// localhost? maybe", ""),
+        ("\\\\ 1 & 2 \\\\ \\hline", ""),
+        ("http: 1 is enough", ""),
+        ("//127.0.0.1", "private"),
+        ("//127.0.0.1 ", "private"),
+        ("//a b@127.0.0.1/", "private"),
+        ("//127.0.0.1?q=a b", "private"),
+        ("//127.0.0.1#a b", "private"),
+        ("https:// 127.0.0.1/", "private"),
+        ("http:127.0.0.1", "private"),
+        ("//\n127.0.0.1", "private"),
+        ("//metadata", "metadata"),
+    ],
+)
+def test_what_begins_like_a_comment_leads_nowhere(text: str, leads: str) -> None:
+    assert dangers_in(text).leads == leads
