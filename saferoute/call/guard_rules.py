@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from saferoute.call.guarding import Guarding
 from saferoute.capabilities.extras import server_tools
@@ -11,7 +11,8 @@ from saferoute.guards.insertion import for_call
 from saferoute.guards.pipeline import Active
 from saferoute.guards.profiles import active_under, union
 from saferoute.guards.segments import segments_of, with_texts
-from saferoute.values.messages import ToolResult
+from saferoute.values.guarding import Action
+from saferoute.values.messages import Reasoning, Text, ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
     from saferoute.call.rules import Rules
     from saferoute.values.balancing import Policy
     from saferoute.values.guard_profile import GuardProfile
+    from saferoute.values.messages import Part
     from saferoute.values.request import ChatRequest
     from saferoute.values.target import Target
 
-__all__ = ["Way", "guarded", "rules_of", "rules_under"]
+__all__ = ["Way", "guarded", "has_read", "rules_of", "rules_under"]
+
+
+_RAN: Final = ("_tool_result", "toolResponse", "web_search_call", "file_search_call", "codeExecutionResult", "mcp_call")
+"""In a kept state: that the provider ran a tool of its own."""
 
 
 class Way(NamedTuple):
@@ -81,16 +87,29 @@ def guarded(call: Call, rules: Rules, request: ChatRequest, planned: Callable[[C
         kept = with_texts(request, cleared.kept or cleared.texts)
         return replace(planned(with_texts(request, cleared.texts)), conversation=kept.messages)
 
-    tainted = _has_read(request)
+    tainted = has_read(request)
     guarding = Guarding(rules, call.route, segments_of(request), frozenset(schemas), schemas=schemas, nonce=nonce, tainted=tainted)
     return replace(call, guarding=guarding, again=again)
 
 
-def _has_read(request: ChatRequest) -> bool:
+def has_read(request: ChatRequest) -> bool:
     """Whether something of others is in the conversation: what a tool returned, text or not, or what the provider fetches by itself."""
     if request.provider_options and server_tools(request.provider_options):
         return True
-    return any(message.role == "tool" or any(type(part) is ToolResult for part in message.content) for message in request.messages)
+    return any(message.role == "tool" or any(map(_is_of_others, message.content)) for message in request.messages)
+
+
+def _is_of_others(part: Part) -> bool:
+    """A tool's result, and what an earlier turn had from the provider's own tools: it names its sources, or goes back as it came."""
+    match part:
+        case ToolResult():
+            return True
+        case Text():
+            return any(citation.url for citation in part.citations)
+        case Reasoning():
+            return part.state is not None and any(word in part.state.payload for word in _RAN)
+        case _:
+            return False
 
 
 def rules_under(
@@ -129,7 +148,8 @@ def _with_tool_rules(active: tuple[Active, ...], profile: GuardProfile) -> tuple
     """The client's guard of tools under the table's rules as well; a client without one gets it."""
     from saferoute.guards.tool_policy import ToolPolicyGuard  # noqa: PLC0415  for tables with rules for tools
 
-    own = next((one for one in active if isinstance(one.guard, ToolPolicyGuard)), None)
-    guard = ToolPolicyGuard() if own is None or not isinstance(own.guard, ToolPolicyGuard) else replace(own.guard, enforce=True)
-    under = guard.with_rules(profile.tools)
-    return (*(one for one in active if one is not own), Active(under, quick=under.quick, seconds=under.seconds))
+    # Of exactly this class: what a subclass makes of rules is its own affair, and it is asked beside the package's guard.
+    own = [one.guard for one in active if type(one.guard) is ToolPolicyGuard]
+    under = (replace(own[0], enforce=True, misfits=Action.BLOCK) if own else ToolPolicyGuard()).with_rules(profile.tools)
+    others = (one for one in active if type(one.guard) is not ToolPolicyGuard)
+    return (*others, Active(under, quick=under.quick, seconds=under.seconds))

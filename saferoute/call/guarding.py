@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from saferoute.call.effects import judge, sleep
-from saferoute.call.guarding_conclusions import Cleared, concluded, key_of, mark_of, refuse, rest_of
+from saferoute.call.guarding_conclusions import Cleared, concluded, key_of, mark_of, refuse, rest_of, said_again
 from saferoute.errors import GuardError, RequestError
 from saferoute.guards.answers import AnswerGuards
 from saferoute.guards.pipeline import composed, judged, spans_to_redact
@@ -143,13 +143,19 @@ class Guarding:
         reversible = frozenset(one.name for one in self._rules.active if one.reversible and self._nonce is not None)
         sent: dict[str, str] = {}
         kept: dict[str, str] = {}
-        for place, said in zip(self._places, every, strict=True):
+        backs: list[list[Span]] = []
+        finals: list[list[Span]] = []
+        for said in every:
             back: list[Span] = []
             final: list[Span] = []
             for one in said:
                 if one.verdict.action is Action.REDACT:
                     for span in one.verdict.spans:
                         (back if one.guard in reversible and not is_one_way(span.kind) else final).append(span)
+            backs.append(back)
+            finals.append(final)
+        said_again(self._places, finals)
+        for place, back, final in zip(self._places, backs, finals, strict=True):
             if back or final:
                 path, text = place.segment.path, place.segment.text
                 sent[path], kept[path] = exchanged(text, back, final, self._placeholder, mark_of)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from saferoute.guards.pipeline import check_blocked, spans_to_redact
-from saferoute.guards.redacting import redacted
+from saferoute.guards.redacting import is_one_way, redacted
 from saferoute.guards.template_places import settle
-from saferoute.values.guarding import Action
+from saferoute.values.guarding import Action, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from saferoute.guards.segments import Placed
     from saferoute.values.guarding import Judged
 
-__all__ = ["Cleared", "concluded", "key_of", "mark_of", "refuse", "rest_of"]
+__all__ = ["Cleared", "concluded", "key_of", "mark_of", "refuse", "rest_of", "said_again"]
+
+
+_LEAST_REPEATED: Final = 8
+"""Characters of a secret that is looked for in other texts; a shorter one is as likely a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,27 @@ def concluded(places: Sequence[Placed], every: Sequence[list[Judged]], words: st
     telling = refuse(places, every, words)
     found = [(place.segment, spans_to_redact(said)) for place, said in zip(places, every, strict=True)]
     return Cleared({segment.path: redacted(segment.text, spans, mark_of) for segment, spans in found if spans}, telling)
+
+
+def said_again(places: Sequence[Placed], finals: Sequence[list[Span]]) -> None:
+    """Add the places where another text repeats a secret: what stood behind "password:" in one is as secret where it stands alone.
+
+    Args:
+        places: the texts of a request. Those that cannot be changed are left as they are: a word is not blocked for what another text says.
+        finals: what is taken out of each for good; added to.
+    """
+    found = {
+        place.segment.text[span.start : span.end]: span.kind
+        for place, spans in zip(places, finals, strict=True)
+        for span in spans
+        if is_one_way(span.kind) and span.end - span.start >= _LEAST_REPEATED
+    }
+    for value, kind in found.items():
+        for place, spans in zip(places, finals, strict=True):
+            start = place.segment.text.find(value) if place.replaceable and not place.over else -1
+            while start >= 0:
+                spans.append(Span(start, start + len(value), kind, place.segment.path))
+                start = place.segment.text.find(value, start + len(value))
 
 
 def key_of(one: Judged) -> tuple[str, str, Action, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from saferoute.guards.insertion import Inserting, PerCall
 from saferoute.guards.pipeline import judge
+from saferoute.guards.profiles import is_what_it_says
 from saferoute.guards.stricter import bare
 from saferoute.values.guarding import Context, Segment
 
@@ -36,7 +37,7 @@ class Rules:
         views: makes the views that guards share; None if no guard looks at any.
         templates: templates that may stand as instructions; none for any instructions of the caller's.
         restores: tools into whose arguments values are put back that were taken out; never in a conversation that is tainted.
-        names: the guards' names, for permissions that ask for some.
+        names: the guards' names, for permissions that ask for some. One that only has the name of a guard of the package is none of them.
         per_call: whether one of them has to be made anew for each call.
         inserts: whether one of them puts something into requests.
         looks: whether anything looks at a request: a guard, or a table's bound.
@@ -58,7 +59,7 @@ class Rules:
     known: Callable[[str], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset(one.name for one in self.active))
+        object.__setattr__(self, "names", frozenset(one.name for one in self.active if is_what_it_says(one)))
         object.__setattr__(self, "looks", bool(self.active) or self.bounded)
         object.__setattr__(self, "per_call", any(isinstance(bare(one.guard), PerCall) for one in self.active))
         pure = tuple(one for one in self.active if one.quick and one.pure and one.asked_about("input"))

@@ -10,6 +10,7 @@ from saferoute.guards.pii import PiiGuard
 from saferoute.guards.secrets_found import SecretsGuard
 from saferoute.guards.tool_policy import ToolPolicyGuard
 from saferoute.guards.unicode import UnicodeGuard
+from saferoute.values.guarding import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,5 +33,5 @@ def guards_with_defaults(given: Iterable[Guard], *, enforce: bool) -> tuple[Acti
     """
     chosen = active_guards(given)
     named = {one.name for one in chosen}
-    own = (UnicodeGuard(), SecretsGuard(), PiiGuard(), LinkGuard(), ToolPolicyGuard(enforce=enforce))
+    own = (UnicodeGuard(), SecretsGuard(), PiiGuard(), LinkGuard(), ToolPolicyGuard(enforce=enforce, misfits=Action.FLAG))
     return (*(one for one in active_guards(own) if one.name not in named), *chosen)

@@ -13,7 +13,7 @@ from saferoute.errors import GuardFailed
 from saferoute.guards.destinations import is_allowed
 from saferoute.guards.function import active_guards
 from saferoute.guards.pipeline import Active
-from saferoute.guards.stricter import StricterGuard, is_of
+from saferoute.guards.stricter import StricterGuard, bare, is_of
 from saferoute.values.guard_profile import NO_TEMPLATE, Approval, GuardProfile, GuardSetting, ToolRule
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from saferoute.values.guard_profile import ArgumentRule
     from saferoute.values.guarding import Guard
 
-__all__ = ["active_under", "union"]
+__all__ = ["active_under", "is_what_it_says", "union"]
 
 _APPROVALS: Final[tuple[Approval, ...]] = get_args(Approval)
 _NOTHING: Final = GuardProfile("")
@@ -167,6 +167,12 @@ def _is_as_strict(own: Guard, guard: Guard) -> bool:
         return False
     wide = all(getattr(own, name) >= getattr(guard, name) for name in ("kinds", "markup") if hasattr(guard, name))
     return wide and getattr(own, "model", None) == getattr(guard, "model", None)
+
+
+def is_what_it_says(active: Active) -> bool:
+    """Whether a guard that has the name of one of the package's is that guard, and looks for no less; any other name is its own."""
+    guard = _made(active.name)
+    return guard is None or _is_as_strict(bare(active.guard), guard)
 
 
 def _made(name: str) -> Guard | None:

@@ -86,6 +86,8 @@ class ToolPolicyGuard:
         approve: asked about a call that needs approval, in a thread, or as a task if it is a coroutine function; nothing bounds the time
             that it takes but the call's own allowance. Several calls of one answer are asked about at once, and a call into whose
             arguments values are put back once more. Without it, what rules want approved is blocked.
+        misfits: what arguments are that do not fit the tool's schema, with `enforce`: BLOCK, or FLAG for programs that hand the model its
+            mistake back.
         further: more rules that a call has to keep to as well, such as a signed table's; see `with_rules`.
 
     Raises:
@@ -102,6 +104,7 @@ class ToolPolicyGuard:
     rules: Mapping[str, ToolRule] | None = None
     enforce: bool = field(default=True, kw_only=True)
     approve: Approve | None = field(default=None, kw_only=True)
+    misfits: Action = field(default=Action.BLOCK, kw_only=True)
     further: tuple[Mapping[str, ToolRule], ...] = field(default=(), kw_only=True)
 
     name: ClassVar[str] = "tools"
@@ -116,6 +119,9 @@ class ToolPolicyGuard:
         object.__setattr__(self, "further", tuple(map(_checked, self.further)))
         if type(self.enforce) is not bool or not (self.approve is None or callable(self.approve)):
             msg = "ToolPolicyGuard: enforce is True or False, and approve a function that takes a ToolApproval and returns True or False"
+            raise ConfigurationError(msg)
+        if self.misfits is not Action.BLOCK and self.misfits is not Action.FLAG:
+            msg = "ToolPolicyGuard: misfits is Action.BLOCK or Action.FLAG"
             raise ConfigurationError(msg)
 
     @property
@@ -179,7 +185,13 @@ class ToolPolicyGuard:
         rules = tuple(some[segment.name] for some in every if segment.name in some)
         if len(rules) < len(every):
             return self._against(("no rule allows a tool of exactly this name",))
-        broken, noted = _found(arguments, rules, context.schemas.get(segment.name))
+        schema = context.schemas.get(segment.name)
+        broken, noted = _found(arguments, rules, schema)
+        misfit = "" if schema is None else misfit_of(arguments, schema)
+        if misfit and self.misfits is Action.BLOCK:
+            broken = (misfit, *broken)
+        elif misfit:
+            noted = (misfit, *noted)
         reason = _why_approval(rules or (_UNKNOWN,), tainted=context.tainted)
         if not reason or (broken and self.enforce):
             return self._against(broken, noted)
@@ -210,7 +222,7 @@ class ToolPolicyGuard:
 
 def _found(arguments: Arguments, rules: Sequence[ToolRule], schema: bytes | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What of the arguments breaks something, and what is to be told of."""
-    broken = [misfit_of(arguments, schema)] if schema is not None else []
+    broken: list[str] = []
     for rule in rules:
         broken += broken_rules(arguments, rule.arguments, schema)
     hosts = frozenset(host for rule in rules for one in rule.arguments for host in one.hosts)

@@ -502,6 +502,7 @@ def test_rules_are_taken_over() -> None:
         ({"rules": {1: NEVER}}, "a mapping from the exact name"),
         ({"further": ({1: NEVER},)}, "a mapping from the exact name"),
         ({"enforce": 1}, "enforce is True or False"),
+        ({"misfits": Action.ALLOW}, "misfits is Action.BLOCK or Action.FLAG"),
         ({"approve": True}, "approve a function"),
         ({"rules": {"fetch": ToolRule(approval="sometimes")}}, "the rule of 'fetch': effects and restore"),  # type: ignore[arg-type]
         ({"rules": {"fetch": ToolRule(effects=1)}}, "effects and restore"),  # type: ignore[arg-type]
