@@ -31,7 +31,7 @@ __all__ = ["afterwards", "before", "give_back_soon", "hold_in_time", "let_go_soo
 
 R = TypeVar("R")
 
-_MOMENT: Final = 0.05
+_MOMENT: Final = 0.04
 """Seconds that an answer waits for what it cost to be written down; the writing goes on afterwards."""
 
 _LOOK_UP: Final = 1.0  # seconds; there are systems where Ctrl-C is seen only between two waits
