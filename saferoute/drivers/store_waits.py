@@ -20,8 +20,8 @@ __all__ = ["afterwards", "before"]
 R = TypeVar("R")
 
 _MOMENT: Final = 0.04
-"""Seconds that an answer waits for what it cost to be written down; the writing goes on afterwards. A call has two such waits at its end, for
-its budgets and for its limits: together they stay below the 100 ms by which it may outlast its deadline."""
+"""Seconds that an answer waits for what it cost to be written down; the writing goes on afterwards. A call has two such waits at its end,
+for its budgets and for its limits: together they stay below the 100 ms by which it may outlast its deadline."""
 
 
 async def before(allowance: Allowance, clock: Callable[[], float], work: Callable[[], R], undo: Callable[[R], None]) -> R:
