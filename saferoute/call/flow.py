@@ -105,7 +105,7 @@ class Call:
 class _Progress(Progress):
     """What has happened in a chat call so far."""
 
-    __slots__ = ("fold", "guards")
+    __slots__ = ("fold", "guards", "shown")
 
     @override
     def begin(self) -> None:
@@ -114,17 +114,22 @@ class _Progress(Progress):
         self.first = None
         self.fold = Fold()
         self.guards: Answering | None = None
+        self.shown = False  # whether what stands before the first content was handed out
 
     @override
     def become(self, other: Progress) -> None:
         super().become(other)
         mine = cast("_Progress", other)
-        self.fold, self.guards = mine.fold, mine.guards
+        self.fold, self.guards, self.shown = mine.fold, mine.guards, mine.shown
 
     @override
     def partial(self) -> PartialReply | None:
         fold: Fold | None = getattr(self, "fold", None)  # there is none before the first attempt has begun
-        return fold.partial() if fold is not None and fold.started is not None else None
+        if fold is None or fold.started is None:
+            return None
+        if self.guards is not None and fold.completed is None:
+            fold.add(self.guards.cut())  # what was held back for what might have followed; nothing will
+        return fold.partial()
 
 
 def call_flow(call: Call, now: float) -> Flow[Reply[object]]:
@@ -247,15 +252,16 @@ def _let_through(
 
 
 def _note_first_token(events: Sequence[DecodedEvent], progress: _Progress, call: Call, target: Target) -> None:
-    """Keep when the provider first said something, whatever guards make of it."""
+    """Keep when the provider first said something, whatever guards make of it: what it began, no other row begins anew."""
     if call.request.stream and not all(type(event) is Started for event in events):
+        progress.visible = True
         progress.first = progress.now - progress.began
         call.balancing.health.first_token(target, progress.now, progress.first)
 
 
 def _show(held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progress: _Progress) -> Flow[list[StreamEvent[object]]]:
     """Hand events to the consumer; the first ones wait for content, so that a fallback is possible until then."""
-    if progress.visible:
+    if progress.shown:
         shown: Sequence[StreamEvent[object]] = events  # type: ignore[assignment]  # all but Completed, which goes below
     else:
         held += events  # type: ignore[arg-type]  # as above
@@ -264,7 +270,7 @@ def _show(held: list[StreamEvent[object]], events: Sequence[DecodedEvent], progr
         shown = held
     if isinstance(events[-1], Completed):
         shown = shown[:-1]  # the consumer sees Finished in its place
-    progress.visible = True
+    progress.shown = True
     if shown:
         before, progress.now = progress.now, (yield from emit(shown))
         if progress.now - before > progress.held:  # noqa: PLR1730  max() would be one more call for every piece

@@ -333,6 +333,15 @@ class Answering:
             return shown
         return (yield from self._whole_with_values(self._restored, left))
 
+    def cut(self) -> Sequence[DecodedEvent]:
+        """What was held of an answer that has broken off, as far as it may be shown. What slow guards were not asked about is not shown."""
+        if self._guarding.waits:
+            return ()
+        try:
+            return self._quick.cut()
+        except GuardError:  # not shown either
+            return ()
+
     def _whole_with_values(self, restored: RestoredAnswer, left: float) -> Flow[Sequence[DecodedEvent]]:
         try:
             return (yield from self._judged_twice(restored, left))

@@ -82,7 +82,7 @@ class Progress:
         began: when the request that is under way began.
         attempts: every try that has ended, in order.
         failures: how many requests failed.
-        visible: the consumer has seen something, so that no other target may take over.
+        visible: the consumer has seen something, or guards hold it back, so that no other target may take over.
         head: the head of the answer that is being read.
         first: seconds to the first content of the answer that is being read; None until then.
         tokens: what the answer used; None if it does not say.

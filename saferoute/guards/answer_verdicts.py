@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.pipeline import failed, is_failure
-from saferoute.values.guarding import Action
+from saferoute.guards.pipeline import failed, is_failure, judge
+from saferoute.values.guarding import Action, Judged, Segment, Span, Verdict
 
 if TYPE_CHECKING:
-    from saferoute.guards.pipeline import Active
-    from saferoute.values.guarding import Judged
+    from collections.abc import Sequence
 
-__all__ = ["flagged", "news", "unfit"]
+    from saferoute.guards.pipeline import Active
+    from saferoute.guards.text_flow import TextFlow
+    from saferoute.values.guarding import Context
+
+__all__ = ["flagged", "may_end", "news", "unfinished", "unfit"]
+
+
+_LONGEST_WORD: Final = 32
+_ANY_END: Final = "Qz7kP2xV9m4"
+"""What a key might go on with."""
+
+
+def may_end(active: Sequence[Active], flow: TextFlow, context: Context) -> bool:
+    """Whether what is held of a text that was cut off is a word, and not what a guard would find if it went on."""
+    word = "".join(flow.held)
+    if not word.isalpha() or len(word) > _LONGEST_WORD:
+        return False
+    said = judge(active, Segment(f"{flow.before}{word}{_ANY_END}", "assistant", "model", path=flow.path, name=flow.name), context)
+    return not any(span.end > len(flow.before) for one in said for span in one.verdict.spans)
 
 
 def flagged(active: Active, one: Judged) -> Judged:
@@ -40,3 +57,11 @@ def unfit(one: Judged) -> Judged:
     """A verdict that asks for something to be taken out of arguments that would be none any more: it blocks."""
     reasons = (*one.verdict.reasons[:8], "it cannot be taken out of the arguments: they would not be JSON any more")
     return replace(one, verdict=replace(one.verdict, action=Action.BLOCK, reasons=reasons))
+
+
+def unfinished(active: Active, flow: TextFlow, most: int) -> Judged:
+    """What is held so long that a mark is shown in its place."""
+    begin = flow.start + len(flow.before)
+    span = Span(begin, begin + flow.length, "unfinished", flow.path)
+    verdict = Verdict(Action.REDACT, (f"what might be a find had no end after {most} characters",), (span,))
+    return Judged(active.name, active.version, "output", flow.path, verdict)

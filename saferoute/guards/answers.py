@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
-from saferoute.guards.answer_verdicts import flagged, news, unfit
+from saferoute.guards.answer_verdicts import flagged, may_end, news, unfinished, unfit
 from saferoute.guards.call_arguments import plainly_written
 from saferoute.guards.cited import citation_texts, with_citation_texts
 from saferoute.guards.pipeline import ask, check_blocked, composed, failed, judge, judged, spans_to_redact
@@ -28,7 +28,7 @@ from saferoute.values.events import (
     ToolCallDelta,
     ToolCallReady,
 )
-from saferoute.values.guarding import Action, Judged, Segment, Span, Verdict
+from saferoute.values.guarding import Action, Judged, Segment, Span
 from saferoute.values.json import decode
 from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
 
@@ -74,21 +74,9 @@ class AnswerGuards:
     """
 
     __slots__ = (
-        "_active",
-        "_calls",
-        "_context",
-        "_flows",
-        "_is_second",
-        "_judges_calls",
-        "_late",
-        "_mark",
-        "_of_output",
-        "_plain_until",
-        "_whole",
-        "redacted",
-        "told",
-        "verdicts",
-    )
+        "_active", "_calls", "_context", "_flows", "_is_second", "_judges_calls", "_late", "_mark",
+        "_of_output", "_plain_until", "_whole", "redacted", "told", "verdicts",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -142,6 +130,23 @@ class AnswerGuards:
                     shown.append(self._completed(event))
                 case _:
                     shown.append(event)
+        return shown
+
+    def cut(self) -> list[DecodedEvent]:
+        """What may be shown of held texts once nothing follows: what is decided, and a word that has begun and is the beginning of no key.
+
+        Raises:
+            GuardError: a guard blocks it.
+        """
+        shown: list[DecodedEvent] = []
+        for flow in self._flows.values():
+            if flow.length and self._of_output:
+                text, begin = flow.before + "".join(flow.held), len(flow.before)
+                end, asked, _ = self._decided(flow, text, begin)
+                if end > begin:
+                    self._show(flow, text, end, asked, shown)
+                if may_end(self._of_output, flow, self._context("output")):
+                    self._end(flow, shown)
         return shown
 
     def _piece(self, event: Delta, shown: list[DecodedEvent]) -> None:
@@ -202,10 +207,7 @@ class AnswerGuards:
     def _give_up(self, flow: TextFlow, active: Active, shown: list[DecodedEvent]) -> None:
         """Show a mark in the place of what is held. It stays held until it ends: its rest must not be taken for something else."""
         flow.marked, flow.changed, self.redacted = flow.length, True, True
-        begin = flow.start + len(flow.before)
-        span = Span(begin, begin + flow.length, "unfinished", flow.path)
-        verdict = Verdict(Action.REDACT, (f"what might be a find had no end after {LONGEST_HELD} characters",), (span,))
-        self.verdicts.append(Judged(active.name, active.version, "output", flow.path, verdict))
+        self.verdicts.append(unfinished(active, flow, LONGEST_HELD))
         shown.append(replace(flow.shape, text=self._mark("unfinished")))
 
     def _cite(self, event: Cited, shown: list[DecodedEvent]) -> None:

@@ -85,7 +85,8 @@ class ClientUnderTest:
         if (kind, base_url) not in self._faces:
             server = saferoute.loopback("corpus", port=port, dialect=self._dialect)  # type: ignore[arg-type]
             secrets = memory_secrets({}, origin=server.origin)
-            face = Face(kind, lambda client: client.local(servers=[server], secrets=secrets))
+            # What is compared is what was read off the wire; guards that are on by default take pictures of unknown hosts out of answers.
+            face = Face(kind, lambda client: client.local(servers=[server], secrets=secrets, guards=None))
             self._faces[kind, base_url] = self._open.enter_context(face)
         return self._faces[kind, base_url]
 

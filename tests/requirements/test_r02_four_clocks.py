@@ -172,7 +172,7 @@ def test_no_clock_can_be_switched_off(four_ways: Way, serve: Serve, opened: Open
 
 
 def test_a_consumer_that_is_slow_is_no_idle_provider(kind: str, serve: Serve, opened: Opened) -> None:
-    server = serve(says("a", "b"))
+    server = serve(says("a ", "b "))
     face = opened(kind, server, fields='deadlines = { idle = "250ms" }')
     if kind == "blocking":
         texts = []
@@ -191,7 +191,7 @@ def test_a_consumer_that_is_slow_is_no_idle_provider(kind: str, serve: Serve, op
                 return found
 
         texts = face.wait(slowly())
-    assert texts == ["a", "b"]
+    assert texts == ["a ", "b "]
 
 
 def test_first_byte_covers_a_server_that_does_not_read_the_request(four_ways: Way, opened: Opened, serve: Serve) -> None:

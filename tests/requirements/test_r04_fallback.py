@@ -111,7 +111,7 @@ AFTER: dict[str, tuple[RawAnswer, type[SaferouteError]]] = {
 def test_after_the_first_visible_event_nobody_takes_over_and_what_came_is_kept(kind: str, serve: Serve, opened: Opened, what: str) -> None:
     answer, error = AFTER[what]
     broken, fine = serve(answer), serve(says("fine"))
-    face = opened(kind, broken, fine, fields=CLOCKS if what == "silent" else "")
+    face = opened(kind, broken, fine, fields=CLOCKS if what == "silent" else "", guards=None)
     with pytest.raises(error) as caught:
         face.stream("both", "hi", max_attempts=5)
     partial: Any = caught.value
@@ -120,9 +120,22 @@ def test_after_the_first_visible_event_nobody_takes_over_and_what_came_is_kept(k
     assert (broken.count, fine.count, fine.connections) == (1, 0, 0)
 
 
+@pytest.mark.parametrize("what", AFTER)
+def test_what_guards_held_back_has_begun_too_and_is_kept(kind: str, serve: Serve, opened: Opened, what: str) -> None:
+    """A word that has no end yet is held back. It was answered all the same: nobody is asked again, and the error has it."""
+    answer, error = AFTER[what]
+    broken, fine = serve(answer), serve(says("fine"))
+    face = opened(kind, broken, fine, fields=CLOCKS if what == "silent" else "")
+    with pytest.raises(error) as caught:
+        face.stream("both", "hi", max_attempts=5)
+    partial: Any = caught.value
+    assert partial.partial.text == "hello"
+    assert (broken.count, fine.count, fine.connections) == (1, 0, 0)
+
+
 def test_an_error_in_the_middle_of_a_stream_keeps_what_came(kind: str, serve: Serve, opened: Opened) -> None:
     broken, fine = serve(stream(chunk("hel"), chunk("lo"), IN_BAND)), serve(says("fine"))
-    face = opened(kind, broken, fine)
+    face = opened(kind, broken, fine, guards=None)
     with pytest.raises(SaferouteError) as caught:
         face.stream("both", "hi", max_attempts=5)
     assert (broken.count, fine.count) == (1, 0)

@@ -292,7 +292,7 @@ def test_a_client_that_was_closed_does_not_warn(kind: str, serve: Serve, opened:
 
 
 def test_a_stream_that_is_dropped_warns_and_is_cancelled_upstream(kind: str, serve: Serve, opened: Opened) -> None:
-    server = serve(says(*["a"] * 100, pause=0.02))
+    server = serve(says(*["a "] * 100, pause=0.02))
     face = opened(kind, server)
     with pytest.warns(ResourceWarning, match="dropped before its end"):
         face.break_out("row", "hi")
