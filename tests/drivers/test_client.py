@@ -120,7 +120,8 @@ def test_a_stream_cut_anywhere_raises_with_what_had_arrived(
                 client.stream(route(dialect), "count", max_attempts=1)
             seen = "".join(event.text for event in client.seen if event.type == "text")
         arrived = caught.value.partial.text if caught.value.partial else ""
-        assert arrived == seen
+        # A word that was held back for what might follow is not seen, and kept.
+        assert arrived == seen or (arrived.startswith(seen) and arrived.removeprefix(seen).isalpha())
         assert HOSTILE_TEXT.startswith(arrived)
 
 
