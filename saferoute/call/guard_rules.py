@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from saferoute.call.guarding import Guarding
+from saferoute.call.rules import views_for
 from saferoute.capabilities.extras import server_tools
 from saferoute.guards.insertion import for_call
 from saferoute.guards.pipeline import Active
@@ -112,16 +113,13 @@ def _is_of_others(part: Part) -> bool:
             return False
 
 
-def rules_under(
-    rules: Rules, profiles: Mapping[str, GuardProfile], views: Callable[[str], Mapping[str, str]], names: frozenset[str]
-) -> Rules:
+def rules_under(rules: Rules, profiles: Mapping[str, GuardProfile], names: frozenset[str]) -> Rules:
     """A client's rules, made as strict as all rows of a call want them.
 
     Args:
         rules: the client's.
         profiles: the table's.
-        views: makes the views that guards share, for a client none of whose own guards looks at them.
-        names: which profiles; see `profiles_of`.
+        names: which profiles; "" for a row that has none.
 
     Raises:
         GuardFailed: a profile asks for a guard that the client does not have.
@@ -131,14 +129,13 @@ def rules_under(
         return rules
     active = active_under(rules.active if profile.tools is None else _with_tool_rules(rules.active, profile), profile)
     most = rules.most_characters if profile.max_characters is None else min(rules.most_characters, profile.max_characters)
-    reads = any(getattr(one.guard, "reads_views", False) is True for one in active)
     return replace(
         rules,
         active=active,
         most_characters=most,
         bounded=profile.max_characters is not None,
         allowed_hosts=rules.allowed_hosts | profile.allowed_hosts,
-        views=views if reads else None,
+        views=views_for(active),
         templates=profile.templates,
         restores=frozenset(name for name, rule in (profile.tools or {}).items() if rule.restore),
     )

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from saferoute.call.effects import judge, sleep
-from saferoute.call.guarding_conclusions import Cleared, concluded, key_of, mark_of, refuse, rest_of, said_again
+from saferoute.call.guarding_conclusions import Cleared, concluded, mark_of, refuse, rest_of, said_again
 from saferoute.errors import GuardError, RequestError
+from saferoute.guards.answer_verdicts import key_of
 from saferoute.guards.answers import AnswerGuards
 from saferoute.guards.pipeline import composed, judged, spans_to_redact
 from saferoute.guards.pipeline import judge as judge_now
@@ -113,7 +114,7 @@ class Guarding:
         for place in self._places:
             segment, stage = place.segment, place.stage
             is_known = segment.role == "developer" and segment.trusted and self._rules.known(segment.text)
-            views = _NO_VIEWS if is_known else self._views(place)
+            views = self._views(place) if others or not is_known else _NO_VIEWS
             context = self._context(stage, views) if views else shared.get(stage)
             if context is None:
                 context = shared[stage] = self._context(stage)
@@ -172,21 +173,29 @@ class Guarding:
                 vault.avoid(place.segment.text)
         return vault.placeholder(kind, value)
 
-    def of_text(self, text: str) -> Flow[tuple[str, tuple[Judged, ...]]]:
-        """Judge a text that an operation brought back.
+    def of_texts(self, texts: Sequence[str], left: float = inf) -> Flow[tuple[tuple[str, ...], tuple[Judged, ...]]]:
+        """Judge what an operation brought back.
+
+        Args:
+            texts: what it says.
+            left: seconds of the call's allowance.
 
         Returns:
-            What may be shown of it, and every verdict that is not a plain ALLOW.
+            What may be shown of each, and every verdict that is not a plain ALLOW.
 
         Raises:
             GuardError: a guard blocks, or could not judge.
         """
-        places = (Placed(Segment(text, "assistant", "model"), "output", replaceable=True),)
+        paths = [f"/{number}" if number else "" for number in range(len(texts))]
+        places = [
+            Placed(Segment(text, "assistant", "model", path=path), "output", replaceable=True)
+            for path, text in zip(paths, texts, strict=True)
+        ]
         context = self._context("output")
-        every = [judge_now(self._quick, places[0].segment, context)]
-        yield from self._ask_the_slow(places, (context,), every)
+        every = [judge_now(self._quick, place.segment, context) for place in places]
+        yield from self._ask_the_slow(places, [context] * len(places), every, left)
         cleared = concluded(places, every, _NOTHING_SHOWN)
-        return cleared.texts.get("", text), cleared.verdicts
+        return tuple([cleared.texts.get(path, text) for path, text in zip(paths, texts, strict=True)]), cleared.verdicts
 
     def judgement(self) -> Flow[Judgement]:
         """What all guards say about the one text there is: nothing is refused, and nothing leaves."""
@@ -334,8 +343,11 @@ class Answering:
         return (yield from self._whole_with_values(self._restored, left))
 
     def cut(self) -> Sequence[DecodedEvent]:
-        """What was held of an answer that has broken off, as far as it may be shown. What slow guards were not asked about is not shown."""
-        if self._guarding.waits:
+        """What was held of an answer that has broken off, as far as it may be shown.
+
+        What slow guards were not asked about is not shown, and nothing behind a place where a value may have to be put back.
+        """
+        if self._guarding.waits or self._restored is not None:
             return ()
         try:
             return self._quick.cut()

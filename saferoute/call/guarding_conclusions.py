@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from saferoute.guards.answer_verdicts import unfit
 from saferoute.guards.pipeline import check_blocked, spans_to_redact
 from saferoute.guards.redacting import is_one_way, redacted
 from saferoute.guards.template_places import settle
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from saferoute.guards.segments import Placed
     from saferoute.values.guarding import Judged
 
-__all__ = ["Cleared", "concluded", "key_of", "mark_of", "refuse", "rest_of", "said_again"]
+__all__ = ["Cleared", "concluded", "mark_of", "refuse", "rest_of", "said_again"]
 
+
+_WHOLE: Final = "this text is sent whole or not at all"
 
 _LEAST_REPEATED: Final = 8
 """Characters of a secret that is looked for in other texts; a shorter one is as likely a word."""
@@ -67,7 +70,7 @@ def refuse(places: Sequence[Placed], every: Sequence[list[Judged]], words: str) 
     settle(places, every)
     for place, said in zip(places, every, strict=True):
         if not place.replaceable:
-            said += [_unfit(one) for one in said if one.verdict.action is Action.REDACT]
+            said += [unfit(one, _WHOLE) for one in said if one.verdict.action is Action.REDACT]
     telling = _telling(every)
     check_blocked(telling, words)
     return telling
@@ -101,16 +104,5 @@ def said_again(places: Sequence[Placed], finals: Sequence[list[Span]]) -> None:
                 start = place.segment.text.find(value, start + len(value))
 
 
-def key_of(one: Judged) -> tuple[str, str, Action, tuple[str, ...]]:
-    """What two verdicts have in common that say the same, wherever what they found may stand."""
-    return (one.guard, one.path, one.verdict.action, one.verdict.reasons)
-
-
 def _telling(every: Sequence[Sequence[Judged]]) -> tuple[Judged, ...]:
     return tuple(one for said in every for one in said if one.verdict.action is not Action.ALLOW)
-
-
-def _unfit(one: Judged) -> Judged:
-    """A verdict that asks for something to be taken out of what cannot be changed: it blocks."""
-    reasons = (*one.verdict.reasons[:8], "this text is sent whole or not at all")
-    return replace(one, verdict=replace(one.verdict, action=Action.BLOCK, reasons=reasons))

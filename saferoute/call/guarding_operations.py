@@ -87,12 +87,13 @@ def with_operation_texts(request: R, texts: Mapping[str, str]) -> R:
     return replace(request, **changed)
 
 
-def judged_fields(guarding: Guarding, fields: Mapping[str, Any]) -> Flow[tuple[Mapping[str, Any], tuple[Judged, ...]]]:
+def judged_fields(guarding: Guarding, fields: Mapping[str, Any], left: float) -> Flow[tuple[Mapping[str, Any], tuple[Judged, ...]]]:
     """Judge the texts that an operation brought back: a transcript, and what a provider made of a picture's prompt.
 
     Args:
         guarding: of the call.
         fields: the result's, by name.
+        left: seconds of the call's allowance.
 
     Returns:
         The fields as they may be shown, and every verdict that is not a plain ALLOW.
@@ -101,15 +102,12 @@ def judged_fields(guarding: Guarding, fields: Mapping[str, Any]) -> Flow[tuple[M
         GuardError: a guard blocks, or could not judge.
     """
     said: tuple[Judged, ...] = ()
-    if isinstance(fields.get("text"), str):
-        text, said = yield from guarding.of_text(fields["text"])
-        if text != fields["text"]:
-            fields = {**fields, "text": text} | ({"segments": ()} if "segments" in fields else {})  # these say the same once more
-    if fields.get("revised_prompts"):
-        shown: list[str] = []
-        for prompt in fields["revised_prompts"]:
-            text, told = (yield from guarding.of_text(prompt)) if prompt else ("", ())
-            shown.append(text)
-            said += told
-        fields = {**fields, "revised_prompts": tuple(shown)}
+    text, prompts = fields.get("text"), fields.get("revised_prompts")
+    if isinstance(text, str):
+        (shown,), said = yield from guarding.of_texts((text,), left)
+        if shown != text:
+            fields = {**fields, "text": shown} | ({"segments": ()} if "segments" in fields else {})  # these say the same once more
+    if prompts and any(prompts):
+        made, said = yield from guarding.of_texts(prompts, left)
+        fields = {**fields, "revised_prompts": made}
     return fields, said

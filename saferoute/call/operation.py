@@ -277,7 +277,7 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
         progress.billed = in_all(progress.paid) if resumed else whole
     fields, verdicts = answered.fields, call.verdicts
     if call.guarding is not None and call.guarding.answers:
-        fields, said = yield from judged_fields(call.guarding, fields)
+        fields, said = yield from judged_fields(call.guarding, fields, deadline - progress.now)
         verdicts += said
     return call.build(
         **fields,

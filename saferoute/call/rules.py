@@ -14,11 +14,11 @@ from saferoute.guards.stricter import bare
 from saferoute.values.guarding import Context, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from saferoute.guards.pipeline import Active
 
-__all__ = ["Rules", "nonce_from"]
+__all__ = ["Rules", "nonce_from", "views_for"]
 
 _MOST_KNOWN: Final = 512
 _NO_VIEWS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -70,6 +70,15 @@ class Rules:
 def _all_consent(pure: tuple[Active, ...], views: Callable[[str], Mapping[str, str]] | None, text: str) -> bool:
     context = Context("input", views=_NO_VIEWS if views is None else views(text))
     return not judge(pure, Segment(text, "developer", "developer", trusted=True), context)
+
+
+def views_for(active: Iterable[Active]) -> Callable[[str], Mapping[str, str]] | None:
+    """What makes the views that guards share; None if no guard looks at any, so that their tables are not loaded either."""
+    if not any(one.reads_views for one in active):
+        return None
+    from saferoute.guards.views import views_of  # noqa: PLC0415  for clients that have such a guard
+
+    return views_of
 
 
 def nonce_from(random: Callable[[], float]) -> str:

@@ -83,7 +83,7 @@ class Bench:
         self.stage: Stage = stage
         self._hosts = hosts
         self._thresholds = thresholds or {}
-        self._views = stage in {"input", "tool_result"} and any(getattr(one.guard, "reads_views", False) is True for one in self.active)
+        self._views = stage in {"input", "tool_result"} and any(one.reads_views for one in self.active)
         if not self.active:
             msg = f"none of these guards is asked about {stage}: {', '.join(one.name for one in active)}"
             raise ConfigurationError(msg)
@@ -104,7 +104,7 @@ class Bench:
         took: list[int] = []
         for one in self.active:
             began = time.perf_counter_ns()
-            outcome = ask(one.guard, segment, context)
+            outcome = ask(one.guard, "check", segment, context)
             took.append(time.perf_counter_ns() - began)
             said.append(judged(one, outcome, segment, self.stage))
         return said, [*took, shared]

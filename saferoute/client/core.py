@@ -68,12 +68,6 @@ class RouteInfo:
     origin: str
 
 
-def _views(text: str) -> Mapping[str, str]:
-    from saferoute.guards.views import views_of  # noqa: PLC0415  for tables whose profiles name guards that look at views
-
-    return views_of(text)
-
-
 class Core:
     """One client's view of what it shares with others: its scope. The facades add a driver and nothing else."""
 
@@ -115,7 +109,7 @@ class Core:
             shared.in_force,
             scope.tags,
             shared.guards,
-            lru_cache(_MOST_PROFILES)(partial(rules_under, shared.guards, opened.table.guard_profiles, _views))
+            lru_cache(_MOST_PROFILES)(partial(rules_under, shared.guards, opened.table.guard_profiles))
             if opened.table.guard_profiles
             else None,
         )

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from saferoute.call.rules import Rules
+from saferoute.call.rules import Rules, views_for
 from saferoute.client.core import Core
 from saferoute.client.scope import Scope, held, own_budget
 from saferoute.client.shared import Shared
@@ -143,11 +143,7 @@ def _rules(guards: Sequence[Guard] | None, *, enforce: bool) -> Rules:
     from saferoute.guards.defaults import guards_with_defaults  # noqa: PLC0415  their tables are loaded by who makes a client
 
     active = guards_with_defaults(guards, enforce=enforce)
-    if not any(getattr(one.guard, "reads_views", False) is True for one in active):
-        return Rules(active)
-    from saferoute.guards.views import views_of  # noqa: PLC0415  clients with guards that look at views only
-
-    return Rules(active, views=views_of)
+    return Rules(active, views=views_for(active))
 
 
 def _core(shared: Shared, wishes: Wishes) -> Core:

@@ -96,7 +96,7 @@ def _answer(question: tuple[Guard, Segment, Context]) -> object:
     guard, segment, context = question
     try:
         check = getattr(guard, "acheck", None)
-        return ask(guard, segment, context) if check is None else asyncio.run(_awaited(check, segment, context))
+        return ask(guard, "check", segment, context) if check is None else asyncio.run(_awaited(check, segment, context))
     except BaseException as error:  # noqa: BLE001  whoever waits decides about it
         return error
 

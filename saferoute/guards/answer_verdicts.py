@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from saferoute.guards.text_flow import TextFlow
     from saferoute.values.guarding import Context
 
-__all__ = ["flagged", "may_end", "news", "unfinished", "unfit"]
+__all__ = ["CUT_THROUGH", "flagged", "key_of", "may_end", "news", "unfinished", "unfit"]
 
+
+CUT_THROUGH: Final = "it cannot be taken out of the arguments: they would not be JSON any more"
+"""Why what is to be taken out of a call's arguments may block."""
 
 _LONGEST_WORD: Final = 32
 _ANY_END: Final = "Qz7kP2xV9m4"
@@ -53,10 +56,14 @@ def news(one: Judged, begin: int, end: int | None, start: int) -> Judged | None:
     return one if moved == verdict.spans else replace(one, verdict=replace(verdict, spans=moved))
 
 
-def unfit(one: Judged) -> Judged:
-    """A verdict that asks for something to be taken out of arguments that would be none any more: it blocks."""
-    reasons = (*one.verdict.reasons[:8], "it cannot be taken out of the arguments: they would not be JSON any more")
-    return replace(one, verdict=replace(one.verdict, action=Action.BLOCK, reasons=reasons))
+def unfit(one: Judged, why: str) -> Judged:
+    """A verdict that asks for something to be taken out of what cannot be changed: it blocks, for this reason too."""
+    return replace(one, verdict=replace(one.verdict, action=Action.BLOCK, reasons=(*one.verdict.reasons[:8], why)))
+
+
+def key_of(one: Judged) -> tuple[str, str, Action, tuple[str, ...]]:
+    """What two verdicts have in common that say the same, wherever what they found may stand."""
+    return (one.guard, one.path, one.verdict.action, one.verdict.reasons)
 
 
 def unfinished(active: Active, flow: TextFlow, most: int) -> Judged:

@@ -8,9 +8,9 @@ context, so that a word is not taken for the beginning of a text only because a 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.answer_verdicts import flagged, may_end, news, unfinished, unfit
+from saferoute.guards.answer_verdicts import CUT_THROUGH, flagged, key_of, may_end, news, unfinished, unfit
 from saferoute.guards.call_arguments import plainly_written
 from saferoute.guards.cited import citation_texts, with_citation_texts
 from saferoute.guards.pipeline import ask, check_blocked, composed, failed, judge, judged, spans_to_redact
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from saferoute.guards.pipeline import Active
-    from saferoute.guards.text_flow import Delta, PlainTexts
+    from saferoute.guards.text_flow import Delta
     from saferoute.values.events import DecodedEvent
     from saferoute.values.guarding import Context, Stage
     from saferoute.values.messages import Citation, Part
@@ -75,7 +75,7 @@ class AnswerGuards:
 
     __slots__ = (
         "_active", "_calls", "_context", "_flows", "_is_second", "_judges_calls", "_late", "_mark",
-        "_of_output", "_plain_until", "_whole", "redacted", "told", "verdicts",
+        "_of_output", "_whole", "redacted", "told", "verdicts",
     )  # fmt: skip
 
     def __init__(
@@ -94,7 +94,6 @@ class AnswerGuards:
         self._calls: dict[int, list[DecodedEvent]] = {}
         self._of_output = tuple(one for one in active if one.asked_about("output") and not one.only_flags)
         self._late = tuple(one for one in active if one.asked_about("output") and one.only_flags)
-        self._plain_until = tuple(cast("PlainTexts", one.guard).plain_until if one.tells_plain else None for one in self._of_output)
         self._is_second = first is not None
         self._judges_calls = first is None and any(one.asked_about("tool_call") for one in active)
         self._whole = whole or not all(one.streams for one in self._of_output)
@@ -178,11 +177,8 @@ class AnswerGuards:
         known = flow.plain or [0] * len(self._of_output)
         flow.plain = known
         for number, active in enumerate(self._of_output):
-            plain_until = self._plain_until[number]
-            try:
-                place = plain_until(text, begin, known[number]) if plain_until is not None else -1
-            except Exception:  # noqa: BLE001  it is asked in the other way then, where its failure is judged
-                place = -1
+            told = ask(active.guard, "plain_until", text, begin, known[number]) if active.tells_plain else -1
+            place = told if type(told) is int else -1  # it is asked in the other way then, where its failure is judged
             known[number] = size if place >= 0 else 0
             if place < 0:
                 place = self._open_from(active, text, begin, flow.path)
@@ -193,13 +189,12 @@ class AnswerGuards:
 
     def _open_from(self, active: Active, text: str, begin: int, path: str) -> int:
         """From where on a guard wants to see more. One that cannot say it has failed."""
-        try:
-            place: object = cast("Streams", active.guard).open_candidate(text, begin)
-        except Exception as error:  # noqa: BLE001  whatever a guard raises is a verdict: it failed
-            self._record([judged(active, error, Segment(text, path=path), "output")])
-            return begin
+        place = ask(active.guard, "open_candidate", text, begin)
         if type(place) is int and begin <= place <= len(text):
             return place
+        if isinstance(place, Exception):
+            self._record([judged(active, place, Segment(text, path=path), "output")])
+            return begin
         verdict = failed(active, "open_candidate gave no place in the text")
         self._record([Judged(active.name, active.version, "output", path, verdict)])
         return begin
@@ -251,7 +246,7 @@ class AnswerGuards:
         """Ask the guards that only flag about a text that has ended, once."""
         if self._late and flow.whole:
             segment, context = Segment("".join(flow.whole), "assistant", "model", path=flow.path, name=flow.name), self._context("output")
-            self._record([flagged(one, judged(one, ask(one.guard, segment, context), segment, "output")) for one in self._late])
+            self._record([flagged(one, judged(one, ask(one.guard, "check", segment, context), segment, "output")) for one in self._late])
 
     def _show(self, flow: TextFlow, text: str, end: int, asked: Sequence[tuple[Active, int]], shown: list[DecodedEvent]) -> None:
         """Judge a text as far as it is decided, and show it as far as all guards are done with it.
@@ -302,7 +297,7 @@ class AnswerGuards:
         """Ask guards about a text, each as far as it has decided."""
         context = self._context("output")
         segments = [(one, Segment(text[:place], "assistant", "model", path=flow.path, name=flow.name)) for one, place in asked]
-        return [judged(one, ask(one.guard, segment, context), segment, "output") for one, segment in segments]
+        return [judged(one, ask(one.guard, "check", segment, context), segment, "output") for one, segment in segments]
 
     def _record(self, every: Sequence[Judged], begin: int = 0, end: int | None = None, start: int = 0) -> None:
         """Keep what is news, and refuse what is blocked.
@@ -318,7 +313,7 @@ class AnswerGuards:
             said = news(one, begin, end, start)
             if said is None:
                 continue
-            key = (said.guard, said.path, said.verdict.action, said.verdict.reasons)
+            key = key_of(said)
             is_news = bool(said.verdict.spans) and not (self._is_second and said.verdict.action is Action.FLAG)
             if is_news or key not in self.told:
                 self.told.add(key)
@@ -357,7 +352,7 @@ class AnswerGuards:
         try:
             decode(arguments)
         except ValueError:  # a place that cuts through the form of the arguments
-            self.verdicts += [unfit(one) for one in every if one.verdict.action is Action.REDACT]
+            self.verdicts += [unfit(one, CUT_THROUGH) for one in every if one.verdict.action is Action.REDACT]
             check_blocked(self.verdicts, _BLOCKED)
         return replace(call, arguments=arguments, state=None)  # its state may hold them as they were
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from saferoute.guards.insertion import Inserted, check_nonce, with_instruction
+from saferoute.guards.insertion import Inserted, OutsideACall, check_nonce, with_instruction
 from saferoute.guards.views import views_of
 from saferoute.values.guarding import ALLOWED, Action, Span, Verdict
 from saferoute.values.json import decode
@@ -211,7 +211,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class CanaryGuard:
+class CanaryGuard(OutsideACall):
     """Puts a canary behind the system prompt of every call, and blocks an answer or a tool call that holds it.
 
     By itself it looks for nothing: each call has a canary of its own.
@@ -233,13 +233,3 @@ class CanaryGuard:
         """
         check_nonce(nonce)
         return CanaryOfCall(canary_word(nonce))
-
-    def check(self, segment: Segment, context: Context) -> Verdict:
-        """Find nothing: outside a call there is no canary."""
-        del segment, context
-        return ALLOWED
-
-    def open_candidate(self, text: str, start: int = 0) -> int:
-        """Nowhere."""
-        del start
-        return len(text)

@@ -14,16 +14,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from saferoute.guards.stricter import bare, with_bare
+from saferoute.values.guarding import ALLOWED
 from saferoute.values.messages import Message, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from saferoute.guards.pipeline import Active
-    from saferoute.values.guarding import Guard
+    from saferoute.values.guarding import Context, Guard, Segment, Verdict
     from saferoute.values.request import ChatRequest
 
-__all__ = ["Inserted", "Inserting", "PerCall", "check_nonce", "for_call", "inserted", "with_instruction"]
+__all__ = ["Inserted", "Inserting", "OutsideACall", "PerCall", "check_nonce", "for_call", "inserted", "with_instruction"]
 
 _NONCE: Final = re.compile(r"[a-z0-9]{16,64}\Z")
 
@@ -59,6 +60,22 @@ class Inserting(Protocol):
 
     def insert(self, request: ChatRequest) -> Inserted:
         """The request with the insertion: the same for the same request."""
+
+
+class OutsideACall:
+    """What a guard of the package is that has another one made for each call: it finds nothing by itself, and holds nothing back."""
+
+    __slots__ = ()
+
+    def check(self, segment: Segment, context: Context) -> Verdict:
+        """Find nothing: outside a call there is nothing to look for."""
+        del segment, context
+        return ALLOWED
+
+    def open_candidate(self, text: str, start: int = 0) -> int:
+        """Nowhere."""
+        del start
+        return len(text)
 
 
 def check_nonce(nonce: str) -> None:

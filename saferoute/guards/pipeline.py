@@ -48,12 +48,13 @@ class Active:
         stages: likewise: a guard that changes its mind about them later is asked all the same.
         streams: it can judge a text piece by piece, by `open_candidate`.
         tells_plain: it can tell that there is nothing to look at, by `plain_until`; for guards of this package. A subclass that has another
-            `check` and no other `plain_until` cannot: it is asked about everything. Likewise `pure`.
+            `check` and no other `plain_until` cannot: it is asked about everything. Likewise `pure` and `only_flags`.
         judges_restored: it is asked once more about texts into which values were put back: the guard "links", and one that says so.
         pure: what it says depends on nothing but the text, who wrote it, and its views. Texts of the application's own that come with every
             call are then asked about once.
         only_flags: it says of itself that it never takes anything out of an answer: nothing waits for it, and it is asked once about each
             text, when the answer has ended. If it does all the same, it has failed.
+        reads_views: it looks at the views that guards share; they are made for clients that have such a guard.
     """
 
     guard: Guard
@@ -68,6 +69,7 @@ class Active:
     tells_plain: bool = field(init=False)
     judges_restored: bool = field(init=False)
     only_flags: bool = field(init=False)
+    reads_views: bool = field(init=False)
     pure: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,7 +82,10 @@ class Active:
         again = self.name == "links" or getattr(self.guard, "judges_restored", False) is True
         object.__setattr__(self, "judges_restored", again)
         object.__setattr__(self, "pure", getattr(self.guard, "pure", False) is True and _goes_with_check(self.guard, "pure"))
-        object.__setattr__(self, "only_flags", getattr(self.guard, "only_flags", False) is True)
+        object.__setattr__(
+            self, "only_flags", getattr(self.guard, "only_flags", False) is True and _goes_with_check(self.guard, "only_flags")
+        )
+        object.__setattr__(self, "reads_views", getattr(self.guard, "reads_views", False) is True)
 
     def asked_about(self, stage: Stage) -> bool:
         """Whether the guard judges texts of that stage."""
@@ -97,10 +102,16 @@ def _goes_with_check(guard: Guard, name: str) -> bool:
     return True  # both are the object's own
 
 
-def ask(guard: Guard, segment: Segment, context: Context) -> object:
-    """Ask a guard. Returns what it returned, or the exception that it raised: nothing that a guard does breaks out here."""
+def ask(guard: Guard, what: str, *arguments: object) -> object:
+    """Ask a guard. Returns what it returned, or the exception that it raised: nothing that a guard does breaks out here.
+
+    Args:
+        guard: the guard.
+        what: the name of its method: "check", "open_candidate" ...
+        arguments: of the method.
+    """
     try:
-        return guard.check(segment, context)
+        return getattr(guard, what)(*arguments)
     except Exception as error:  # noqa: BLE001  whatever a guard raises is a verdict: it failed
         return error
 
@@ -170,7 +181,7 @@ def judge(active: Sequence[Active], segment: Segment, context: Context, *, telli
     said: list[Judged] = []
     for one in active:
         if context.stage in one.stages:
-            outcome = ask(one.guard, segment, context)
+            outcome = ask(one.guard, "check", segment, context)
             if telling or outcome is not ALLOWED:
                 said.append(judged(one, outcome, segment, context.stage))
     return said

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from typing_extensions import override
 
 from saferoute.guards.markdown_places import Places
+from saferoute.secrets.secret import Uncopied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,16 +32,11 @@ _CLOSING: Final = "»"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9,;]+")
 
 
-class EndsWithItsCall:
-    """Holds values that were taken out of a call's texts: it can be neither copied nor pickled."""
+class EndsWithItsCall(Uncopied):
+    """Holds values that were taken out of a call's texts."""
 
     __slots__ = ()
-
-    def _refuse(self, *_: object) -> NoReturn:
-        msg = f"a {type(self).__name__} cannot be copied or pickled: it ends with its call"
-        raise TypeError(msg)
-
-    __copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = _refuse
+    why_not: ClassVar[str] = ": it ends with its call"
 
 
 class Restorer(EndsWithItsCall):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from saferoute.guards.insertion import Inserted, check_nonce, with_instruction
+from saferoute.guards.insertion import Inserted, OutsideACall, check_nonce, with_instruction
 from saferoute.guards.segments import segments_of, with_texts
 from saferoute.values.guarding import ALLOWED, Action, Span, Verdict
 
@@ -100,7 +100,7 @@ class SpotlightingOfCall:
 
 
 @dataclass(frozen=True, slots=True)
-class SpotlightingGuard:
+class SpotlightingGuard(OutsideACall):
     """Marks what tools returned and what was retrieved, in every call, with a mark of the call's own.
 
     By itself it does nothing: each call has a mark of its own.
@@ -122,13 +122,3 @@ class SpotlightingGuard:
         """
         check_nonce(nonce)
         return SpotlightingOfCall(mark_of_call(nonce))
-
-    def check(self, segment: Segment, context: Context) -> Verdict:
-        """Find nothing: outside a call there is no mark."""
-        del segment, context
-        return ALLOWED
-
-    def open_candidate(self, text: str, start: int = 0) -> int:
-        """Nowhere."""
-        del start
-        return len(text)

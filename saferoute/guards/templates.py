@@ -28,6 +28,14 @@ __all__ = ["LONGEST_RENDERED", "check_pinned", "rendered", "with_templates"]
 LONGEST_RENDERED: Final = 2_000_000
 """Characters that a template and its values may have together, as often as they stand in it."""
 
+_INSTRUCTING: Final = frozenset(
+    {
+        "chat_history", "chat_template", "developer", "documents", "instructions", "messages", "preamble", "prefix", "prompt", "suffix",
+        "system", "systemInstruction", "system_instruction", "system_prompt", "template",
+    }
+)  # fmt: skip
+"""Fields of wire formats and servers that put words before, behind or around what is said, where a row opens them."""
+
 _SHOWN: Final = 12  # digits of a digest, to tell two apart
 _MOST_NAMED: Final = 20
 _PINNED: Final = "pinned-templates"
@@ -173,9 +181,18 @@ def check_pinned(request: ChatRequest, allowed: frozenset[str], templates: Mappi
         templates: the table's, by name.
 
     Raises:
-        GuardBlocked: a system message is something else than one of these templates, whole and by itself. Nothing was sent. The error tells
-            the place, and no text.
+        GuardBlocked: a system message is something else than one of these templates, whole and by itself, or a field that is passed through
+            may hold instructions. Nothing was sent. The error tells the place, and no text.
     """
+    for namespace, options in request.provider_options.items():
+        for name in sorted(_INSTRUCTING & options.keys()):
+            msg = (
+                f"the routing table pins what may stand as instructions, and provider_options[{namespace!r}] has {name!r}, which a "
+                "model may read as such; nothing was sent. Leave it out, or have a table signed that pins nothing for this route"
+            )
+            verdict = Verdict(Action.BLOCK, ("instructions are pinned, and this field may hold some",))
+            path = f"/provider_options/{namespace}/{name}"
+            raise GuardBlocked(msg, verdicts=(Judged(_PINNED, "1", "input", path, verdict),))
     for number, message in enumerate(request.messages):
         if message.role != "system":
             continue

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, cast
 from typing_extensions import override
 
 from saferoute.errors import ConfigurationError
+from saferoute.guards.pipeline import ask
 from saferoute.guards.tool_policy_addresses import dangers_in, leads_to
 from saferoute.guards.tool_policy_arguments import Arguments, broken_rules, misfit_of, read_arguments
 from saferoute.values.guard_profile import ArgumentRule, ToolRule
@@ -150,11 +151,7 @@ class ToolPolicyGuard:
         looked = self._looked(segment, context)
         if looked.asked is None or self.approve is None:
             return looked.verdict
-        try:
-            answer: object = self.approve(looked.asked)
-        except Exception as error:  # noqa: BLE001  not approved, whatever happened
-            answer = error
-        return _decided(looked.verdict, answer)
+        return _decided(looked.verdict, ask(self, "approve", looked.asked))  # an exception is no approval
 
     async def _awaited(self, segment: Segment, context: Context) -> Verdict:
         looked = self._looked(segment, context)

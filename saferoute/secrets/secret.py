@@ -6,7 +6,7 @@ import hmac
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, ClassVar, NoReturn, Protocol
 
 from typing_extensions import override
 
@@ -84,9 +84,11 @@ class Uncopied:
     """Holds keys, and cannot be copied or pickled: what is copied is soon somewhere else."""
 
     __slots__ = ()
+    why_not: ClassVar[str] = ""
+    """What the error adds."""
 
     def _refuse(self, *_: object) -> NoReturn:
-        msg = f"a {type(self).__name__} cannot be copied or pickled"
+        msg = f"a {type(self).__name__} cannot be copied or pickled{self.why_not}"
         raise TypeError(msg)
 
     __copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = _refuse

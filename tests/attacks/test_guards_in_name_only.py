@@ -56,7 +56,7 @@ class Named:
 @pytest.mark.parametrize("made", [Lenient, ToolPolicyGuard, None])
 def test_a_tables_rules_for_tools_are_kept_by_the_packages_guard(made: Callable[[], ToolPolicyGuard] | None) -> None:
     own = Rules(active_guards(() if made is None else (made(),)))
-    under = rules_under(own, {"p": RULED}, lambda _: {}, frozenset({"p"}))
+    under = rules_under(own, {"p": RULED}, frozenset({"p"}))
     call = Segment("{}", "assistant", "model", name="wipe")
     said = judge(under.active, call, Context("tool_call", tools=frozenset({"look", "wipe"})))
     assert [one.verdict.action for one in said] == [Action.BLOCK]
@@ -69,7 +69,7 @@ def test_the_default_guard_tells_of_a_misfit_until_a_table_has_rules() -> None:
     context = Context("tool_call", tools=frozenset({"look"}), schemas={"look": schema})
     call = Segment('{"n":"one"}', "assistant", "model", name="look")
     assert [one.verdict.action for one in judge(own.active, call, context)] == [Action.FLAG]
-    under = rules_under(own, {"p": RULED}, lambda _: {}, frozenset({"p"}))
+    under = rules_under(own, {"p": RULED}, frozenset({"p"}))
     assert [one.verdict.action for one in judge(under.active, call, context)] == [Action.BLOCK]
 
 

@@ -13,6 +13,7 @@ Guards: saferoute/guards/templates.py::if piece.variable and (piece.variable not
 Guards: saferoute/guards/templates.py::if part.text != made.text or not _is_of(made, signed):
 Guards: saferoute/guards/templates.py::signed = templates.get(made.name) if made.name in allowed else None => signed = templates.get(made.name)
 Guards: saferoute/guards/templates.py::return template_digest(made.source) == signed.sha256 => return True
+Guards: saferoute/guards/templates.py::for name in sorted(_INSTRUCTING & options.keys()): => for name in ():
 Guards: saferoute/values/template.py::if not is_template_name(self.name):
 Guards: saferoute/values/template_text.py::elif len(found) == 1:
 Guards: saferoute/values/template_values.py::return str.__str__(value) => return value
@@ -340,6 +341,16 @@ def test_a_name_in_the_list_that_the_table_lost_passes_for_none() -> None:
     request = asked("hi", system=GOOD)
     with pytest.raises(GuardBlocked, match="is a template that is not in the list"):
         check_pinned(request, PINNED, {})
+
+
+@pytest.mark.parametrize(
+    "name", ["system", "systemInstruction", "instructions", "preamble", "template", "chat_template", "messages", "suffix"]
+)
+def test_a_field_that_is_passed_through_says_nothing_instead(name: str) -> None:
+    """A row may open fields of its provider's: none of them puts instructions beside the pinned ones."""
+    request = replace(asked("hi", system=GOOD), provider_options={"demo": {"min_p": 0.1, name: POISON}})
+    assert refused(request) == f"/provider_options/demo/{name}"
+    check_pinned(replace(request, provider_options={"demo": {"min_p": 0.1}}), PINNED, TABLE)
 
 
 GENUINE = rendered(GOOD, TABLE["support"])

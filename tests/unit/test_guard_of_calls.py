@@ -139,13 +139,14 @@ def test_the_names_of_a_clients_guards() -> None:
 
 def test_a_text_that_an_operation_brought_back() -> None:
     slow, quick = Stopping("falcon", quick=False), Words("hawk", name="quick", action=Action.FLAG)
-    (text, verdicts), asked = drive(guarding(slow, quick).of_text("a falcon, a hawk"))
-    assert text == "a [redacted: word], a hawk"
+    (texts, verdicts), asked = drive(guarding(slow, quick).of_texts(["a falcon, a hawk", "fine"]))
+    assert texts == ("a [redacted: word], a hawk", "fine")
     assert [one.guard for one in verdicts] == ["quick", "words"]
     assert len(asked) == 1
-    assert drive(guarding(slow).of_text("fine"))[0] == ("fine", ())
+    assert drive(guarding(slow).of_texts(["fine"]))[0] == (("fine",), ())
+    assert drive(guarding(slow).of_texts([]))[0] == ((), ())
     with pytest.raises(GuardBlocked, match="nothing of the answer was shown"):
-        drive(guarding(Words("falcon", action=Action.BLOCK)).of_text("a falcon"))
+        drive(guarding(Words("falcon", action=Action.BLOCK)).of_texts(["a falcon"]))
 
 
 def test_a_judgement_refuses_nothing() -> None:

@@ -25,7 +25,7 @@ FOUND = Verdict(Action.REDACT, ("a word",), (Span(4, 9, "word"),))
 def said(answer: object, **options: Any) -> Judged:
     guard = Saying(answer, **options)
     active = Active(guard, options.get("on_error", "block"))
-    return judged(active, ask(guard, TEXT, INPUT), TEXT, "input")
+    return judged(active, ask(guard, "check", TEXT, INPUT), TEXT, "input")
 
 
 def test_an_active_guard_keeps_what_it_was_when_the_client_was_made() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import inf
 from typing import Any
 
@@ -17,6 +16,7 @@ from saferoute.guards.function import active_guards
 from saferoute.guards.insertion import inserted
 from saferoute.guards.pipeline import judge
 from saferoute.guards.stricter import StricterGuard, bare
+from saferoute.guards.views import views_of
 from saferoute.values.guard_profile import NO_TEMPLATE, ArgumentRule, GuardProfile, GuardSetting
 from saferoute.values.messages import Message, Text, ToolCall, ToolResult
 from saferoute.values.request import ChatRequest
@@ -29,10 +29,6 @@ LOOK = Segment('{"url": "https://a.example/"}', "assistant", "model", path="/con
 SEND = Segment('{"to": "eve"}', "assistant", "model", path="/content/0", name="send")
 
 
-def views(text: str) -> Mapping[str, str]:
-    return {"same": text}
-
-
 def own(*guards: Any, **bounds: Any) -> Rules:
     return Rules(active_guards(guards), **bounds)
 
@@ -40,7 +36,7 @@ def own(*guards: Any, **bounds: Any) -> Rules:
 def under(rules: Rules, *profiles: GuardProfile | None) -> Rules:
     """The rules of a call that may come to rows of these profiles."""
     table = {profile.name: profile for profile in profiles if profile is not None}
-    return rules_under(rules, table, views, frozenset("" if profile is None else profile.name for profile in profiles))
+    return rules_under(rules, table, frozenset("" if profile is None else profile.name for profile in profiles))
 
 
 def asking(**guards: GuardSetting) -> GuardProfile:
@@ -65,7 +61,7 @@ class Table:
 
     def strict(self, names: frozenset[str]) -> Rules:
         self.asked.append(names)
-        return rules_under(self.rules, self.profiles, views, names)
+        return rules_under(self.rules, self.profiles, names)
 
     def of(self, *names: str) -> Rules:
         rows = [row(f"r{number}", guards=self.profiles.get(name)) for number, name in enumerate(names)]
@@ -156,7 +152,7 @@ def test_templates_are_those_that_all_pin() -> None:
 )
 def test_views_are_made_for_those_only_that_look_at_them(guards: list[Any], profile: GuardProfile, wanted: bool) -> None:
     found = under(own(*guards), profile)
-    assert found.views is (views if wanted else None)
+    assert found.views is (views_of if wanted else None)
 
 
 def test_what_guards_of_others_may_take_stays_the_clients() -> None:
