@@ -5,7 +5,7 @@ Guards: saferoute/guards/pipeline.py::why = _unusable(outcome, len(segment.text)
 Guards: saferoute/guards/pipeline.py::object.__setattr__(self, "stages", frozenset(self.guard.stages)) => object.__setattr__(self, "stages", self.guard.stages)
 Guards: saferoute/drivers/judging.py::outcomes: list[object] = [None] * len(effect.questions) => from saferoute.values.guarding import ALLOWED; outcomes: list[object] = [ALLOWED] * len(effect.questions)
 Guards: saferoute/drivers/judging.py::return [None if one in late or one.cancelled() else _passed_on(one.result()) for one in futures] => from saferoute.values.guarding import ALLOWED; return [ALLOWED if one in late or one.cancelled() else _passed_on(one.result()) for one in futures]
-Guards: saferoute/guards/answers.py::self._record([judged(active, error, Segment(text, path=path), "output")])
+Guards: saferoute/guards/answers.py::self._record([judged(active, place, Segment(text, path=path), "output")])
 """
 
 from __future__ import annotations

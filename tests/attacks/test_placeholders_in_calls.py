@@ -12,7 +12,7 @@ Guards: saferoute/call/guarding.py::return call.name in self._rules.restores => 
 Guards: saferoute/call/guarding.py::raise error.with_traceback(None)  # noqa: B904  the frames behind it hold what was put back, and is not shown => raise
 Guards: saferoute/guards/json_restoring.py::self._string = Restorer(self._values) if self._open and self._open[-1] != "name" else None => self._string = Restorer(self._values)
 Guards: saferoute/guards/restored_answers.py::return self._vault.json_restorer() if self._is_json or _JSON.match(text) else self._vault.restorer() => return self._vault.restorer()
-Guards: saferoute/guards/restoring.py::__copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = _refuse
+Guards: saferoute/guards/restoring.py::class EndsWithItsCall(Uncopied): => class EndsWithItsCall:
 """
 
 from __future__ import annotations
