@@ -74,6 +74,10 @@ def _begin(namespace: dict[str, Any]) -> None:
 
 def _end(namespace: dict[str, Any]) -> None:
     until_end: contextlib.ExitStack = namespace["_until_end"]
+    for one in namespace.values():  # functions of the page hold on to its clients: they would be dropped in the middle of another test
+        if type(one).__name__ == "Client":
+            one.close()
+    namespace.clear()
     until_end.close()
 
 

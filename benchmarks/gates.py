@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import saferoute
+from saferoute.drivers.ledger import Ledger
 from saferoute.guards import Guard
 from saferoute.testing import Answer, EmbeddedProvider
 from saferoute.values.http import Clocks, Head, HttpRequest
@@ -45,14 +46,15 @@ class Gate:
     limit: float
 
 
-def clients(kind: type[Any], provider: EmbeddedProvider, guards: Sequence[Guard] | None = ()) -> Any:
-    """A client of the kind, with a key that it must present. Without guards=None it has those that are on by default."""
+def clients(kind: type[Any], provider: EmbeddedProvider, guards: Sequence[Guard] | None, ledger: Ledger | None) -> Any:
+    """A client of the kind, with a key that it must present."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return kind.local(
             servers=[saferoute.loopback("mock", port=provider.port, secret="mock")],
             secrets=saferoute.Secrets.of({"mock": (KEY, provider.origin)}),
             guards=guards,
+            ledger=ledger,
         )
 
 
@@ -137,10 +139,12 @@ class AsyncCannedExchange:
         """As AsyncExchange.abort."""
 
 
-def sync_gates(provider: EmbeddedProvider, guards: Sequence[Guard] | None, what: str, limits: tuple[int, int, int]) -> list[Gate]:
+def sync_gates(
+    provider: EmbeddedProvider, guards: Sequence[Guard] | None, what: str, limits: tuple[int, int, int], ledger: Ledger | None = None
+) -> list[Gate]:
     """Function calls of the blocking client: one chat, one with 50 tools, one chunk of a stream; and the most of each."""
     chat, tools, chunk = limits
-    with clients(saferoute.Client, provider, guards) as client, clients(saferoute.Client, provider, guards) as streaming:
+    with clients(saferoute.Client, provider, guards, ledger) as client, clients(saferoute.Client, provider, guards, ledger) as streaming:
         streaming._transport.close()  # noqa: SLF001  put another in
         streaming._transport = Canned()  # noqa: SLF001
 
@@ -160,7 +164,7 @@ def sync_gates(provider: EmbeddedProvider, guards: Sequence[Guard] | None, what:
 def async_gates(provider: EmbeddedProvider) -> list[Gate]:
     """Function calls of the asyncio client, its event loop included."""
     loop = asyncio.new_event_loop()
-    client, streaming = clients(saferoute.AsyncClient, provider, None), clients(saferoute.AsyncClient, provider, None)
+    client, streaming = clients(saferoute.AsyncClient, provider, None, None), clients(saferoute.AsyncClient, provider, None, None)
     streaming._transport = AsyncCanned()  # noqa: SLF001  put another in
 
     async def stream() -> None:
@@ -214,6 +218,7 @@ def main() -> int:
             *sync_gates(provider, None, "", (545, 2800, 45)),
             *async_gates(provider),
             *sync_gates(provider, (), ", default guards", (950, 5200, 160)),
+            *sync_gates(provider, (), ", guards and receipts", (1250, 5500, 165), saferoute.Ledger.memory()),
             *import_gates(),
         ]
     width = max(len(gate.name) for gate in gates)

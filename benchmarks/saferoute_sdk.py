@@ -6,6 +6,7 @@ Lines to add there (see benchmarks/README.md):
                 saferoute async | saferoute | saferoute_sdk.py:Async | async | q
             saferoute, guards       | saferoute | saferoute_sdk.py:SyncGuarded  | sync  | q
             saferoute async, guards | saferoute | saferoute_sdk.py:AsyncGuarded | async | q
+            saferoute, all          | saferoute | saferoute_sdk.py:SyncAll | sync  | q
 """
 
 import warnings
@@ -17,21 +18,22 @@ KEY = "sk-test-000000000000000000000000000000000000000000000000"
 ROUTE = "mock/gpt-4o-mini"
 
 
-def local(cls, base, guards):
+def local(cls, base, guards, ledger):
     """A client whose table has one row: the mock, with a key that it must present."""
     url = urlsplit(base)
     server = saferoute.loopback("mock", port=url.port, path=url.path + "/v1", secret="mock")
     secrets = saferoute.Secrets.of({"mock": (KEY, f"http://127.0.0.1:{url.port}")})
     with warnings.catch_warnings(action="ignore"):
-        return cls.local(servers=[server], secrets=secrets, guards=guards)
+        return cls.local(servers=[server], secrets=secrets, guards=guards, ledger=ledger)
 
 
 class Sync:
     ASYNC = False
     GUARDS = None
+    LEDGER = None
 
     def __init__(self, base):
-        self.client = local(saferoute.Client, base, self.GUARDS)
+        self.client = local(saferoute.Client, base, self.GUARDS, self.LEDGER)
 
     def chat(self, messages):
         return self.client.chat(ROUTE, messages).text
@@ -49,9 +51,10 @@ class Sync:
 class Async:
     ASYNC = True
     GUARDS = None
+    LEDGER = None
 
     def __init__(self, base):
-        self.client = local(saferoute.AsyncClient, base, self.GUARDS)
+        self.client = local(saferoute.AsyncClient, base, self.GUARDS, self.LEDGER)
 
     async def chat(self, messages):
         return (await self.client.chat(ROUTE, messages)).text
@@ -72,3 +75,8 @@ class SyncGuarded(Sync):
 
 class AsyncGuarded(Async):
     GUARDS = ()
+
+
+class SyncAll(Sync):
+    GUARDS = ()
+    LEDGER = "memory"

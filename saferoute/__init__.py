@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from saferoute.drivers.accounts import Accounts
     from saferoute.drivers.blocking import Stream
     from saferoute.drivers.concurrent import AsyncStream
+    from saferoute.drivers.ledger import Ledger
+    from saferoute.drivers.ledger_anchor import FileAnchor as FileAnchor
+    from saferoute.drivers.ledger_capture import Capture as Capture
     from saferoute.errors import SaferouteError
     from saferoute.routing.trust import Trust
     from saferoute.secrets.sources import Secrets
-    from saferoute.values import operations
+    from saferoute.values import operations as operations
     from saferoute.values.events import StreamEvent
     from saferoute.values.messages import Audio, File, Image, Message, Reasoning, Refusal, Text, ToolCall, ToolResult
     from saferoute.values.options import CallOptions
@@ -56,7 +59,6 @@ __all__ = [  # noqa: RUF022  grouped, not sorted
     "AsyncStream",
     "StreamEvent",
     "events",
-    "operations",
     "Usage",
     # talking
     "Message",
@@ -74,6 +76,7 @@ __all__ = [  # noqa: RUF022  grouped, not sorted
     "Capability",
     "Issuer",
     "Accounts",
+    "Ledger",
     "Secrets",
     "Template",
     "loopback",
@@ -89,6 +92,9 @@ _HOMES: Final[Mapping[str, str]] = {
     "Capability": "saferoute.client.capability",
     "Issuer": "saferoute.client.capability",
     "Accounts": "saferoute.drivers.accounts",
+    "Ledger": "saferoute.drivers.ledger",
+    "FileAnchor": "saferoute.drivers.ledger_anchor",
+    "Capture": "saferoute.drivers.ledger_capture",
     "CallOptions": "saferoute.values.options",
     "Reply": "saferoute.values.reply",
     "Stream": "saferoute.drivers.blocking",

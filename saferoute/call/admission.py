@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from saferoute.call.prepare import Snapshot
+    from saferoute.call.snapshot import Snapshot
     from saferoute.capabilities.authorise import Asked
     from saferoute.values.balancing import Cause, Facts, Policy
     from saferoute.values.limits import Draw

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from saferoute.call.charging import charged, is_free
 from saferoute.call.effects import Abandoned, acquire, cancel, release, sleep
 from saferoute.call.limiting import used_amounts
+from saferoute.call.recording import recorded_end
 from saferoute.errors import ProtocolError, ProviderError, SaferouteError, TransportError
 from saferoute.providers.statuses import request_id
 from saferoute.values.balancing import Rejected
@@ -87,7 +88,7 @@ def entered(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flo
     """
     call = attempting.call
     progress.begin()
-    progress.asked, progress.billed = target, None
+    progress.asked, progress.billed, progress.receipt = target, None, None
     rejected = call.balancing.health.begin(target, progress.now, last_resort=progress.last_resort)
     if rejected is not None:  # another call was faster: it took the one probe, or was refused meanwhile
         raise NoRoom(rejected)
@@ -198,9 +199,13 @@ def _watched(attempting: Attempting[C, P, R], target: Target, progress: P) -> Fl
     except SaferouteError as error:
         progress.now = yield from cancel()  # also for the time: an error of the outside world does not bring it
         left(call, target, progress, began, error)
+        if progress.intent is not None:
+            yield from recorded_end(call, target, progress, error)
         raise
     except BaseException as error:
         left(call, target, progress, began, error)
+        if progress.intent is not None and not isinstance(error, GeneratorExit):
+            yield from recorded_end(call, target, progress, error)
         raise
     answered(call, target, progress, began)
     return result
@@ -221,6 +226,7 @@ def on_record(target: Target, progress: Progress, outcome: str, seconds: float) 
         progress.first,
         None,
         target.secret,
+        progress.began - progress.entered,
     )
 
 

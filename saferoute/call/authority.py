@@ -45,6 +45,11 @@ class Powers:
         """Whether one of them is bound to the hash of a request."""
         return any(permission.requests is not None for permission in self.permissions) if self.permissions else False
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The digest of each capability's chain."""
+        return tuple([one.digests[-1] for one in self.verified])
+
     def check(self, now: float, revoked: frozenset[str] | None = None) -> None:
         """Check time and revocation of every capability.
 
@@ -116,6 +121,14 @@ class Authority:
         powers = Powers((*(one.permission for one in verified), *self.narrowed), tuple(verified), once, self.revoked)
         powers.check(now)
         return powers
+
+    def digest(self, capability: HeldChain) -> str:
+        """The digest of a capability's chain.
+
+        Raises:
+            CapabilityError: it does not verify.
+        """
+        return self._verified(capability.text).digests[-1]
 
     def _verified(self, chain_text: str) -> Verified:
         return self.chains.verify(chain_text, self.issuers, self.root_version)

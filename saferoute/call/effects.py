@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from saferoute.values.guarding import Context, Guard, Segment
     from saferoute.values.http import Clocks, Head, HttpRequest
     from saferoute.values.limits import Busy, Draw, Lease, LimitStore
+    from saferoute.values.receipt import Entry, LedgerWriter, Receipt
 
 __all__ = [
     "UNBOUNDED",
@@ -38,6 +39,8 @@ __all__ = [
     "Race",
     "Raced",
     "Read",
+    "Record",
+    "Recorded",
     "Release",
     "Reserve",
     "Reserved",
@@ -48,13 +51,13 @@ __all__ = [
     "Tick",
     "Told",
     "acquire",
-    "adopted",
     "cancel",
     "emit",
     "finish",
     "judge",
     "race",
     "read",
+    "record",
     "release",
     "reserve",
     "send",
@@ -207,7 +210,15 @@ class Judge:
     seconds: float
 
 
-Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish | Reserve | Settle | Acquire | Release | Race | Spawn | Judge
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write a record into the ledger: before a request leaves, and after it has ended."""
+
+    writer: LedgerWriter
+    entry: Entry
+
+
+Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish | Reserve | Settle | Acquire | Release | Race | Spawn | Judge | Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +290,15 @@ class Told:
     outcomes: Sequence[object]
 
 
-Answer: TypeAlias = Tick | Opened | Chunk | Reserved | Acquired | Raced | Told
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The receipt; None where calls go on without a ledger that failed."""
+
+    now: float
+    receipt: Receipt | None
+
+
+Answer: TypeAlias = Tick | Opened | Chunk | Reserved | Acquired | Raced | Told | Recorded
 R = TypeVar("R")
 Flow: TypeAlias = Generator[Effect, Answer, R]
 
@@ -356,26 +375,11 @@ def judge(questions: Sequence[tuple[Guard, Segment, Context]], seconds: float) -
     return cast("Told", (yield Judge(questions, seconds)))
 
 
+def record(writer: LedgerWriter, entry: Entry) -> Flow[Recorded]:
+    """Write a record."""
+    return cast("Recorded", (yield Record(writer, entry)))
+
+
 def spawn(flow: Flow[object]) -> Flow[float]:
     """Run a flow beside this one, and return the time."""
     return (yield Spawn(flow)).now
-
-
-def adopted(flow: Flow[R], pending: Effect) -> Flow[R]:
-    """Run the rest of a flow that another driver began.
-
-    Args:
-        flow: suspended at an effect.
-        pending: that effect.
-    """
-    effect = pending
-    try:
-        while True:
-            try:
-                answer = yield effect
-            except BaseException as error:  # noqa: BLE001  whatever the driver throws in is the flow's
-                effect = flow.throw(error)
-            else:
-                effect = flow.send(answer)
-    except StopIteration as stop:
-        return cast("R", stop.value)

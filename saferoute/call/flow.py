@@ -16,6 +16,7 @@ from saferoute.call.balancing import Balancing
 from saferoute.call.charging import cost_in
 from saferoute.call.effects import emit, finish, read, send, spawn
 from saferoute.call.guarding import rest_of
+from saferoute.call.recording import Ending, outcome, recorded_intent
 from saferoute.call.tries import Progress, id_of, tries
 from saferoute.errors import GuardError, InvalidMessages, OutputInvalid
 from saferoute.errors.root import KEY_PREFIX
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from saferoute.call.effects import Flow
     from saferoute.call.guarding import Answering, Guarding
     from saferoute.call.guarding_conclusions import Cleared
+    from saferoute.call.recording import Recording
     from saferoute.errors.root import PartialReply
     from saferoute.guards.approval import Approved
-    from saferoute.providers.codec import Codec
+    from saferoute.providers.codec import Codec, Encoded
     from saferoute.values.events import DecodedEvent, StreamEvent
     from saferoute.values.guarding import Judged
     from saferoute.values.output import Output
+    from saferoute.values.receipt import Receipt
     from saferoute.values.request import ChatRequest
     from saferoute.values.target import Dialect, Target
 
@@ -75,6 +78,7 @@ class Call:
         verdicts: what guards said about the request.
         approved: the texts that may leave; None for a call that was made by hand, in tests.
         conversation: the caller's messages, which the reply goes on from; None for those of the request.
+        recording: how the call is recorded; None for not at all.
     """
 
     route: str
@@ -96,6 +100,7 @@ class Call:
     verdicts: tuple[Judged, ...] = ()
     approved: Approved | None = None
     conversation: tuple[Message, ...] | None = None
+    recording: Recording | None = None
 
     def affords(self, target: Target) -> bool:  # noqa: ARG002  as `Tried`; a chat call's bound is its `balancing.cap`
         """See `Tried`."""
@@ -154,24 +159,27 @@ def _guarded(call: Call, guarding: Guarding, now: float) -> Flow[Reply[object]]:
     """Run a call whose request is judged first. What guards of others took in time is the call's."""
     cleared = yield from guarding.of_request(call.targets[0].deadlines.total if call.total is None else call.total)
     if cleared.texts and call.again is not None:
-        call = call.again(cleared)
+        call = _as_recorded(call.again(cleared), call.recording)
     total, now = rest_of(call.total, call.targets[0].deadlines.total, now, cleared)
     return (yield from tries(replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total), _Progress(now), _attempt))
+
+
+def _as_recorded(call: Call, recording: Recording | None) -> Call:
+    """The call that guards made of another one, recorded as that one is: with what its caller asked."""
+    shadow = call.shadow
+    if recording is None:
+        return call
+    if shadow is not None:
+        shadow = replace(shadow, recording=replace(recording, is_copy=True, stream=False))
+    return replace(call, recording=recording, shadow=shadow)
 
 
 def _attempt(call: Call, target: Target, progress: _Progress, total: float, deadline: float) -> Flow[Reply[object]]:
     call.recheck(target)
     codec = call.codec(target.dialect)
     request, fitted = fit(call.request, target)
-    try:
-        encoded = codec.encode(request, target)
-    except ValueError as error:
-        msg = "the request cannot be written as JSON: a text holds a lone surrogate, a number is not finite, or a kept state was altered"
-        raise InvalidMessages(msg) from error
-    body = None
-    if call.approved is not None:
-        body = encoded.request.body
-        check_integrity(call.approved, texts_for(target.dialect)(body, call.approved.opened))
+    encoded, said = _encoded(call, codec, request, target)
+    body, recording = None if said is None else encoded.request.body, call.recording
     times = target.deadlines
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last, body)
     fold = progress.fold
@@ -180,6 +188,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         # By now this attempt has its place under the limits, its nonce and its reservation: the copy takes what is left, or does not go.
         progress.copied = True
         progress.now = yield from spawn(call_flow(call.shadow, progress.now))
+    if recording is not None:
+        yield from recorded_intent(call, target, progress, encoded.request.body, _instructions(said))
     began = progress.now
     opened = yield from send(encoded.request, clocks)
     progress.now, progress.head = opened.now, opened.head
@@ -224,14 +234,60 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
         progress.first,
         cost,
         target.secret,
+        began - progress.entered,
     )
     if call.charge is not None:
         progress.billed = cost_in(cost, target.prices)
+    if recording is not None:
+        yield from _recorded_answer(recording, target, progress, attempt)
     reply = _reply(call, target, progress, notices, attempt, fenced=request.json_object)
     if call.request.stream:
         progress.visible = True
         progress.now = yield from emit([*held, Finished(reply)])
     return reply
+
+
+def _encoded(call: Call, codec: Codec, request: ChatRequest, target: Target) -> tuple[Encoded, Sequence[tuple[str, str, str]] | None]:
+    """The finished request; and its texts, compared with the approved ones, if these are known.
+
+    Raises:
+        InvalidMessages: it cannot be written.
+        GuardBlocked: what is about to leave is not what was approved.
+    """
+    try:
+        encoded = codec.encode(request, target)
+    except ValueError as error:
+        msg = "the request cannot be written as JSON: a text holds a lone surrogate, a number is not finite, or a kept state was altered"
+        raise InvalidMessages(msg) from error
+    if call.approved is None:
+        return encoded, None
+    said = texts_for(target.dialect)(encoded.request.body, call.approved.opened)
+    check_integrity(call.approved, said)
+    return encoded, said
+
+
+def _instructions(said: Sequence[tuple[str, str, str]] | None) -> str | None:
+    """The system prompt of a finished body, of what was read back out of it."""
+    found = [text for kind, _, text in said or () if kind == "system"]
+    return "\n\n".join(found) if found else None
+
+
+def _recorded_answer(recording: Recording, target: Target, progress: _Progress, attempt: Attempt) -> Flow[Receipt | None]:
+    """Record a whole answer, before anybody is told of it."""
+    from saferoute.ledger.commitment import message_bytes  # noqa: PLC0415  clients with a ledger only
+
+    started, completed = progress.fold.started, cast("Completed", progress.fold.completed)
+    ending = Ending(
+        "ok",
+        model=plain_name(started.model if started else "") or None,
+        finish_reason=completed.finish_reason,
+        request_id=attempt.request_id,
+        usage=completed.usage,
+        cost=attempt.cost,
+        verdicts=() if progress.guards is None else progress.guards.verdicts,
+        content=message_bytes(Message("assistant", progress.fold.content())),
+    )
+    return outcome(recording, target, progress, ending)
 
 
 def _judging(call: Call) -> Answering | None:
@@ -312,6 +368,7 @@ def _reply(
         completed.logprobs,
         completed.alternatives,
         call.verdicts if progress.guards is None else call.verdicts + progress.guards.verdicts,
+        progress.receipt,
     )
     return reply if call.output is None else _parsed(reply, call.output, fenced=fenced)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from saferoute.call.adopting import adopted
 from saferoute.call.attempt import FAILURES, NoRoom, attempt_at, on_record, timed_as
 from saferoute.call.charging import is_free
-from saferoute.call.effects import adopted, race, sleep
+from saferoute.call.effects import race, sleep
 from saferoute.errors import GuardError
 from saferoute.values.balancing import Rejected
 from saferoute.values.reply import Attempt, Reply

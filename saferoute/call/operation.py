@@ -18,9 +18,9 @@ from saferoute.call.effects import finish, read, send
 from saferoute.call.flow import plain_name
 from saferoute.call.guarding import rest_of
 from saferoute.call.guarding_operations import judged_fields, with_operation_texts
+from saferoute.call.operation_answers import WholeBytes, WholeJson, is_content
+from saferoute.call.recording import Ending, outcome, recorded_intent
 from saferoute.call.tries import Progress, id_of, tries
-from saferoute.errors import ProtocolError
-from saferoute.providers.decoder import Decoder
 from saferoute.providers.operations.registry import plan_for
 from saferoute.values.cost import cost_of
 from saferoute.values.events import Notice
@@ -35,12 +35,10 @@ if TYPE_CHECKING:
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
     from saferoute.call.guarding import Guarding
-    from saferoute.errors import ProviderError
-    from saferoute.providers.codec import Codec, Reader
+    from saferoute.call.recording import Recording
+    from saferoute.providers.codec import Codec
     from saferoute.providers.operations.contract import Answered, Operation, OperationRequest, Plan, Step
-    from saferoute.values.events import DecodedEvent
     from saferoute.values.guarding import Judged
-    from saferoute.values.http import Head
     from saferoute.values.target import Dialect, Target
 
 __all__ = ["Bound", "OperationCall", "operation_flow"]
@@ -93,6 +91,7 @@ class OperationCall(Generic[R]):
         guarding: the guards; None for none.
         again: prepares the call anew for another request: what guards took something out of.
         verdicts: what guards said about the request.
+        recording: how the call is recorded; None for not at all.
     """
 
     operation: Operation
@@ -112,6 +111,7 @@ class OperationCall(Generic[R]):
     guarding: Guarding | None = None
     again: Callable[[OperationRequest], OperationCall[R]] | None = None
     verdicts: tuple[Judged, ...] = ()
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,14 @@ class _Narrowed(Generic[R]):
     @property
     def balancing(self) -> Balancing:
         return self.call.balancing
+
+    @property
+    def recording(self) -> Recording | None:
+        return self.call.recording
+
+    @property
+    def verdicts(self) -> tuple[Judged, ...]:
+        return self.call.verdicts
 
     def affords(self, target: Target) -> bool:
         return self.progress.affords(target)
@@ -258,7 +266,7 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
     times = target.deadlines
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last)
     while progress.step is not None:
-        exchange = _exchange(progress.step, codec.reader(target), target, clocks, progress)
+        exchange = _exchange(call, progress.step, target, clocks, progress)
         if not first and call.charge is not None:
             exchange = counted(call.charge, progress, exchange)
         if not first and call.balancing.throttle is not None:
@@ -291,106 +299,35 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
         warnings=(*call.notices, *answered.notices, *progress.lost),
         attempts=progress.attempts,
         verdicts=verdicts,
+        receipt=progress.receipt,
     )
 
 
-def _exchange(step: Step[Any], chat: Reader, target: Target, clocks: Clocks, progress: _Progress) -> Flow[object]:
+def _exchange(call: OperationCall[R], step: Step[Any], target: Target, clocks: Clocks, progress: _Progress) -> Flow[object]:
     """Send one request of a plan, and read what its answer holds."""
     progress.begin()
+    recording = call.recording
+    if recording is not None:
+        yield from recorded_intent(call, target, progress, step.request.body, None)
     opened = yield from send(step.request, clocks)
     progress.now, progress.head = opened.now, opened.head
     if opened.head.requests > 1:
         progress.key_refused(target)
     if opened.head.notes:
         progress.lost += tuple(Notice("noted", "secret", note) for note in opened.head.notes)
-    answer: _Whole | _Bytes = (_Bytes if _is_content(step, opened.head) else _Whole)(step, chat, target, opened.head)
+    answer: WholeJson | WholeBytes = (WholeBytes if is_content(step, opened.head) else WholeJson)(
+        step, call.codec(target.dialect).reader(target), target, opened.head
+    )
     while not answer.completed:
         chunk = yield from read()
         progress.now = chunk.now
         answer.feed(chunk.data)
     yield from finish()
-    attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - progress.began, id_of(opened.head))
+    named, began = id_of(opened.head), progress.began - progress.entered
+    attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - progress.began, named, began=began)
     progress.attempts += (attempt,)
+    if recording is not None:
+        usage = _usage_in(answer.found)
+        ending = Ending("ok", request_id=named, usage=usage, cost=cost_of(usage, target.prices))
+        yield from outcome(recording, target, progress, ending)
     return answer.found
-
-
-def _is_content(step: Step[Any], head: Head) -> bool:
-    """Whether the body is the content itself; errors, wherever they stand, are JSON."""
-    kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return step.content == "bytes" and 200 <= head.status < 300 and not kind.endswith("json")  # noqa: PLR2004
-
-
-class _Bytes:
-    """Collects an answer that is content, such as sound."""
-
-    __slots__ = ("_data", "_head", "_step", "_target", "completed", "found")
-
-    def __init__(self, step: Step[Any], _: Reader, target: Target, head: Head) -> None:
-        self._step, self._target, self._head = step, target, head
-        self._data = bytearray()
-        self.completed = False
-        self.found: object = None
-
-    def feed(self, data: bytes) -> None:
-        """Take a piece of the body; b"" is its end.
-
-        Raises:
-            ProtocolError: if it is too large, or not what was asked for.
-        """
-        if not data:
-            self.found = self._step.read(self._head, bytes(self._data))
-            self.completed = True
-            return
-        self._data += data
-        if len(self._data) > self._step.most:
-            raise ProtocolError(f"{self._target.provider_name} sent an answer larger than {self._step.most} bytes")
-
-
-class _Whole:
-    """Reads an answer that is one JSON object; a `saferoute.providers.codec.Reader`, whose errors are those of the dialect's chat."""
-
-    __slots__ = ("_chat", "_decoder", "_head", "_step", "_target", "completed", "found")
-
-    def __init__(self, step: Step[Any], chat: Reader, target: Target, head: Head) -> None:
-        self._step, self._chat, self._target, self._head = step, chat, target, head
-        self._decoder = Decoder(self, target.provider_name, max_body_bytes=step.most)
-        self.completed = False
-        self.found: object = None
-        self._decoder.head(head)
-
-    def feed(self, data: bytes) -> None:
-        """Take a piece of the body; b"" is its end.
-
-        Raises:
-            ProviderError: for an error answer, or an error inside the answer.
-            ProtocolError: for an answer that is not what was asked for.
-        """
-        if data:
-            self._decoder.feed(data)
-        else:
-            self._decoder.close()
-
-    def on_body(self, body: Mapping[str, Any]) -> Sequence[DecodedEvent]:
-        """See `Reader`."""
-        if body.get("error"):
-            raise self._chat.error(self._head, body)
-        if self._step.content != "json":
-            raise self._unfit("a JSON object")
-        self.found = self._step.read(self._head, body)
-        self.completed = True
-        return ()
-
-    def on_event(self, name: str, data: str) -> Sequence[DecodedEvent]:  # noqa: ARG002  see `Reader`
-        """See `Reader`."""
-        raise self._unfit("a stream")
-
-    def on_end(self) -> Sequence[DecodedEvent]:
-        """See `Reader`."""
-        return ()
-
-    def error(self, head: Head, body: Mapping[str, Any]) -> ProviderError:
-        """See `Reader`."""
-        return self._chat.error(head, body)
-
-    def _unfit(self, what: str) -> ProtocolError:
-        return ProtocolError(f"{self._target.provider_name} answered {what} where something else was asked for")

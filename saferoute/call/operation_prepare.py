@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
     from saferoute.call.authority import Powers
     from saferoute.call.balancing import Balancing
-    from saferoute.call.prepare import Snapshot
+    from saferoute.call.recording import Recording
+    from saferoute.call.snapshot import Snapshot
     from saferoute.providers.operations.contract import Operation, OperationRequest
     from saferoute.routing.table import RoutingTable
     from saferoute.values.permission import Permission
@@ -113,6 +114,9 @@ def prepare_operation(
     planned = partial(
         _planned, snapshot, operation, route, way, rules=rules, build=build, powers=powers, checked=checked, asking=asking, now=now
     )
+    data, hashed = checked.get("data") or snapshot.data, lambda: asking().encode()
+    recording = snapshot.recording(operation, route, powers, hashed, data=data, tags=checked.get("tags"))
+    planned = partial(planned, recording=recording)
     call = planned(request)
     if rules.templates and isinstance(request, CountRequest):
         check_pinned(request.chat, rules.templates, table.templates)
@@ -133,6 +137,7 @@ def _planned(
     checked: Mapping[str, Any],
     asking: Callable[[], str],
     now: float,
+    recording: Recording | None,
 ) -> OperationCall[R]:
     """Authorise a request: the caller's own, or what guards left of it."""
     called, (resolved, policy, rows) = _CALLED.get(operation, operation), way
@@ -175,6 +180,7 @@ def _planned(
         None if balancing.cap is None or asked.by_reference or not asked.input_bytes else Bound(balancing.cap.amount, balancing.cap.worst),
         charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
         replace(balancing, cap=None) if balancing.cap is not None else balancing,
+        recording=recording,
     )
 
 

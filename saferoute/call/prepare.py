@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.call.admission import admitted, check_provider_options, check_route, rows_of
 from saferoute.call.charging import charge_for
 from saferoute.call.flow import Call
 from saferoute.call.guard_rules import Way, guarded, rules_of
-from saferoute.call.rules import Rules, nonce_from
+from saferoute.call.rules import nonce_from
 from saferoute.capabilities.asked import asked_hash
 from saferoute.capabilities.authorise import Asked, counts_money, output_bound, sizes_input, tightest_output
 from saferoute.capabilities.extras import repricing, server_tools
@@ -33,28 +32,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
 
-    from saferoute.call.authority import Authority, Powers
-    from saferoute.call.balancing import Balancing
-    from saferoute.providers.codec import Codec
-    from saferoute.routing.health import Health
-    from saferoute.routing.opened import Opened
-    from saferoute.values.account import AccountStore
+    from saferoute.call.authority import Powers
+    from saferoute.call.rules import Rules
+    from saferoute.call.snapshot import Snapshot
     from saferoute.values.balancing import Policy
     from saferoute.values.conversation import Messages
-    from saferoute.values.limits import LimitStore
     from saferoute.values.output import Output
     from saferoute.values.permission import Permission
-    from saferoute.values.request import DataLabel
-    from saferoute.values.target import Dialect, Target
+    from saferoute.values.target import Target
     from saferoute.values.template import Template
 
-__all__ = ["Snapshot", "prepare"]
+__all__ = ["prepare"]
 
 _ADDED: Final = 512
 """Tokens that a provider puts before a request with tools, or with a schema, to explain them to the model; Anthropic bills up to 346."""
 
-_NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
-_NO_GUARDS: Final = Rules()
 _BYTES_PER_TOKEN: Final = 4
 _AROUND: Final = 16
 """Bytes that the form around a message takes."""
@@ -64,50 +56,6 @@ _MEDIA: Final = 4_000
 
 _CHOICES: Final = frozenset({"auto", "none", "required"})
 _REQUEST_FIELDS: Final = frozenset(ChatRequest.__dataclass_fields__)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What a call is prepared against; a later reload does not reach a call that has begun.
-
-    Attributes:
-        opened: the verified routing table, and what was verified with it.
-        authority: what calls are made under.
-        accounts: gives the store where budgets are counted.
-        data: label of calls that carry none of their own.
-        purpose: what the calls are for; None for not said.
-        clock: the wall clock, in seconds since the epoch.
-        codec: finds a dialect's codec.
-        random: makes numbers in [0, 1).
-        new_id: gives an answer its id: the provider's own, or a unique one where that is empty or was given before.
-        plain: what the choice of rows goes by where the table says nothing about a name.
-        limits: gives the store where limits are counted.
-        current: gives what is in force by now; a reload may have brought another.
-        tags: of calls; a call's own come on top.
-        guards: what every call passes.
-        strict: gives these under the profiles of that name; None where the table has none.
-    """
-
-    opened: Opened
-    authority: Authority
-    accounts: Callable[[], AccountStore]
-    data: DataLabel | None
-    purpose: str | None
-    clock: Callable[[], float]
-    codec: Callable[[Dialect], Codec]
-    random: Callable[[], float]
-    new_id: Callable[[str], str]
-    plain: Balancing
-    limits: Callable[[], LimitStore]
-    current: Callable[[], Opened]
-    tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
-    guards: Rules = _NO_GUARDS
-    strict: Callable[[frozenset[str]], Rules] | None = None
-
-    @property
-    def health(self) -> Health:
-        """What the client has seen of its rows."""
-        return self.plain.health
 
 
 def prepare(
@@ -164,7 +112,17 @@ def prepare(
     # What guards take something out of is planned anew; its turn among the rows is the one that it has.
     turn = cache(partial(snapshot.health.turn, route)) if rules.active else partial(snapshot.health.turn, route)
     planned = partial(
-        _planned, snapshot, route, way, rules, powers=powers, output=output, checked=checked, asking=asking, turn=turn, now=now
+        _planned,
+        snapshot,
+        route,
+        way,
+        rules,
+        powers=powers,
+        output=output,
+        checked=checked,
+        asking=asking,
+        turn=turn,
+        now=now,
     )
     call = planned(request)
     if rules.templates:
@@ -189,7 +147,7 @@ def _planned(
     """Authorise a request: the caller's own, or what guards left of it."""
     max_cost, (resolved, policy, rows) = checked.get("max_cost"), way
     check_provider_options(request, rows)
-    conversation = request.messages
+    given = request
     if rules.inserts:
         request = inserted(rules.active, request).request
     permissions = powers.permissions
@@ -210,6 +168,7 @@ def _planned(
                 f"a copy of this call goes to {shadow.id} if there is room; its answer is discarded",
             ),
         )
+    frozen = approved(request, instructions(request))
     call = Call(
         route,
         request,
@@ -224,17 +183,21 @@ def _planned(
         snapshot.new_id,
         charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
         admission.balancing,
-        approved=approved(request, instructions(request)),
-        conversation=conversation,
+        approved=frozen,
+        conversation=given.messages,
+        recording=None
+        if snapshot.ledger is None
+        else snapshot.chat_recording(route, powers, given, frozen if given is request else approved(given), checked.get("tags")),
     )
     return call if shadow is None else replace(call, shadow=_copy(call, shadow))
 
 
 def _copy(call: Call, target: Target) -> Call:
     """The call as its shadow gets it: one request, whole, with the same reservations and limits; a nonce is used up once only."""
-    charge = call.charge
+    charge, recording = call.charge, call.recording
     return replace(
         call,
+        recording=None if recording is None else replace(recording, is_copy=True, stream=False),
         request=replace(call.request, stream=False),
         targets=(target,),
         max_attempts=1,

@@ -14,6 +14,7 @@ from saferoute.call.balancing import Balancing, Candidates
 from saferoute.call.charging import is_free
 from saferoute.call.effects import UNBOUNDED, Abandoned, Allowance, cancel, sleep
 from saferoute.call.hedging import raced, rival_of
+from saferoute.call.recording import recorded_end
 from saferoute.call.retry import Situation, next_delay
 from saferoute.errors import RateLimited, SaferouteError
 from saferoute.values.reply import Attempt
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
+    from saferoute.call.recording import Recording
     from saferoute.errors.root import PartialReply
+    from saferoute.values.guarding import Judged
     from saferoute.values.http import Head
     from saferoute.values.permission import Cost
+    from saferoute.values.receipt import Receipt
     from saferoute.values.target import Target
 
 __all__ = ["Progress", "Tried", "id_of", "tries"]
@@ -70,6 +74,14 @@ class Tried(Protocol):
     def balancing(self) -> Balancing:
         """What the choice of rows goes by."""
 
+    @property
+    def recording(self) -> Recording | None:
+        """How the call is recorded; None for not at all."""
+
+    @property
+    def verdicts(self) -> tuple[Judged, ...]:
+        """What guards said about the request."""
+
     def affords(self, target: Target) -> bool:
         """Whether a row's worst case still fits into what the call may cost, after what was answered in vain."""
 
@@ -79,6 +91,7 @@ class Progress:
 
     Attributes:
         now: the driver's monotonic time.
+        entered: when the call's first attempt began.
         began: when the request that is under way began.
         attempts: every try that has ended, in order.
         failures: how many requests failed.
@@ -98,15 +111,19 @@ class Progress:
         asked: the row that is asked.
         copied: the call's copy is on its way to its shadow.
         held: the longest that the consumer kept the answer waiting, in seconds.
+        intent: the record of the request under way, "" if it has none, and None when none is under way or its outcome is recorded.
+        intents: how many requests were recorded.
+        receipt: the last outcome's.
     """
 
     __slots__ = (
-        "allowance", "asked", "attempts", "began", "billed", "copied", "failures", "first", "head", "held", "last", "last_resort", "late",
-        "now", "paid", "rejected", "tokens", "visible", "vouched", "why",
+        "allowance", "asked", "attempts", "began", "billed", "copied", "entered", "failures", "first", "head", "held", "intent", "intents",
+        "last", "last_resort", "late", "now", "paid", "receipt", "rejected", "tokens", "visible", "vouched", "why",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
         self.now = now
+        self.entered = now
         self.began = now
         self.attempts: tuple[Attempt, ...] = ()
         self.failures = 0
@@ -126,6 +143,9 @@ class Progress:
         self.copied = False
         self.allowance = UNBOUNDED
         self.held = 0.0
+        self.intent: str | None = None
+        self.intents = 0
+        self.receipt: Receipt | None = None
 
     def begin(self) -> None:
         """A request begins."""
@@ -142,13 +162,17 @@ class Progress:
         other = type(self)(self.now)
         other.attempts, other.failures, other.vouched = self.attempts, self.failures, self.vouched
         other.why, other.rejected, other.allowance = self.why, self.rejected, self.allowance
+        other.entered, other.intents = self.entered, self.intents
         other.begin()
         return other
 
     def key_refused(self, target: Target) -> None:
         """The row refused the first revision of its key, and was asked again with the other one at once."""
         seconds = self.now - self.began
-        refused = Attempt(target.id, target.model, "AuthenticationRejected", 401, seconds, why=self.why, credential=target.secret)
+        began = self.began - self.entered
+        refused = Attempt(
+            target.id, target.model, "AuthenticationRejected", 401, seconds, why=self.why, credential=target.secret, began=began
+        )
         self.attempts += (refused,)
 
     def become(self, other: Progress) -> None:
@@ -157,6 +181,7 @@ class Progress:
         self.visible, self.head, self.first, self.tokens = other.visible, other.head, other.first, other.tokens
         self.billed, self.paid, self.why, self.rejected, self.asked = other.billed, other.paid, other.why, other.rejected, other.asked
         self.vouched, self.copied = self.vouched or other.vouched, self.copied or other.copied
+        self.intent, self.intents, self.receipt = other.intent, max(self.intents, other.intents), other.receipt
 
 
 C = TypeVar("C", bound=Tried)
@@ -201,9 +226,13 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                     except SaferouteError as ended:
                         progress.now = yield from cancel()
                         left(call, target, progress, began, ended)
+                        if progress.intent is not None:
+                            yield from recorded_end(call, target, progress, ended)
                         raise
                     except BaseException as ended:
                         left(call, target, progress, began, ended)
+                        if progress.intent is not None and not isinstance(ended, GeneratorExit):
+                            yield from recorded_end(call, target, progress, ended)
                         raise
                     answered(call, target, progress, began)
                     return result
@@ -224,6 +253,7 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                 _log.info("saferoute: %s failed with %s", target.id, type(error).__name__)
             except SaferouteError as refusal:  # this target cannot take the call; what was sent before it stays on record
                 refusal.attempts = progress.attempts
+                refusal.receipt = refusal.receipt or progress.receipt
                 raise
             except Abandoned:
                 yield from cancel()
@@ -299,6 +329,7 @@ def _record(candidates: Candidates, target: Target, progress: Progress, error: S
 
 def _explain(error: SaferouteError, progress: Progress) -> None:
     error.attempts = progress.attempts
+    error.receipt = error.receipt or progress.receipt  # of an answer that came, and was not what was asked for
     if isinstance(error, FAILURES):
         partial: Any = progress.partial()
         if partial is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from saferoute.errors import CapabilityExpired, CapabilityForbidden
+from saferoute.values.cost import worst_cost
 from saferoute.values.permission import data_rank
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
     """The most that one request can cost, in nano-units of the row's currency.
 
     A token is at least one byte of text, so the input has at most `input_bytes` tokens, each at the dearest of the input prices
-    (writing to a cache costs more than reading past it).
+    (writing to a cache costs more than reading past it) in the dearest tier that so many tokens can reach.
 
     Args:
         target: the row, with its prices.
@@ -189,10 +190,9 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
     most = output_bound(None, target, max_output)
     if not input_bytes and not by_reference and most == 0:
         return 0  # counting, and asking for the list of models: nothing that could be billed
-    if prices is None or prices.input is None or most is None or by_reference or (prices.output is None and most):
+    if prices is None or most is None or by_reference:
         return None
-    dearest = max(prices.input, prices.cache_read or 0, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
-    return input_bytes * dearest + most * answers * (prices.output or 0)
+    return worst_cost(prices, input_bytes, most * answers)
 
 
 def _check_time(permission: Permission, now: float) -> None:

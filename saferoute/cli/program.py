@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "models": "list what can be called",
     "route": "say what would happen to a call, or to many: explain, simulate",
     "guard": "try guards on texts: judge one, or test a file of labelled ones",
+    "audit": "read a ledger: verify, show, explain, find, stats, export, prove, check-proof, report",
     "demo": "see saferoute work, on an embedded provider",
 }
 
@@ -88,6 +89,8 @@ def _configure(name: str, parser: argparse.ArgumentParser) -> None:
             from saferoute.cli.route import configure
         case "guard":
             from saferoute.cli.guard import configure
+        case "audit":
+            from saferoute.cli.audit import configure
         case _:
             from saferoute.cli.demo import configure
     configure(parser)

@@ -11,6 +11,7 @@ from saferoute.errors import CapabilityError, RequestError
 from saferoute.providers.fitting import fit
 from saferoute.routing.resolve import resolve
 from saferoute.routing.strategies import order
+from saferoute.values.cost import expected_cost
 from saferoute.values.permission import data_rank
 
 if TYPE_CHECKING:
@@ -95,9 +96,10 @@ def _row(call: Call, target: Target, tokens: int) -> dict[str, Any]:
 def _estimate(target: Target, tokens: int, max_output: int | None) -> dict[str, Any] | None:
     """What the call costs there at most, with its input as it is estimated: in nano-units; None where a price or a bound is missing."""
     prices, most = target.prices, output_bound(None, target, max_output)
-    if prices is None or prices.input is None or most is None or (prices.output is None and most):
+    cost = None if prices is None or most is None else expected_cost(prices, tokens, most)
+    if prices is None or cost is None:
         return None
-    return {"amount": tokens * prices.input + most * (prices.output or 0), "currency": prices.currency, "output_tokens": most}
+    return {"amount": cost, "currency": prices.currency, "output_tokens": most}
 
 
 def _asked(core: Core, call: Call) -> Asked:

@@ -12,12 +12,13 @@ from saferoute.routing.table import show_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from saferoute.routing.price_lists import PricedModels
     from saferoute.routing.table import Alias, RoutingTable
     from saferoute.values.balancing import Cause, Limits, Policy, Shadow
     from saferoute.values.credential import CredentialSpec
     from saferoute.values.http import NetClass
     from saferoute.values.permission import Permission
-    from saferoute.values.target import Prices, Target
+    from saferoute.values.target import Prices, PriceTier, Target
 
 __all__ = ["as_json", "in_words"]
 
@@ -47,7 +48,7 @@ def in_words(table: RoutingTable, standing: str) -> list[str]:
         lines.append(f"  issued {show_time(table.issued)}, valid until {show_time(table.not_after)}")
     lines += ["", "Routes: where calls may go"]
     for name, target in table.routes.items():
-        lines += _route(name, target, made=target.secret in table.credentials)
+        lines += _route(name, target, table.listed(name), made=target.secret in table.credentials)
     lines += ["", "Aliases: what programs call"]
     lines += [line for alias in table.aliases.values() for line in _alias(alias)] or ["  none"]
     lines += ["", "Keys: who gets which"]
@@ -58,10 +59,10 @@ def in_words(table: RoutingTable, standing: str) -> list[str]:
     return [*lines, *guard_lines(table), "", "Grant: what callers without a capability may do", *_grant(table.grant)]
 
 
-def _route(name: str, target: Target, *, made: bool) -> list[str]:
+def _route(name: str, target: Target, listed: PricedModels, *, made: bool) -> list[str]:
     model = "any model" if target.model == "*" else f"the model {target.model}"
     bound = f", at most {target.max_output} output tokens" if target.max_output else ""
-    ceiling = f'data up to "{target.data}"{bound}, {_price(target.prices)}'
+    ceiling = f'data up to "{target.data}"{bound}, {_price(target, listed)}'
     facts = [f"{model} at {target.origin}{target.path}{_reach(target.net)}, {target.dialect}", *_terms(target.net), ceiling]
     facts += [f'{"credential" if made else "key"} "{target.secret}" as {target.auth}'] if target.secret else ["no key"]
     facts += [f"region {target.region}"] if target.region else []
@@ -98,11 +99,19 @@ def _terms(net: NetClass) -> list[str]:
     return facts
 
 
-def _price(prices: Prices | None) -> str:
-    if prices is None:
+def _price(target: Target, listed: PricedModels) -> str:
+    prices = target.prices
+    if prices is not None:
+        dearer = "".join(f"; above {tier.above} input tokens {_rates(tier)}" for tier in prices.tiers)
+        return f"{_rates(prices)} {prices.currency} per million tokens{dearer}"
+    if not listed.prices:
         return "price not known"
-    parts = [f"{word} {amount / 1000:g}" for word, amount in (("in", prices.input), ("out", prices.output)) if amount is not None]
-    return f"{', '.join(parts)} {prices.currency} per million tokens"
+    source = ", ".join(f"{name.replace('_', ' ')} {listed.notes[name]}" for name in ("source", "as_of") if name in listed.notes)
+    return f"prices of {len(listed.prices)} models known{f' ({source})' if source else ''}"
+
+
+def _rates(rates: Prices | PriceTier) -> str:
+    return ", ".join(f"{word} {amount / 1000:g}" for word, amount in (("in", rates.input), ("out", rates.output)) if amount is not None)
 
 
 def _alias(alias: Alias) -> list[str]:
@@ -194,6 +203,7 @@ def as_json(table: RoutingTable, standing: str) -> dict[str, Any]:
         "credentials": {name: _credential_json(spec) for name, spec in table.credentials.items()},
         "guards": {name: profile_json(profile) for name, profile in table.guard_profiles.items()},
         "templates": {name: template_json(template) for name, template in table.templates.items()},
+        "ledger": table.ledger,
         "grant": None if table.grant is None else _grant_json(table.grant),
     }
 

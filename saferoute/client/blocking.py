@@ -13,7 +13,7 @@ from saferoute.client.operations import Operations
 from saferoute.drivers.blocking import BlockingRun, Stream, close_all, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from saferoute.client.core import Core
     from saferoute.drivers.accounts import Accounts
     from saferoute.drivers.exchange import Transport
+    from saferoute.drivers.ledger import Ledger
     from saferoute.routing.trust import Trust
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
@@ -72,6 +73,8 @@ class Client(Facade, Operations):
         state: str | Path | None = None,
         telemetry: Telemetry = None,
         guards: Sequence[Guard] | None = (),
+        ledger: Ledger | Literal["memory"] | None = "memory",
+        tags: Mapping[str, str] | None = None,
         transport: Literal["own", "h11"] = "own",
     ) -> None:
         """Open a signed routing table.
@@ -92,6 +95,9 @@ class Client(Facade, Operations):
             guards: what every text that goes out or comes back passes, after the guards that are on by default: secrets are taken out,
                 hidden text is blocked, what would carry something off is taken out of answers, personal data is flagged. A guard that has
                 the name of one of these stands in its place; None turns all of these off. See `saferoute.guards`.
+            ledger: where every call is recorded, so that it can be proved afterwards: `saferoute.Ledger.directory("audit")` or one of its
+                kin; "memory" gives receipts, and forgets them with the process; None records nothing.
+            tags: words of yours about all calls, such as {"service": "billing"}; they are in records and costs.
             transport: "h11" reads answers with h11 instead of our own reader.
 
         Raises:
@@ -99,7 +105,7 @@ class Client(Facade, Operations):
             CapabilityError: the capability does not verify under the table's root, or is not valid now.
             ConfigurationError: a file is missing, or the key sources make no sense.
         """
-        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards)
+        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards, ledger, tags)
         self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
@@ -126,6 +132,8 @@ class Client(Facade, Operations):
         accounts: Accounts | None = None,
         telemetry: Telemetry = None,
         guards: Sequence[Guard] | None = (),
+        ledger: Ledger | Literal["memory"] | None = "memory",
+        tags: Mapping[str, str] | None = None,
         transport: Literal["own", "h11"] = "own",
     ) -> Self:
         """Make a client for a notebook or a prototype: the table is made and signed in memory, and trusted here only.
@@ -142,6 +150,8 @@ class Client(Facade, Operations):
             accounts: as for the constructor.
             telemetry: as for the constructor.
             guards: as for the constructor.
+            ledger: as for the constructor.
+            tags: as for the constructor.
             transport: as for the constructor.
 
         Raises:
@@ -149,7 +159,7 @@ class Client(Facade, Operations):
             ConfigurationError: SAFEROUTE_FORBID_LOCAL is set.
         """
         client = cls.__new__(cls)
-        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards)
+        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards, ledger, tags)
         client._begin(open_local(secrets, servers, issuers, wishes), transport)  # noqa: SLF001  its own class
         return client
 

@@ -15,7 +15,7 @@ from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, close_all_a
 from saferoute.drivers.key_lookup import AsyncKeysFirst
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from saferoute.client.core import Core
     from saferoute.drivers.accounts import Accounts
     from saferoute.drivers.exchange import AsyncTransport
+    from saferoute.drivers.ledger import Ledger
     from saferoute.routing.trust import Trust
     from saferoute.secrets.sources import SecretsSpec
     from saferoute.telemetry import Telemetry
@@ -74,10 +75,12 @@ class AsyncClient(Facade, AsyncOperations):
         state: str | Path | None = None,
         telemetry: Telemetry = None,
         guards: Sequence[Guard] | None = (),
+        ledger: Ledger | Literal["memory"] | None = "memory",
+        tags: Mapping[str, str] | None = None,
         transport: Literal["own", "h11"] = "own",
     ) -> None:
         """Open a signed routing table. Arguments and errors are those of `Client`."""
-        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards)
+        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards, ledger, tags)
         self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
@@ -103,11 +106,13 @@ class AsyncClient(Facade, AsyncOperations):
         accounts: Accounts | None = None,
         telemetry: Telemetry = None,
         guards: Sequence[Guard] | None = (),
+        ledger: Ledger | Literal["memory"] | None = "memory",
+        tags: Mapping[str, str] | None = None,
         transport: Literal["own", "h11"] = "own",
     ) -> Self:
         """Make a client for a notebook or a prototype. Arguments and errors are those of `Client.local`."""
         client = cls.__new__(cls)
-        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards)
+        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards, ledger, tags)
         client._begin(open_local(secrets, servers, issuers, wishes), transport)  # noqa: SLF001  its own class
         return client
 

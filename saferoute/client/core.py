@@ -11,12 +11,14 @@ from saferoute.call.authority import Authority
 from saferoute.call.balancing import Balancing
 from saferoute.call.guard_rules import rules_under
 from saferoute.call.operation_prepare import prepare_operation
-from saferoute.call.prepare import Snapshot, prepare
+from saferoute.call.prepare import prepare
+from saferoute.call.recording import table_facts
+from saferoute.call.snapshot import Snapshot
 from saferoute.capabilities.authorise import reaches
 from saferoute.client.observing import Observer, OperationObserver
 from saferoute.client.scope import OwnBudget, held, own_budget
 from saferoute.drivers.entropy import fraction, unique_id
-from saferoute.errors import CapabilityForbidden, NoRoute
+from saferoute.errors import CapabilityForbidden, NoRoute, SaferouteError
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.local import why_not_local
 from saferoute.telemetry import start_operation_span, start_span
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from saferoute.call.authority import Powers
     from saferoute.call.flow import Call
     from saferoute.call.operation import OperationCall
+    from saferoute.call.recording import Recording
     from saferoute.client.capability import Capability
     from saferoute.client.scope import Scope
     from saferoute.client.shared import Shared
+    from saferoute.drivers.exchange import CallObserver
     from saferoute.providers.operations.contract import Operation, OperationRequest
     from saferoute.routing.table import RoutingTable
     from saferoute.secrets.credentials import Credentials
@@ -112,6 +116,8 @@ class Core:
             lru_cache(_MOST_PROFILES)(partial(rules_under, shared.guards, opened.table.guard_profiles))
             if opened.table.guard_profiles
             else None,
+            shared.writer(opened),
+            table_facts(opened.table, shared.trust),
         )
 
     @property
@@ -179,28 +185,36 @@ class Core:
         stream: bool,
     ) -> Call:
         """Prepare one call."""
-        made = self.shared.output(output)
-        if "capability" in options:
-            options = _with_chain(options)
         try:
+            made = self.shared.output(output)
+            if "capability" in options:
+                options = _with_chain(options)
             return prepare(self.snapshot, route, messages, output=made, system=system, options=options, stream=stream)
-        except NoRoute as error:
-            raise self._explained(error, route) from None
+        except SaferouteError as error:
+            raise self._refused(error, "chat", route, options) from None
 
-    def observe(self, call: Call) -> Observer:
+    def observe(self, call: Call) -> CallObserver:
         """Start watching one call."""
-        return Observer(call, start_span(self.shared.telemetry, call.route, call.request, call.targets[0]))
+        return _recorded(Observer(call, start_span(self.shared.telemetry, call.route, call.request, call.targets[0])), call.recording)
 
     def operation(
         self, operation: Operation, route: str, request: OperationRequest, build: Callable[..., R], options: Mapping[str, Any]
     ) -> OperationCall[R]:
         """Prepare one operation besides chat."""
-        if "capability" in options:
-            options = _with_chain(options)
         try:
+            if "capability" in options:
+                options = _with_chain(options)
             return prepare_operation(self.snapshot, operation, route, request, build, options=options)
-        except NoRoute as error:
-            raise self._explained(error, route) from None
+        except SaferouteError as error:
+            raise self._refused(error, operation, route, options) from None
+
+    def _refused(self, error: SaferouteError, operation: str, route: object, options: Mapping[str, Any]) -> SaferouteError:
+        """The error of a call that was not made, with its receipt."""
+        from saferoute.client.refusing import refused  # noqa: PLC0415  calls that are not made only
+
+        if isinstance(error, NoRoute):
+            error = self._explained(error, route)
+        return refused(self, error, operation, route, options)
 
     def _explained(self, error: NoRoute, route: object) -> NoRoute:
         """The error, with what to do if a local table lacks the route because no local table can have it."""
@@ -210,9 +224,10 @@ class Core:
         why = "" if provider is None else why_not_local(provider)
         return NoRoute(f"{error}. {why}") if why else error
 
-    def observe_operation(self, call: OperationCall[Any]) -> OperationObserver:
+    def observe_operation(self, call: OperationCall[Any]) -> CallObserver:
         """Start watching one operation."""
-        return OperationObserver(call, start_operation_span(self.shared.telemetry, call.operation, call.route, call.targets[0]))
+        span = start_operation_span(self.shared.telemetry, call.operation, call.route, call.targets[0])
+        return _recorded(OperationObserver(call, span), call.recording)
 
     def boundary(self) -> str:
         """A random text to part the fields of a form with."""
@@ -262,6 +277,14 @@ class Core:
         keys = ", ".join(self.shared.sources.labels) or "none"
         part = "" if self.scope.is_whole else ", narrowed"
         return f"{kind}(table={table.name!r} v{table.version}, trust={self.trust!r}, routes={len(table.routes)}, keys from {keys}{part})"
+
+
+def _recorded(observer: CallObserver, recording: Recording | None) -> CallObserver:
+    if recording is None:
+        return observer
+    from saferoute.client.refusing import Recorded  # noqa: PLC0415  clients with a ledger only
+
+    return Recorded(observer, recording)
 
 
 def _with_chain(options: Mapping[str, Any]) -> dict[str, Any]:

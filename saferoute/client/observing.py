@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saferoute.call.flow import Call
     from saferoute.call.operation import OperationCall
-    from saferoute.telemetry import CallSpan
+    from saferoute.telemetry import Heard
     from saferoute.values.reply import Reply
 
 __all__ = ["Observer", "OperationObserver"]
@@ -21,7 +21,7 @@ class Observer:
 
     __slots__ = ("_call", "_span")
 
-    def __init__(self, call: Call, span: CallSpan | None) -> None:
+    def __init__(self, call: Call, span: Heard | None) -> None:
         self._call = call
         self._span = span
 
@@ -47,14 +47,14 @@ class OperationObserver:
 
     __slots__ = ("_call", "_span")
 
-    def __init__(self, call: OperationCall[Any], span: CallSpan | None) -> None:
+    def __init__(self, call: OperationCall[Any], span: Heard | None) -> None:
         self._call = call
         self._span = span
 
     def finish(self, reply: object) -> None:
         """The operation has a result."""
         if self._span is not None:
-            self._span.finish_operation(reply)
+            self._span.finish(reply)
         _log.debug("saferoute: %s on %s done", self._call.operation, self._call.route)
 
     def fail(self, error: BaseException) -> None:

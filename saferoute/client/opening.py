@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from saferoute.call.rules import Rules, views_for
 from saferoute.client.core import Core
@@ -23,11 +23,12 @@ from saferoute.secrets.sources import EnvironmentPlace, PromptPlace
 from saferoute.values.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from saferoute.client.capability import Capability, Issuer
     from saferoute.drivers.accounts import Accounts
+    from saferoute.drivers.ledger import Ledger
     from saferoute.routing.catalogue import Catalogue, CatalogueProvider
     from saferoute.routing.opened import Opened
     from saferoute.secrets.lookup import Sources
@@ -52,6 +53,8 @@ class Wishes:
         accounts: where budgets are counted.
         telemetry: an OpenTelemetry tracer provider, None or False.
         guards: what every call passes besides the guards that are on by default; None for none of these either.
+        ledger: where calls are recorded: "memory", a `Ledger`, or None for nowhere.
+        tags: words of the program about all calls.
     """
 
     data: DataLabel | None = None
@@ -61,6 +64,8 @@ class Wishes:
     accounts: Accounts | None = None
     telemetry: Telemetry = None
     guards: Sequence[Guard] | None = ()
+    ledger: Ledger | Literal["memory"] | None = "memory"
+    tags: Mapping[str, str] | None = None
 
 
 def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, state: str | Path | None, wishes: Wishes) -> Core:
@@ -90,6 +95,7 @@ def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, state
         reopen=opened,
         places={"table": str(table), "root": trust.path},
         guards=_rules(wishes.guards, enforce=True),
+        ledger=_ledger(wishes.ledger),
     )
     return _core(shared, wishes)
 
@@ -133,6 +139,7 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], issuers: Sequenc
         audience=_audience(wishes.audience),
         accounts=_accounts(wishes.accounts),
         guards=_rules(wishes.guards, enforce=False),
+        ledger=_ledger(wishes.ledger),
     )
     return _core(shared, wishes)
 
@@ -146,13 +153,27 @@ def _rules(guards: Sequence[Guard] | None, *, enforce: bool) -> Rules:
     return Rules(active, views=views_for(active))
 
 
+def _ledger(ledger: Ledger | Literal["memory"] | None) -> Ledger | None:
+    """Where calls are recorded."""
+    if ledger is None:
+        return None
+    from saferoute.drivers.ledger import Ledger  # noqa: PLC0415  clients with a ledger only
+
+    if isinstance(ledger, str) and ledger == "memory":
+        return Ledger.memory()
+    if not isinstance(ledger, Ledger):
+        msg = f'ledger= takes saferoute.Ledger.directory("audit") or one of its kin, "memory" or None, not {type(ledger).__name__}'
+        raise ConfigurationError(msg)
+    return ledger
+
+
 def _core(shared: Shared, wishes: Wishes) -> Core:
     budget = own_budget(wishes.budget, unique_id())
     scope = Scope(
         data=wishes.data,
         held=() if wishes.capability is None else (held(wishes.capability),),
         narrowed=() if budget is None else (budget,),
-    )
+    ).tagged(wishes.tags)
     core = Core(shared, scope)
     if scope.held:
         core.powers()  # a capability that is refused is told here, and not at the first call

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from saferoute.drivers.accounts import Accounts
+    from saferoute.drivers.ledger import Ledger
     from saferoute.providers.codec import Codec
     from saferoute.routing.opened import Opened
     from saferoute.secrets.lookup import Sources
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from saferoute.values.account import AccountStore
     from saferoute.values.limits import LimitStore
     from saferoute.values.output import JsonSchema, Output
+    from saferoute.values.receipt import LedgerWriter
     from saferoute.values.target import Dialect
 
 __all__ = ["Shared"]
@@ -49,6 +51,7 @@ class Shared:
         audience: the client's name, for permissions that are not for everybody.
         chains: capabilities that were verified.
         guards: what every call passes.
+        ledger: where calls are recorded; None for nowhere.
         places: what files the client was made of, for its report; empty for a local one.
     """
 
@@ -67,6 +70,7 @@ class Shared:
         "chains",
         "credentials",
         "guards",
+        "ledger",
         "opened",
         "places",
         "sources",
@@ -86,6 +90,7 @@ class Shared:
         reopen: Callable[[], Opened] | None = None,
         places: dict[str, str] | None = None,
         guards: Rules | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.opened = opened
         self.trust: Literal["local", "production"] = trust
@@ -96,6 +101,7 @@ class Shared:
         self.chains = VerifiedChains()
         self.places = places or {}
         self.guards = Rules() if guards is None else guards
+        self.ledger = ledger
         # Made with the client, and not at the first call: a child that is forked off between must not begin with nothing spent.
         self._store = open_accounts(accounts)
         self._accounts = accounts
@@ -134,6 +140,12 @@ class Shared:
             self.credentials.renew(opened.table.credentials)
             self.opened = opened  # one assignment: a call sees the old table or the new one
         return opened
+
+    def writer(self, opened: Opened) -> LedgerWriter | None:
+        """Where calls under a table are recorded: if they cannot be, they stop, unless the table or the ledger says otherwise."""
+        if self.ledger is None:
+            return None
+        return self.ledger.for_table(stop=self.trust == "production" if opened.table.ledger is None else opened.table.ledger == "stop")
 
     def store(self) -> AccountStore:
         """Where budgets are counted."""

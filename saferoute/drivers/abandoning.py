@@ -1,4 +1,7 @@
-"""Ends a flow whose stream was dropped without being closed: what it holds back is settled, and its place under limits given back."""
+"""Ends a flow whose stream was dropped without being closed.
+
+What it holds back is settled, its place under limits is given back, and what became of it is recorded.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from saferoute.call.effects import Abandoned, Cancel, Finish, Release, Settle, Tick
+from saferoute.call.effects import Abandoned, Cancel, Finish, Record, Recorded, Release, Settle, Tick
 from saferoute.drivers.charging import let_go
 from saferoute.drivers.limiting import give_back
+from saferoute.errors import LedgerError
 
 if TYPE_CHECKING:
     from saferoute.call.effects import Flow
@@ -27,13 +31,15 @@ def settle_beside(flow: Flow[Any]) -> None:
 
 
 def _settle(flow: Flow[Any]) -> None:
-    with contextlib.suppress(StopIteration, Abandoned):
+    with contextlib.suppress(StopIteration, Abandoned, LedgerError):
         effect = flow.throw(Abandoned())
         while True:
             if isinstance(effect, Settle):
                 let_go(effect)
             elif isinstance(effect, Release):
                 give_back(effect)
+            elif isinstance(effect, Record):
+                effect.writer.append(effect.entry)
             elif not isinstance(effect, Cancel | Finish):  # the connection is gone already; anything else would begin something new
                 return
-            effect = flow.send(Tick(0.0))
+            effect = flow.send(Recorded(0.0, None) if isinstance(effect, Record) else Tick(0.0))

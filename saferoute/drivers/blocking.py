@@ -19,6 +19,8 @@ from saferoute.call.effects import (
     Opened,
     Race,
     Read,
+    Record,
+    Recorded,
     Release,
     Reserve,
     Reserved,
@@ -205,21 +207,33 @@ class BlockingRun(Generic[R]):
                 return Acquired(self._clock(), took)
             case Release():
                 self._ask_store(effect) if effect.store.waits else give_back(effect)
+            case Race() | Spawn() | Judge() | Record():
+                return self._act_beside(effect)
+            case Read() | Emit():  # the loop's own
+                pass
+            case _:
+                assert_never(effect)
+        return Tick(self._clock())
+
+    def _act_beside(self, effect: Race | Spawn | Judge | Record) -> Answer:
+        """What is more than the call's own exchange and its money."""
+        match effect:
             case Race():
                 return self._race(effect)
             case Spawn():
                 from saferoute.drivers.racing import spawn  # noqa: PLC0415  calls that spawn only
 
                 spawn(effect.flow, self._beside, self._background)
+                return Tick(self._clock())
             case Judge():
                 from saferoute.drivers.judging import judge_blocking  # noqa: PLC0415  calls with guards of others only
 
                 return Told(self._clock(), judge_blocking(effect, self._background))
-            case Read() | Emit():  # the loop's own
-                pass
-            case _:
-                assert_never(effect)
-        return Tick(self._clock())
+            case Record():
+                receipt = effect.writer.append(effect.entry)
+                if effect.writer.due:
+                    effect.writer.checkpoint()
+                return Recorded(self._clock(), receipt)
 
     def abandon(self) -> None:
         """Tell the flow that nobody listens any more, and drive it to its end."""

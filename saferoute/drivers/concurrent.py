@@ -22,6 +22,8 @@ from saferoute.call.effects import (
     Opened,
     Race,
     Read,
+    Record,
+    Recorded,
     Release,
     Reserve,
     Reserved,
@@ -178,22 +180,34 @@ class ConcurrentRun(Generic[R]):
                 return Acquired(self._clock(), took)
             case Release():
                 await give_back_async(effect, self._background)
+            case Race() | Spawn() | Judge() | Record():
+                return await self._act_beside(effect)
+            case Send() | Read() | Emit():  # the loop's own
+                pass
+            case _:
+                assert_never(effect)
+        return Tick(self._clock())
+
+    async def _act_beside(self, effect: Race | Spawn | Judge | Record) -> Answer:
+        match effect:
             case Race():
                 return await self._race(effect)
             case Spawn():
                 from saferoute.drivers.racing_async import spawn_async  # noqa: PLC0415  calls that spawn only
 
                 spawn_async(effect.flow, self._beside, self._background)
+                return Tick(self._clock())
             case Judge():
                 from saferoute.drivers.judging import judge_async  # noqa: PLC0415  calls with guards of others only
 
                 threads = Background if self._background is None else self._background().threads
                 return Told(self._clock(), await judge_async(effect, threads))
-            case Send() | Read() | Emit():  # the loop's own
-                pass
-            case _:
-                assert_never(effect)
-        return Tick(self._clock())
+            case Record():
+                writer = effect.writer
+                written = await asyncio.to_thread(writer.append, effect.entry) if writer.waits else writer.append(effect.entry)
+                if writer.due:
+                    await afterwards(writer.checkpoint, self._background)
+                return Recorded(self._clock(), written)
 
     async def abandon(self) -> None:
         """Tell the flow that nobody listens any more, and drive it to its end, whatever happens to this task meanwhile."""

@@ -21,6 +21,7 @@ __all__ = [
     "GuardFailed",
     "InvalidMessages",
     "LedgerError",
+    "LedgerWarning",
     "LocalTrustWarning",
     "NoRoute",
     "OriginMismatch",
@@ -44,6 +45,10 @@ class ConfigurationError(SaferouteError):
 
 class LocalTrustWarning(UserWarning):
     """A client was made with `Client.local()`: its routing table is signed by nobody but this process."""
+
+
+class LedgerWarning(UserWarning):
+    """Calls go on without a record of them, or an anchor failed: what happens now cannot be proven later."""
 
 
 class RequestError(SaferouteError):

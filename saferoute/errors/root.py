@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["KEY_PREFIX", "KEY_SHAPED", "AttemptRecord", "PartialReply", "SaferouteError"]
+__all__ = ["KEY_PREFIX", "KEY_SHAPED", "AttemptRecord", "PartialReply", "ReceiptOf", "SaferouteError"]
 
 
 class AttemptRecord(Protocol):
@@ -31,6 +31,21 @@ class AttemptRecord(Protocol):
     @property
     def credential(self) -> str | None:
         """The name of the key that was presented; None where there is none."""
+
+
+class ReceiptOf(Protocol):
+    """The ledger's record of a call's end, as `saferoute.values.Receipt` has it."""
+
+    @property
+    def id(self) -> str:
+        """What `saferoute audit explain` takes."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The record's fields."""
+
+    def opening(self) -> dict[str, str]:
+        """The salts of the record's commitments, by name."""
 
 
 class PartialReply(Protocol):
@@ -55,9 +70,11 @@ class SaferouteError(Exception):
 
     Attributes:
         attempts: what was tried before this error, in order; empty when nothing was sent.
+        receipt: the ledger's record of it; None for a client without a ledger, and for what is no call's error.
     """
 
     attempts: tuple[AttemptRecord, ...] = ()
+    receipt: ReceiptOf | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

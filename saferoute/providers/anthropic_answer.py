@@ -22,6 +22,7 @@ from saferoute.errors import ProtocolError
 from saferoute.providers.anthropic_citations import citation_of
 from saferoute.providers.anthropic_complaints import error_of
 from saferoute.providers.anthropic_turns import DIALECT, TOOL_USE_EXTRAS
+from saferoute.providers.price_terms import under_terms
 from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, Started, TextDelta, ToolCallDelta, ToolCallReady
 from saferoute.values.http import Head
 from saferoute.values.json import as_list, as_mapping, as_text, decode, encode, integer
@@ -330,7 +331,7 @@ class AnthropicReader:
             metadata["server_blocks"] = self._server
         if self._citations:
             metadata["citations"] = self._citations
-        return (Completed(finish, self._stop, _usage(self._usage), metadata),)
+        return (Completed(finish, self._stop, under_terms(_usage(self._usage), metadata, "server_blocks"), metadata),)
 
     def _complaint(self, body: Mapping[str, Any]) -> ProviderError:
         return self.error(Head(200, {}), body)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from saferoute.providers.bedrock_blocks import Blocks, broken
 from saferoute.providers.bedrock_errors import complaint_of
+from saferoute.providers.price_terms import under_terms
 from saferoute.providers.statuses import provider_error
 from saferoute.values.events import Completed, Started
 from saferoute.values.http import Head
@@ -203,7 +204,7 @@ class BedrockReader:
             metadata["server_blocks"] = self._blocks.server
         if self._blocks.citations:
             metadata["citations"] = self._blocks.citations
-        return Completed(finish, stop, _usage(self._usage), metadata)
+        return Completed(finish, stop, under_terms(_usage(self._usage), metadata), metadata)
 
     def _broken(self, what: str) -> ProtocolError:
         return broken(self._provider, what)

@@ -15,6 +15,7 @@ end. Rules:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.errors import ProtocolError
@@ -24,7 +25,7 @@ from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, S
 from saferoute.values.http import Head
 from saferoute.values.json import as_list, as_mapping, as_text, decode, encode, integer
 from saferoute.values.messages import OpaqueState, ToolCall
-from saferoute.values.usage import usage_from_totals
+from saferoute.values.usage import Buckets, usage_from_totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -348,10 +349,15 @@ class CohereReader:
 def _usage(raw: Mapping[str, Any]) -> Usage:
     tokens, billed = as_mapping(raw.get("tokens")), as_mapping(raw.get("billed_units"))
     read, made = integer(tokens.get("input_tokens")), integer(tokens.get("output_tokens"))
-    return usage_from_totals(
+    usage = usage_from_totals(
         input_tokens=integer(billed.get("input_tokens")) if read is None else read,
         output_tokens=integer(billed.get("output_tokens")) if made is None else made,
         cache_read=integer(raw.get("cached_tokens")) or 0,
         reasoning=integer(tokens.get("reasoning_tokens")) or 0,
         raw=raw,
     )
+    paid_in, paid_out = integer(billed.get("input_tokens")), integer(billed.get("output_tokens"))
+    if paid_in is None or paid_out is None:
+        return usage
+    # Fewer than the tokens: what the provider's own template adds is not billed.
+    return replace(usage, billed=Buckets(input_uncached=paid_in, output_text=paid_out))

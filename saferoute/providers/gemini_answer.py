@@ -26,6 +26,7 @@ from saferoute.errors import ProtocolError
 from saferoute.providers.answer_numbers import numbered
 from saferoute.providers.gemini_candidate import UNSAID, Candidate
 from saferoute.providers.gemini_complaints import complained
+from saferoute.providers.price_terms import under_terms
 from saferoute.values.events import Alternative, Completed, Started
 from saferoute.values.fold import Fold
 from saferoute.values.http import Head
@@ -171,7 +172,8 @@ class GeminiReader:
             finish = "content_filter"
         alternatives = tuple(self._alternative(*self._others[number]) for number in sorted(self._others))
         metadata = self._metadata | main.metadata
-        return [*events, Completed(finish, raw, _usage(self._usage), metadata, logprobs, alternatives)]
+        usage = under_terms(_usage(self._usage), metadata, "groundingMetadata")
+        return [*events, Completed(finish, raw, usage, metadata, logprobs, alternatives)]
 
     def _alternative(self, candidate: Candidate, events: list[DecodedEvent]) -> Alternative:
         if not candidate.finish:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from saferoute.errors import ProtocolError
 from saferoute.providers.answer_numbers import numbered
 from saferoute.providers.mistral_chat_choice import Choice
+from saferoute.providers.price_terms import under_terms
 from saferoute.providers.statuses import complaint_in, provider_error
 from saferoute.values.events import Alternative, Completed, Notice, Noticed, Started
 from saferoute.values.fold import Fold
@@ -148,8 +149,8 @@ class MistralReader:
         choice.end_parts(events)
         others = tuple(self._alternative(*self._others[index], whole=whole) for index in sorted(self._others))
         self.completed = True
-        reason = choice.finish_reason()
-        return [*events, Completed(reason, choice.finish, _usage(self._usage), choice.metadata, choice.logprobs(), others)]
+        reason, usage = choice.finish_reason(), under_terms(_usage(self._usage), choice.metadata)
+        return [*events, Completed(reason, choice.finish, usage, choice.metadata, choice.logprobs(), others)]
 
     def _alternative(self, choice: Choice, fold: Fold, *, whole: bool) -> Alternative:
         if whole and not choice.finish:

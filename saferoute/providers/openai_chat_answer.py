@@ -24,7 +24,8 @@ from saferoute.providers.answer_numbers import numbered
 from saferoute.providers.logprobs import token_logprobs
 from saferoute.providers.openai_chat_choice import Choice
 from saferoute.providers.openai_chat_growth import settled
-from saferoute.providers.openai_chat_outcome import KEPT_OF_ANSWER, cited, noticed, usage_of
+from saferoute.providers.openai_chat_outcome import BILLED_APART, KEPT_OF_ANSWER, cited, noticed, usage_of
+from saferoute.providers.price_terms import under_terms
 from saferoute.providers.statuses import complaint_in, provider_error
 from saferoute.values.events import Alternative, Completed, Notice, Noticed, Started, TextDelta
 from saferoute.values.fold import Fold
@@ -166,7 +167,8 @@ class ChatReader:
         if "content_filter_results" in metadata:
             events += noticed(metadata)
         others = self._alternatives(whole=whole) if self._others else ()
-        events.append(Completed(choice.finish_reason(), choice.finish, usage_of(self._usage), metadata, logprobs, others))
+        usage = under_terms(usage_of(self._usage), metadata, *BILLED_APART)
+        events.append(Completed(choice.finish_reason(), choice.finish, usage, metadata, logprobs, others))
         return events
 
     def _alternatives(self, *, whole: bool) -> tuple[Alternative, ...]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from saferoute.values.events import FinishReason
 
-__all__ = ["FINISH", "KEPT_OF_ANSWER", "KEPT_OF_CHOICE", "KEPT_OF_MESSAGE", "cited", "noticed", "usage_of"]
+__all__ = ["BILLED_APART", "FINISH", "KEPT_OF_ANSWER", "KEPT_OF_CHOICE", "KEPT_OF_MESSAGE", "cited", "noticed", "usage_of"]
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",
@@ -43,6 +43,9 @@ KEPT_OF_ANSWER: Final = frozenset(
 KEPT_OF_CHOICE: Final = frozenset({"logprobs", "native_finish_reason", "content_filter_results", "stop_reason"})
 # executed_tools are the tools that Groq ran by itself: they have run, so that nobody is asked to call them.
 KEPT_OF_MESSAGE: Final = frozenset({"annotations", "audio", "executed_tools", "images"})
+
+# Of these: what is there only if something was searched or run, which is billed by other than tokens.
+BILLED_APART: Final = ("annotations", "search_results", "citations", "executed_tools")
 
 
 def cited(metadata: Mapping[str, Any], index: int) -> list[Cited]:

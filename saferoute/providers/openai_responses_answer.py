@@ -26,6 +26,7 @@ from saferoute.providers.openai_responses_annotations import citation_of
 from saferoute.providers.openai_responses_arrivals import Arrivals, Item
 from saferoute.providers.openai_responses_items import CALL_EXTRAS, DIALECT
 from saferoute.providers.openai_responses_outcome import finish_of, judged, usage_of, waits_for_caller
+from saferoute.providers.price_terms import under_terms
 from saferoute.providers.statuses import complaint_in, provider_error
 from saferoute.values.events import (
     Cited,
@@ -354,7 +355,8 @@ class ResponsesReader:
             events.append(Noticed(Notice("noted", "tools", why)))
         self.completed = True
         likely = tuple(token for part in sorted(self._likely) for token in self._likely[part])
-        events.append(Completed(finish, raw, usage_of(response.get("usage")), self._metadata, likely))
+        usage = under_terms(usage_of(response.get("usage")), self._metadata, "server_items", "search_results")
+        events.append(Completed(finish, raw, usage, self._metadata, likely))
         return events
 
     def _end_items(self, output: list[Any], events: list[DecodedEvent]) -> None:

@@ -11,8 +11,9 @@
 
 Sections: defaults (for every row), providers (out of the catalogue, with changes, and with what its row leaves to you, such as
 `resource = "acme"` for azure_openai), routes (rows of your own; `extends` takes over another row, a catalogue provider or a catalogue
-server), credentials (short-lived ones, and how they are made), aliases, guards (profiles that rows name), templates (of prompts), grant,
-annotations, and assertions, which are not signed. Errors name the place in the file.
+server), credentials (short-lived ones, and how they are made), aliases, guards (profiles that rows name), templates (of prompts),
+price_lists (what models cost, over what the catalogue says), grant, annotations, and assertions, which are not signed. Errors name the
+place in the file.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.credentials import written_credential
 from saferoute.routing.guard_profiles import compile_profiles, compile_templates
 from saferoute.routing.parameters import filled
+from saferoute.routing.price_lists import compile_price_list
 from saferoute.routing.release import Release
 from saferoute.routing.rows import compile_row, family_name
 from saferoute.routing.schema import check
 from saferoute.routing.shapes import GRANT, ROW, SCHEMA
-from saferoute.routing.spellings import money, price, written_proxy
+from saferoute.routing.spellings import money, written_proxy
 from saferoute.routing.table import compile_table
 from saferoute.routing.written_alias import DEFAULT_ATTEMPTS, written_alias, written_deadlines
 from saferoute.routing.written_guards import written_profile, written_template
+from saferoute.routing.written_prices import used_price_lists, written_price_lists, written_prices
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
 
@@ -46,13 +49,13 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_ATTEMPTS", "assertions_of", "build", "build_payload", "spelled_bounds"]
 
 _SECTIONS = (
-    "aliases", "annotations", "assertions", "credentials", "defaults", "grant", "guards", "providers", "routes", "schema", "templates",
+    "aliases", "annotations", "assertions", "credentials", "defaults", "grant", "guards", "ledger", "price_lists", "providers", "routes",
+    "schema", "templates",
 )  # fmt: skip
 _DEFAULTABLE = ("connect_proxy", "data", "deadlines", "default_max_output", "guards", "headers", "max_output", "region", "tls")
 _NESTED = ("deadlines", "headers", "limits", "profile", "quirks")  # what `extends` merges field by field
 _MAX_EXTENDS = 8
 _MAX_TOML_BYTES = 2_000_000
-_PRICE_FIELDS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
 def build(toml_text: str) -> bytes:
@@ -102,14 +105,16 @@ def build_payload(
     grant: Mapping[str, Any] | None = None,
     annotations: Mapping[str, Any] | None = None,
     credentials: Mapping[str, Any] | None = None,
+    *,
+    price_lists: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Write rows, aliases, grant and credentials, already in the signed table's own words, as canonical bytes.
+    """Write rows, aliases, grant, credentials and lists of prices, already in the signed table's own words, as canonical bytes.
 
     Raises:
         ConfigurationError: if a client would refuse the table.
     """
     try:
-        return _payload(rows, aliases, grant, {"annotations": annotations, "credentials": credentials})
+        return _payload(rows, aliases, grant, {"annotations": annotations, "credentials": credentials, "price_lists": price_lists})
     except Refused as refusal:
         raise ConfigurationError(f"this makes no routing table: {refusal}") from None
 
@@ -119,10 +124,13 @@ def _payload(
     aliases: Mapping[str, Any],
     grant: Mapping[str, Any] | None,
     others: Mapping[str, Mapping[str, Any] | None],
+    ledger: object = None,
 ) -> bytes:
     payload: dict[str, Any] = {"schema": SCHEMA, "routes": list(rows), "aliases": dict(aliases)}
     if grant is not None:
         payload["grant"] = grant
+    if ledger is not None:
+        payload["ledger"] = ledger
     payload |= {section: dict(held) for section, held in others.items() if held}  # what is empty is not written
     body = canonical(payload)
     compile_table(body, Release("draft", 1, 1, 0, 1, ()))
@@ -139,7 +147,8 @@ def _build(source: Mapping[str, Any], catalogue: Catalogue) -> bytes:
     templates = {name: written_template(raw, f"templates.{name}") for name, raw in _table(source, "templates").items()}
     guards = {name: written_profile(raw, f"guards.{name}") for name, raw in _table(source, "guards").items()}
     profiles = compile_profiles(guards, compile_templates(templates, "templates"), "guards")
-    rows = _Rows(source, catalogue).all(profiles)
+    own = written_price_lists(_table(source, "price_lists"), catalogue.price_list)
+    rows, lists = _Rows(source, catalogue).all(profiles, own)
     if not rows:
         raise Refused("there is no route: add a [providers.NAME] or a [routes.NAME]")
     aliases = {name: written_alias(raw, f"aliases.{name}") for name, raw in _table(source, "aliases").items()}
@@ -148,7 +157,8 @@ def _build(source: Mapping[str, Any], catalogue: Catalogue) -> bytes:
     paths = {name: f"credentials.{name}" for name in sections}
     made = {name: written_credential(name, _table(sections, name, path), rows, path) for name, path in paths.items()}
     others = {"annotations": _table(source, "annotations"), "credentials": made, "guards": guards, "templates": templates}
-    return _payload(rows, aliases, grant, others)
+    others["price_lists"] = lists
+    return _payload(rows, aliases, grant, others, source.get("ledger"))
 
 
 def _table(source: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
@@ -185,8 +195,10 @@ class _Rows:
                 raise Refused(f"{path} has the name of providers.{name}; put the changes there")
             self._own[name] = (path, _table(source["routes"], name, path))
 
-    def all(self, profiles: Mapping[str, GuardProfile]) -> list[dict[str, Any]]:
-        """Every row in the signed table's own words, checked one by one so that errors name the file's place."""
+    def all(
+        self, profiles: Mapping[str, GuardProfile], own: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+        """Every row in the signed table's own words, checked one by one so that errors name the file's place, and the lists of prices."""
         rows = []
         for name, (path, _) in self._own.items():
             fields, base = self._extended(name, ())
@@ -195,9 +207,12 @@ class _Rows:
             row = _spelled({"data": "public", **_merged(_fitting(self._defaults, fields), fields)}, path)
             row["id"] = name
             check(row, ROW, path)
-            compile_row(row, path, profiles)
             rows.append(row)
-        return rows
+        lists = used_price_lists(rows, own, self._catalogue.price_list)
+        compiled = {name: compile_price_list(raw, f"price_lists.{name}") for name, raw in lists.items()}
+        for row in rows:
+            compile_row(row, self._own[row["id"]][0], profiles, compiled)
+        return rows, lists
 
     def _extended(self, name: str, above: tuple[str, ...]) -> tuple[dict[str, Any], CatalogueProvider | None]:
         """The fields of a row, those that it takes over among them, and the provider of the catalogue that it comes from."""
@@ -244,6 +259,8 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         model = family_name(str(merged["model"]), str(merged["dialect"]))
         own: Mapping[str, Any] = next((one["profile"] for one in families if model.startswith(one["prefix"])), {})
         merged["profile"] = {**base.get("profile", {}), **own, **over.get("profile", {})}
+    if merged.get("origin") != base.get("origin", merged.get("origin")) and "price_list" not in over:
+        merged.pop("price_list", None)  # who stands there asks for prices of his own
     if merged.get("auth") == "none" and "secret" not in over:
         merged.pop("secret", None)
     return merged
@@ -254,26 +271,12 @@ def _spelled(row: dict[str, Any], path: str) -> dict[str, Any]:
     if "deadlines" in row:
         row["deadlines"] = written_deadlines(row["deadlines"], f"{path}.deadlines")
     if "prices" in row:
-        row["prices"] = _prices(row["prices"], f"{path}.prices")
+        row["prices"] = written_prices(row["prices"], f"{path}.prices")
     if isinstance(row.get("net"), list):
         row |= {"net": "private", "networks": row["net"]}
     if "connect_proxy" in row:
         row["connect_proxy"] = written_proxy(row["connect_proxy"], f"{path}.connect_proxy")
     return row
-
-
-def _prices(raw: object, path: str) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise Refused(f'{path} must be a table such as {{ input = "$2.50/M", output = "$10/M" }}')
-    prices: dict[str, Any] = {}
-    for name, value in raw.items():
-        if name not in _PRICE_FIELDS:
-            raise Refused(f"{path}.{name} is no price; the prices are {', '.join(_PRICE_FIELDS)}")
-        nano, currency = price(value, f"{path}.{name}")
-        if prices.setdefault("currency", currency) != currency:
-            raise Refused(f"{path}.{name} is in {currency}, and another price in {prices['currency']}")
-        prices[name] = nano
-    return prices
 
 
 def _grant(raw: object, rows: Sequence[Mapping[str, Any]], aliases: Mapping[str, Any]) -> dict[str, Any]:

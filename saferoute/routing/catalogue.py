@@ -1,7 +1,7 @@
 """The catalogue: rows for providers and local servers that need no looking up, as data beside this file.
 
-Every client asks which keys there may be, and few rows are ever used: what only rows need (families of models, the clouds' rows, servers
-on this machine) is read when it is asked for.
+Every client asks which keys there may be, and few rows are ever used: what only rows need (families of models, prices, the clouds' rows,
+servers on this machine) is read when it is asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from saferoute.values.target import Dialect
 __all__ = ["Catalogue", "CatalogueProvider", "Preset", "load_catalogue"]
 
 _FIRST, _COMPATIBLE, _CLOUDS = "catalogue.toml", "catalogue_compatible.toml", "catalogue_clouds.toml"
-_FAMILIES, _SERVERS = "catalogue_families.toml", "catalogue_servers.toml"
+_FAMILIES, _SERVERS, _PRICES = "catalogue_families.toml", "catalogue_servers.toml", "catalogue_prices.json"
 _DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {"dialect": "openai_chat", "path": "/v1", "net": "public", "model": "*", "auth": "bearer"}
 )  # what a provider's row leaves out, besides its name and its secret's
@@ -57,6 +57,7 @@ class CatalogueProvider:
     secret: str
     origin: str
     _families: str | None = field(repr=False)
+    _price_list: str | None = field(repr=False)
     _row: str = field(repr=False)
     _read: _Reader = field(repr=False, compare=False)
 
@@ -66,6 +67,8 @@ class CatalogueProvider:
         row = {"provider": self.name, "secret": self.secret, "origin": self.origin, **_DEFAULTS, **_parsed(self._row)}
         if self._families is not None:
             row["families"] = self._read(_FAMILIES)[self._families]
+        if self._price_list is not None:
+            row["price_list"] = self._price_list
         return row
 
 
@@ -132,6 +135,11 @@ class Catalogue:
         """Of each dialect, what the rows of such servers have in common."""
         common: Mapping[str, Mapping[str, Any]] = self._read(_SERVERS)["loopback"]
         return common
+
+    def price_list(self, name: str) -> Mapping[str, Any] | None:
+        """What models cost, in the signed table's words, with source, licence and date as annotations; None for a list that it has not."""
+        data = self._read(_PRICES)
+        return None if name not in data["lists"] else {**data["lists"][name], "annotations": data["annotations"]}
 
     def provider(self, name: str) -> CatalogueProvider | None:
         """The provider of this name; None if the catalogue does not know it."""
@@ -208,6 +216,10 @@ def _read_file(name: str) -> Mapping[str, Any]:
     from importlib.resources import files  # noqa: PLC0415  not needed by a process that opens a signed table
 
     text = files("saferoute.routing").joinpath(name).read_text(encoding="utf-8")
+    if name.endswith(".json"):
+        import json  # noqa: PLC0415  as above
+
+        return MappingProxyType(json.loads(text))
     rows = dict(_ROW.findall(text))
     return MappingProxyType({**_parsed(_ROW.sub("", text)), "rows": rows})
 
@@ -235,6 +247,7 @@ def _provider(name: str, raw: Mapping[str, Any], row: str, read: _Reader) -> Cat
         raw.get("secret", name),
         raw["origin"],
         raw.get("families"),
+        raw.get("price_list"),
         row,
         read,
     )

@@ -13,6 +13,7 @@ from saferoute.routing.difference_fields import Change, credential_changes, fiel
 from saferoute.routing.difference_grant import grant_changes
 from saferoute.routing.difference_guards import profile_changes, row_guard_changes, template_changes
 from saferoute.routing.difference_policy import ids, in_turn, place_of, policy_changes
+from saferoute.routing.difference_prices import price_list_changes
 from saferoute.routing.policies import POLICY_FIELDS
 from saferoute.routing.release import Release
 from saferoute.routing.resolve import resolve
@@ -38,7 +39,7 @@ Readers: TypeAlias = "Mapping[str, DataLabel]"
 
 _ALIAS_HARMLESS: Final = frozenset({"annotations", "deadlines", "max_attempts"})
 _COMPARED: Final = POLICY_FIELDS | {"targets"}
-_TOGETHER: Final = frozenset({"aliases", "annotations", "credentials", "grant", "guards", "routes", "schema", "templates"})
+_TOGETHER: Final = frozenset({"aliases", "annotations", "credentials", "grant", "guards", "price_lists", "routes", "schema", "templates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def compare(old: bytes, new: bytes) -> Difference:
     found += _credentials(before.payload.get("credentials", {}), after.payload.get("credentials", {}))
     found += grant_changes(before.payload.get("grant"), after.payload.get("grant"))
     found += profile_changes(before.guards, after.guards)
+    found += price_list_changes(before.payload.get("price_lists", {}), after.payload.get("price_lists", {}), money=_bounds_money(after))
     found += template_changes(before.payload.get("templates", {}), after.payload.get("templates", {}))
     found += fields_changed("table", _besides(before.payload), _besides(after.payload), lambda field, *_: field not in _TOGETHER)
     if not found and old != new:
@@ -154,9 +156,13 @@ def _readers(old: Readers, new: Readers) -> Iterator[Change]:
             yield Change("readers", place, text, was, becomes, dangerous=raised)
 
 
+def _bounds_money(side: _Side) -> bool:
+    grant = side.payload.get("grant", {})
+    return "max_cost" in grant or "budget" in grant
+
+
 def _rows(old: _Side, new: _Side) -> Iterator[Change]:
-    grant = new.payload.get("grant", {})
-    money = "max_cost" in grant or "budget" in grant
+    money = _bounds_money(new)
     for name in sorted({*old.rows, *new.rows}):
         place = f"routes.{name}"
         if name not in old.rows:

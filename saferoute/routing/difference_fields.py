@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Change",
     "bound_raised",
+    "cheaper",
     "credential_changes",
     "entries_added",
     "entries_gone",
     "fields_changed",
     "label_raised",
     "limit_raised",
+    "prices_in_words",
     "row_changes",
     "shown",
     "unusual",
@@ -58,7 +60,9 @@ _HARMLESS: Final = frozenset(
 _NESTED: Final = frozenset({"annotations", "deadlines", "headers", "limits", "prices", "profile", "quirks", "tagged", "weights"})
 
 
-_ORDINARY: Final = frozenset({"guards", "id", "model", "net", "networks", "origin", "path", "prices", "provider", "region", "secret"})
+_ORDINARY: Final = frozenset(
+    {"guards", "id", "model", "net", "networks", "origin", "path", "price_list", "prices", "provider", "region", "secret"}
+)
 
 
 def unusual(row: Mapping[str, Any]) -> str:
@@ -133,8 +137,8 @@ def _any_model(_: str, after: str) -> bool:
     return after == "*"
 
 
-def _cheaper(before: int | str | None, after: int | str | None) -> bool:
-    """Whether a budget lasts longer than it did, or cannot be counted; another currency is both."""
+def cheaper(before: StrictJson, after: StrictJson) -> bool:
+    """Whether a budget may last longer than it did, or cannot be counted; whatever is not one amount and another counts as both."""
     return not (isinstance(before, int) and isinstance(after, int)) or after < before
 
 
@@ -148,8 +152,8 @@ _ROW_RULES: Final[Mapping[str, Callable[..., bool]]] = {
 
 
 def _row_danger(field: str, before: StrictJson, after: StrictJson, *, money: bool) -> bool:
-    if field == "prices":
-        return money and _cheaper(before, after)  # type: ignore[arg-type]  # the shape says so
+    if field in ("prices", "price_list"):
+        return money and cheaper(before, after)
     rule = _ROW_RULES.get(field)
     return field not in _HARMLESS if rule is None else rule(before, after)
 
@@ -173,8 +177,21 @@ def shown(field: str, value: StrictJson) -> str:
         if field.startswith("deadlines."):
             return f"{value / 1000:g} s"
         return f"{value / 1000:g} per million tokens" if field.startswith("prices.") else str(value)
+    if field.startswith("prices.") and isinstance(value, list | dict):
+        return prices_in_words(value)
     if isinstance(value, str):
         return value or '""'
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return ", ".join(map(str, value)) or "none"
     return write_parsed(value).decode()
+
+
+def prices_in_words(value: list[Any] | dict[str, Any]) -> str:
+    """Write tiers or multipliers for people."""
+    if isinstance(value, dict):
+        return ", ".join(f"{term} x{factor / 1000:g}" for term, factor in sorted(value.items()))
+    tiers = [(tier["above"], {name: amount for name, amount in tier.items() if name != "above"}) for tier in value]
+    return "; ".join(
+        f"above {above} input tokens: {', '.join(f'{name} {amount / 1000:g}' for name, amount in rates.items())} per million tokens"
+        for above, rates in tiers
+    )

@@ -18,13 +18,14 @@ from saferoute.routing.shapes import MAX_TABLE_BYTES
 from saferoute.routing.table import compile_table
 from saferoute.signing.strict_json import parse
 from saferoute.values.permission import data_rank
+from saferoute.values.target import PriceTier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from saferoute.routing.table import RoutingTable
     from saferoute.values.permission import Permission
-    from saferoute.values.target import Deadlines, Target
+    from saferoute.values.target import Deadlines, Prices, Target
 
 __all__ = ["Finding", "Severity", "lint"]
 
@@ -136,17 +137,14 @@ def _rows(draft: _Draft) -> Iterator[Finding]:
     for name, target in draft.table.routes.items():
         place = f"routes.{name}"
         if target.model == "*":
-            yield Finding("note", "any-model", place, f"callers choose any model of {target.provider_name}, and no price is known")
+            priced = len(draft.table.listed(name).prices)
+            known = f"the prices of {priced} are known" if priced else "no price is known"
+            yield Finding("note", "any-model", place, f"callers choose any model of {target.provider_name}, and {known}")
         if data_rank(target.data) > data_rank("internal") and target.net.kind == "public" and not target.region:
             why = f'takes data up to "{target.data}" and names no region: say where the data stays (region = "eu"), or lower data'
             yield Finding("warning", "no-region", place, why)
         yield from _clocks(place, target.deadlines)
-        prices = target.prices
-        if prices is not None and prices.input is not None:
-            if prices.output is not None and prices.output < prices.input:
-                yield Finding("warning", "odd-price", place, "output is cheaper than input: are the two the wrong way round?")
-            if prices.cache_read is not None and prices.cache_read > prices.input:
-                yield Finding("warning", "odd-price", place, "cache_read is dearer than input: are the two the wrong way round?")
+        yield from _prices(place, target.prices)
     for row in draft.payload["routes"]:
         if row.get("unsafe_plaintext"):
             why = "prompts, answers and the key are sent in the clear: whoever is on that network reads them. Use https"
@@ -154,6 +152,20 @@ def _rows(draft: _Draft) -> Iterator[Finding]:
         if "connect_proxy" in row:
             why = "calls go through a proxy, which sees the host's name and how much is sent"
             yield Finding("note", "connect-proxy", f"routes.{row['id']}", why)
+
+
+def _prices(place: str, prices: Prices | None) -> Iterator[Finding]:
+    if prices is None:
+        return
+    every: tuple[Prices | PriceTier, ...] = (prices, *prices.tiers)
+    for rates, below in zip(every, (prices, *every), strict=False):
+        where = f" above {rates.above} input tokens" if isinstance(rates, PriceTier) else ""
+        if rates.input is not None and rates.output is not None and rates.output < rates.input:
+            yield Finding("warning", "odd-price", place, f"output is cheaper than input{where}: are the two the wrong way round?")
+        if rates.input is not None and rates.cache_read is not None and rates.cache_read > rates.input:
+            yield Finding("warning", "odd-price", place, f"cache_read is dearer than input{where}: are the two the wrong way round?")
+        if (rates.input or 0) < (below.input or 0):
+            yield Finding("warning", "odd-price", place, f"input is cheaper{where} than below: is a price missing in the tier?")
 
 
 def _clocks(place: str, clocks: Deadlines) -> Iterator[Finding]:
@@ -198,7 +210,7 @@ def _money(draft: _Draft) -> Iterator[Finding]:
             yield Finding("warning", "unbounded", "grant", "nothing bounds what callers spend: add budget, max_cost or max_output")
         return
     chats = grant.operations is None or "chat" in grant.operations
-    unpriced = [target for target in draft.reached if not _priced(target, wanted, chats=chats)]
+    unpriced = [target for target in draft.reached if not any(_priced(one, wanted, chats=chats) for one in _prices_at(draft, target))]
     if set(draft.granted) <= set(unpriced):
         why = f"bounds money in {_listed(wanted)}, and no granted row has prices in it, so every call is refused: add prices"
         yield Finding("error", "no-prices", "grant", why)
@@ -208,8 +220,12 @@ def _money(draft: _Draft) -> Iterator[Finding]:
         yield Finding("warning", "no-prices", f"routes.{target.id}", why)
 
 
-def _priced(target: Target, currencies: set[str], *, chats: bool) -> bool:
-    prices = target.prices
+def _prices_at(draft: _Draft, target: Target) -> Iterable[Prices | None]:
+    """What a call may cost at a row: of one that takes any model, the prices of all that are known."""
+    return draft.table.listed(target.id).prices.values() if target.model == "*" else (target.prices,)
+
+
+def _priced(prices: Prices | None, currencies: set[str], *, chats: bool) -> bool:
     if prices is None or prices.input is None or currencies != {prices.currency}:
         return False
     return prices.output is not None or not chats

@@ -16,6 +16,7 @@ from saferoute.routing.issuers import Issuer
 from saferoute.routing.publish import new_root, pin, sign_release
 from saferoute.routing.release import MAX_LIFE_LOCAL
 from saferoute.routing.table import LOCAL_PREFIX
+from saferoute.routing.written_prices import used_price_lists
 from saferoute.signing.keys import PrivateKey
 
 if TYPE_CHECKING:
@@ -83,9 +84,11 @@ def local_bundle(
             raise ConfigurationError(f"two servers or providers are called {server.name!r}")
         rows[server.name] = known.server_row(server)
     plain = {"strategy": "ordered", "max_attempts": DEFAULT_ATTEMPTS}
+    written = [{"id": name, "data": "restricted", **row} for name, row in rows.items()]
     body = build_payload(
-        [{"id": name, "data": "restricted", **row} for name, row in rows.items()],
+        written,
         {name: {"targets": [target], **plain} for name, target in _aliases(chosen, servers)},
+        price_lists=used_price_lists(written, {}, known.price_list),
     )
     root_key, table_key = keys or (PrivateKey.generate(), PrivateKey.generate())
     name = LOCAL_PREFIX + root_key.public_key.key_id[:12]

@@ -98,7 +98,7 @@ def new_root(  # noqa: PLR0913  one argument for each thing that a root says
     return envelope
 
 
-def next_root(  # noqa: PLR0913  one argument for each thing that a root says
+def next_root(
     previous: bytes,
     *,
     signers: Sequence[Signer],

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.routing.egress import compile_net
 from saferoute.routing.policies import compile_limits
+from saferoute.routing.price_lists import NO_PRICES, PricedModels, compile_prices
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import write_parsed
 from saferoute.values.origin import parse_origin
-from saferoute.values.target import Deadlines, Prices, Profile, Quirks, Target
+from saferoute.values.target import Deadlines, Profile, Quirks, Target
 from saferoute.wire.sigv4 import scope_of_host
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ _PLAIN: Final = Profile()
 _NO_QUIRKS: Final = Quirks()
 _DEFAULT_CLOCKS: Final = Deadlines()
 _NO_PROFILES: Final[Mapping[str, GuardProfile]] = MappingProxyType({})
+_NO_LISTS: Final[Mapping[str, PricedModels]] = MappingProxyType({})
 
 
 def is_passable(name: str) -> bool:
@@ -83,31 +85,45 @@ class Row:
         target: the row; its model is "*" if the row takes any.
         families: for a wildcard row: (beginning of a model's name, what such a model can do), the first match counts.
         mark: hash of the target, to notice if it is changed in memory.
+        listed: what models cost there, by their exact names: those that begin alike do not cost alike.
     """
 
     target: Target
     families: tuple[tuple[str, Profile], ...]
     mark: int
+    listed: PricedModels = NO_PRICES
 
     def filled(self, model: str) -> Target:
         """The row's target with a model's name put in for the wildcard."""
         name = family_name(model, self.target.dialect)
         profile = next((profile for prefix, profile in self.families if name.startswith(prefix)), self.target.profile)
-        return replace(self.target, model=model, profile=profile)
+        return replace(self.target, model=model, profile=profile, prices=self.listed.prices.get(model))
+
+    def prices_are(self, target: Target) -> bool:
+        """Whether this row's target, or one that was filled in, still has the prices that were signed for its model."""
+        if target.model == self.target.model:
+            return target.prices == self.target.prices
+        return self.listed.is_intact(target.model, target.prices)
 
 
-def compile_row(row: Mapping[str, Any], path: str, guards: Mapping[str, GuardProfile] = _NO_PROFILES) -> Row:
+def compile_row(
+    row: Mapping[str, Any],
+    path: str,
+    guards: Mapping[str, GuardProfile] = _NO_PROFILES,
+    lists: Mapping[str, PricedModels] = _NO_LISTS,
+) -> Row:
     """Compile a row that fits its shape.
 
     Args:
         row: the payload's row, as `strict_json.parse` made it or would.
         path: where it stands, for errors.
         guards: the table's guard profiles.
+        lists: the table's lists of prices.
 
     Raises:
         Refused: for what `compile_net` refuses, a secret without a way to present it (and the reverse), prices on a
             wildcard row or without a bound, bounds that contradict each other, parameters that callers must never choose, and a guard
-            profile that the table does not have.
+            profile or a list of prices that the table does not have.
     """
     net = compile_net(row, path)
     secret, auth = row.get("secret"), row["auth"]
@@ -127,6 +143,10 @@ def compile_row(row: Mapping[str, Any], path: str, guards: Mapping[str, GuardPro
             raise Refused(f"{path}.extra_params: callers must not choose {name!r}: {why}")
     if "guards" in row and row["guards"] not in guards:
         raise Refused(f"{path}.guards: the table has no guard profile {row['guards']!r}; write [guards.{row['guards']}]")
+    if "price_list" in row and row["price_list"] not in lists:
+        raise Refused(f"{path}.price_list: the table has no list {row['price_list']!r}; write [price_lists.{row['price_list']}]")
+    listed = lists[row["price_list"]] if "price_list" in row else NO_PRICES
+    prices = compile_prices(row["prices"], f"{path}.prices", row["prices"]["currency"]) if "prices" in row else None
     profile = Profile(**_profile(row["profile"])) if "profile" in row else _PLAIN
     target = Target(
         id=row["id"],
@@ -145,7 +165,7 @@ def compile_row(row: Mapping[str, Any], path: str, guards: Mapping[str, GuardPro
         extra_params=frozenset(row.get("extra_params", ())),
         quirks=Quirks(**row["quirks"]) if "quirks" in row else _NO_QUIRKS,
         profile=profile,
-        prices=Prices(**row["prices"]) if "prices" in row else None,
+        prices=prices or listed.prices.get(row["model"]),
         deadlines=compile_deadlines(row.get("deadlines", {}), _DEFAULT_CLOCKS),
         region=row.get("region", ""),
         digest=hashlib.sha256(write_parsed(row)).hexdigest(),
@@ -154,7 +174,7 @@ def compile_row(row: Mapping[str, Any], path: str, guards: Mapping[str, GuardPro
         guards=guards[row["guards"]] if "guards" in row else None,
     )
     families = tuple((family["prefix"], replace(profile, **_profile(family["profile"]))) for family in row.get("families", ()))
-    return Row(target, families, hash(target))
+    return Row(target, families, hash(target), listed)
 
 
 def _profile(raw: Mapping[str, Any]) -> dict[str, Any]:

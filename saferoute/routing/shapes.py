@@ -8,6 +8,7 @@ from typing import get_args
 from saferoute.routing.credentials import CREDENTIAL, CREDENTIAL_NAME
 from saferoute.routing.egress import EGRESS, NETWORKS
 from saferoute.routing.guard_profiles import GUARD_PROFILE, PROFILE_NAME, TEMPLATE, TEMPLATE_NAME, TOOL_NAME
+from saferoute.routing.price_lists import MAX_PRICE_LISTS, PRICES, price_list_shape
 from saferoute.routing.schema import ANNOTATIONS, Flag, ListOf, MapOf, Record, Text, Whole
 from saferoute.values.balancing import Cause, Strategy
 from saferoute.values.http import AuthScheme
@@ -16,8 +17,8 @@ from saferoute.values.request import ReasoningEffort
 from saferoute.values.target import Dialect
 
 __all__ = [
-    "ALIAS", "BUDGET", "BUNDLE", "CEILING", "GRANT", "HEADERS", "ISSUER", "MODEL", "RELEASE", "REVOCATIONS", "ROOT", "ROW", "SCHEMA",
-    "STATE", "STATUS", "TABLE",
+    "ALIAS", "BUDGET", "BUNDLE", "CEILING", "GRANT", "HEADERS", "ISSUER", "MODEL", "PRICE_LIST", "RELEASE", "REVOCATIONS", "ROOT", "ROW",
+    "SCHEMA", "STATE", "STATUS", "TABLE",
 ]  # fmt: skip
 
 SCHEMA = 1
@@ -211,10 +212,6 @@ _quirks = Record(
         "anthropic_version": Text(re.compile(r"[a-z0-9.-]+"), longest=40, what='a version such as "vertex-2023-10-16"'),
     },
 )
-_prices = Record(
-    {"currency": _currency},
-    {"input": _money, "output": _money, "cache_read": _money, "cache_write_5m": _money, "cache_write_1h": _money},
-)
 _rate = Whole(1, 1_000_000_000)
 _limits = Record({}, {"requests_per_minute": _rate, "tokens_per_minute": _rate, "concurrent": _rate, "adaptive": Flag()})
 _family = Record({"prefix": Text(MODEL, longest=MAX_MODEL, what="the beginning of a model's name"), "profile": _profile})
@@ -243,7 +240,8 @@ ROW = Record(
         "quirks": _quirks,
         "profile": _profile,
         "families": ListOf(_family, 100, 1),
-        "prices": _prices,
+        "prices": PRICES,
+        "price_list": _name,
         "deadlines": _deadlines,
         "limits": _limits,
         "quota_group": _name,
@@ -287,6 +285,8 @@ GRANT = Record(
     },
 )
 
+PRICE_LIST = price_list_shape(Text(MODEL, longest=MAX_MODEL, what="a model's name"))
+
 TABLE = Record(
     {
         "schema": _schema,
@@ -297,7 +297,9 @@ TABLE = Record(
         "credentials": MapOf(CREDENTIAL_NAME, CREDENTIAL, MAX_CREDENTIALS),
         "guards": MapOf(PROFILE_NAME, GUARD_PROFILE, MAX_GUARD_PROFILES),
         "templates": MapOf(TEMPLATE_NAME, TEMPLATE, MAX_TEMPLATES),
+        "price_lists": MapOf(_name, PRICE_LIST, MAX_PRICE_LISTS),
         "grant": GRANT,
+        "ledger": Text(choices=("stop", "warn")),
         "annotations": ANNOTATIONS,
     },
 )

@@ -7,6 +7,7 @@ from hashlib import blake2s
 from math import inf, log1p
 from typing import TYPE_CHECKING, Final
 
+from saferoute.values.cost import expected_cost
 from saferoute.values.permission import data_rank
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def round_robin(targets: Sequence[Target], at: Situation) -> tuple[Target, ...]:
 def cheapest(targets: Sequence[Target], at: Situation) -> tuple[Target, ...]:
     """The row where this call may cost least first. For rows that are equally good, at different prices.
 
-    Counted are the input's estimated tokens and the bound of the output, at the table's prices. Rows in another currency than the first
-    row of a known cost are not compared with it: they come after those that are, in the table's order. Rows whose cost is not known, for
-    a price or an output bound is missing, come last; they never count as free. Needs to know prices, the input's tokens and the bound.
+    Counted are the input's estimated tokens and the bound of the output, at the table's prices for an input of that length. Rows in
+    another currency than the first row of a known cost are not compared with it: they come after those that are, in the table's order.
+    Rows whose cost is not known, for a price or an output bound is missing, come last; they never count as free. Needs to know prices,
+    the input's tokens and the bound.
     """
     tokens, asked = at.facts.tokens(), at.facts.max_output
     currency = ""
@@ -88,12 +90,13 @@ def cheapest(targets: Sequence[Target], at: Situation) -> tuple[Target, ...]:
     unknown: list[Target] = []
     for target in targets:
         prices, most = target.prices, _output(target, asked)
-        if prices is None or prices.input is None or most is None or (prices.output is None and most):
+        cost = None if prices is None or most is None else expected_cost(prices, tokens, most)
+        if prices is None or cost is None:
             unknown.append(target)
             continue
         currency = currency or prices.currency
         if prices.currency == currency:
-            known.append((tokens * prices.input + most * (prices.output or 0), len(known), target))
+            known.append((cost, len(known), target))
         else:
             others.append(target)
     known.sort()

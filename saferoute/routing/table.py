@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from saferoute.errors import NoRoute, TableExpired, UntrustedTable
 from saferoute.routing.credentials import check_users, compile_credential, mark_of
 from saferoute.routing.grants import compile_grant
 from saferoute.routing.guard_profiles import compile_profiles, compile_templates
 from saferoute.routing.policies import compile_policy
+from saferoute.routing.price_lists import compile_price_list
 from saferoute.routing.resolve import build_index, lookup, resolve
 from saferoute.routing.rows import compile_deadlines, compile_row
 from saferoute.routing.schema import check
@@ -31,6 +32,7 @@ from saferoute.values.target import Deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from saferoute.routing.price_lists import PricedModels
     from saferoute.routing.release import Release
     from saferoute.routing.resolve import Index
     from saferoute.routing.rows import Row
@@ -54,7 +56,7 @@ _REMEMBERED = 256
 # All of a Target but its model (filled in for "*"), what follows from the model, and its clocks (an alias has its own).
 _FIXED = attrgetter(
     "id", "provider_name", "dialect", "origin", "path", "net", "secret", "auth", "headers", "data", "max_output", "default_max_output",
-    "extra_params", "quirks", "prices", "region", "digest", "limits", "quota_group", "guards",
+    "extra_params", "quirks", "region", "digest", "limits", "quota_group", "guards",
 )  # fmt: skip
 
 
@@ -98,6 +100,7 @@ class RoutingTable:
         credentials: short-lived credentials by name: a row whose secret has such a name is given what is made under it.
         guard_profiles: what rows ask of guards, by the profile's name; a row has its own as `Target.guards`.
         templates: prompt templates by name.
+        ledger: what a client does when a call cannot be recorded: "stop" or "warn"; None for not said.
         grant: what callers without a capability may do; None for nothing, in production.
         index: what names stand for.
         named: looks up a name that the index does not hold as it is; remembers the last 256 answers.
@@ -114,6 +117,7 @@ class RoutingTable:
     credentials: Mapping[str, CredentialSpec]
     guard_profiles: Mapping[str, GuardProfile]
     templates: Mapping[str, SignedTemplate]
+    ledger: Literal["stop", "warn"] | None
     grant: Permission | None
     index: Index = field(repr=False)
     named: Callable[[str], tuple[Target, ...]] = field(repr=False)
@@ -124,6 +128,10 @@ class RoutingTable:
     def is_local(self) -> bool:
         """Whether it was made in memory, for this process only."""
         return self.name.startswith(LOCAL_PREFIX)
+
+    def listed(self, route: str) -> PricedModels:
+        """What models cost at a row, of the list of prices that it names; a row that names none has an empty one."""
+        return self._rows[route].listed
 
     def policy(self, route: str) -> Policy:
         """What the table says about a name beyond its rows: an alias's policy, and the plain one for every other name."""
@@ -158,8 +166,8 @@ class RoutingTable:
         if (
             row is None
             or hash(row.target) != row.mark
-            or (target is not row.target and _FIXED(target) != _FIXED(row.target))
             or row.target.model not in (target.model, "*")
+            or (target is not row.target and (_FIXED(target) != _FIXED(row.target) or not row.prices_are(target)))
         ):
             raise UntrustedTable(
                 f"the route {target.id!r} in memory is not what was signed: something in this process changed it. Nothing was sent; "
@@ -193,10 +201,12 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
     templates = compile_templates(raw_templates, "table.templates")
     raw_profiles: dict[str, dict[str, object]] = payload.get("guards", {})  # type: ignore[assignment]  # the shape says so
     profiles = compile_profiles(raw_profiles, templates, "table.guards")
+    raw_lists: dict[str, dict[str, object]] = payload.get("price_lists", {})  # type: ignore[assignment]  # the shape says so
+    lists = {name: compile_price_list(raw, f"table.price_lists.{name}") for name, raw in raw_lists.items()}
     rows: dict[str, Row] = {}
     raw_rows: list[dict[str, object]] = payload["routes"]  # type: ignore[assignment]  # the shape says so
     for position, raw in enumerate(raw_rows):
-        row = compile_row(raw, f"table.routes[{position}]", profiles)
+        row = compile_row(raw, f"table.routes[{position}]", profiles, lists)
         if row.target.id in rows:
             raise Refused(f"table.routes[{position}].id: {row.target.id!r} stands twice")
         rows[row.target.id] = row
@@ -218,6 +228,7 @@ def compile_table(body: bytes, release: Release) -> RoutingTable:
         credentials=MappingProxyType(specs),
         guard_profiles=MappingProxyType(profiles),
         templates=MappingProxyType(templates),
+        ledger=payload.get("ledger"),  # type: ignore[arg-type]  # the shape says so
         grant=compile_grant(raw_grant, release.name) if raw_grant is not None else None,
         index=index,
         named=lru_cache(maxsize=_REMEMBERED)(partial(lookup, index)),

@@ -23,6 +23,7 @@ from saferoute.testing.simulate_providers import rows_for
 from saferoute.testing.simulate_result import SimulationResult, percentile
 from saferoute.testing.simulate_trace import Chance, arrivals
 from saferoute.values.balancing import PLAIN_POLICY, Facts
+from saferoute.values.cost import expected_cost
 from saferoute.values.permission import data_rank
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from saferoute.testing.simulate_providers import Row, SyntheticProvider
     from saferoute.testing.simulate_trace import Arrival
     from saferoute.values.balancing import Cause, Policy
+    from saferoute.values.guarding import Judged
     from saferoute.values.request import DataLabel
     from saferoute.values.target import Target
 
@@ -110,6 +112,8 @@ class _SimulatedCall:
     __slots__ = ("at", "balancing", "kind", "max_attempts", "random", "requests", "route", "targets", "total")
 
     charge = None
+    recording = None
+    verdicts: tuple[Judged, ...] = ()
 
     def __init__(self, plan: Plan, arrival: Arrival, kind: _Kind, balancing: Balancing, random: Callable[[], float]) -> None:
         self.route = plan.route
@@ -255,10 +259,11 @@ class World:
 
     def _bill(self, target: Target, tokens: tuple[int, int]) -> None:
         prices = target.prices
-        if prices is None or prices.input is None or prices.output is None:
+        cost = None if prices is None else expected_cost(prices, *tokens)
+        if prices is None or cost is None:
             self._unpriced = True
             return
-        self._cost[prices.currency] += tokens[0] * prices.input + tokens[1] * prices.output
+        self._cost[prices.currency] += cost
 
     def _ended(self, call: _SimulatedCall, error: SaferouteError | None) -> None:
         self._most = max(self._most, call.requests)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from saferoute.values.events import Notice
     from saferoute.values.guarding import Judged
+    from saferoute.values.receipt import Receipt
     from saferoute.values.reply import Attempt
 
 __all__ = ["Outcome", "added"]
@@ -35,6 +36,7 @@ class Outcome:
         warnings: what was done differently from what was asked.
         attempts: every request, in order, failed ones included.
         verdicts: what guards found, and what they did about it; empty where all of them allow.
+        receipt: the ledger's record of the request that was answered last; None for a client without a ledger.
     """
 
     route: str
@@ -47,6 +49,7 @@ class Outcome:
     warnings: tuple[Notice, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     verdicts: tuple[Judged, ...] = ()
+    receipt: Receipt | None = None
 
     def _facts(self) -> str:
         """What a notebook says below the result."""

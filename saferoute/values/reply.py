@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from saferoute.values.events import Alternative, FinishReason, Notice, TokenLogprob
     from saferoute.values.guarding import Judged
     from saferoute.values.messages import Citation, ToolCall
+    from saferoute.values.receipt import Receipt
     from saferoute.values.usage import Usage
 
 __all__ = ["NOT_YET", "Attempt", "Partial", "Reply"]
@@ -42,6 +43,7 @@ class Attempt:
         first_token: seconds to the first content of a stream; None where there was none.
         cost: what it cost, in the currency of the row's prices; None where that is not known.
         credential: the name of the key that was presented; None where there is none.
+        began: seconds from the beginning of the call's first attempt to that of this one.
     """
 
     target: str
@@ -55,6 +57,7 @@ class Attempt:
     first_token: float | None = None
     cost: Decimal | None = None
     credential: str | None = None
+    began: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Reply(Generic[T_co]):
         alternatives: the other answers, if the call asked for several with `n`, each with the reason why it ended. With `output` only the
             answer itself is parsed and checked, not these.
         verdicts: what guards found in the request and in the answer, and what they did about it; empty where all of them allow.
+        receipt: the ledger's record of the attempt that was answered; None for a client without a ledger.
     """
 
     message: Message
@@ -120,6 +124,7 @@ class Reply(Generic[T_co]):
     logprobs: tuple[TokenLogprob, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     verdicts: tuple[Judged, ...] = ()
+    receipt: Receipt | None = None
     _parsed: object = None
     _has_parsed: bool = False
 

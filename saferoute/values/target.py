@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from saferoute.values.http import AuthScheme, NetClass
     from saferoute.values.request import DataLabel
 
-__all__ = ["Deadlines", "Dialect", "Prices", "Profile", "Quirks", "Target"]
+__all__ = ["Deadlines", "Dialect", "PriceTier", "Prices", "Profile", "Quirks", "Target"]
 
 Dialect: TypeAlias = Literal[
     "openai_chat",
@@ -95,8 +95,35 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceTier:
+    """What every token of a request costs that has more than `above` input tokens, in nano-units; None: not known."""
+
+    above: int
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Prices:
-    """Prices in nano-units of `currency` per token (a price of $15 per million tokens is 15000). None: not known."""
+    """Prices in nano-units of `currency` per token (a price of $15 per million tokens is 15000). None: not known.
+
+    Attributes:
+        currency: of every price here.
+        input: of input that was neither read from the provider's cache nor written to it, and is no sound.
+        output: of output, thinking included, that is no sound.
+        cache_read: of input read from the cache.
+        cache_write_5m: of input written to a cache that keeps it for minutes.
+        cache_write_1h: of input written to a cache that keeps it for an hour or more.
+        input_audio: of sound that was read.
+        output_audio: of sound that was made.
+        tiers: what requests with a long input cost, the lowest bound first: the last one that a request is above prices all its tokens.
+        multipliers: (a term that the provider may report, such as "flex"; thousandths of the price that it then takes).
+    """
 
     currency: str = "USD"
     input: int | None = None
@@ -104,6 +131,10 @@ class Prices:
     cache_read: int | None = None
     cache_write_5m: int | None = None
     cache_write_1h: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+    tiers: tuple[PriceTier, ...] = ()
+    multipliers: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

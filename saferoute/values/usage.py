@@ -47,6 +47,9 @@ class Usage:
         reasoning_output_tokens: output spent on thinking.
         buckets: the same, disjoint; None where the provider reported no totals.
         raw: the provider's own record.
+        terms: what else the provider says that the price goes by, in its own words: a tier of service other than the standard one
+            ("flex", "priority"), a place of processing, or work that is billed by other than tokens ("web_search_requests").
+        billed: the counts that the bill goes by, where the provider says that they are others than those of the tokens; None for the same.
     """
 
     input_tokens: int | None = None
@@ -56,6 +59,8 @@ class Usage:
     reasoning_output_tokens: int = 0
     buckets: Buckets | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    terms: tuple[str, ...] = ()
+    billed: Buckets | None = None
 
     @property
     def total_tokens(self) -> int | None:
@@ -76,6 +81,7 @@ def usage_from_totals(
     input_audio: int = 0,
     output_audio: int = 0,
     raw: Mapping[str, Any] | None = None,
+    terms: tuple[str, ...] = (),
 ) -> Usage:
     """Build usage from totals that include the details, and split it into buckets that sum to them.
 
@@ -91,6 +97,7 @@ def usage_from_totals(
         input_audio: of the input, sound.
         output_audio: of the output, sound.
         raw: the provider's own record.
+        terms: what else the price goes by.
     """
     buckets = None
     if input_tokens is not None and output_tokens is not None:
@@ -103,5 +110,5 @@ def usage_from_totals(
         sound = min(output_audio, output_tokens - thinking)
         buckets = Buckets(left, parts[0], parts[1], parts[2], parts[3], output_tokens - thinking - sound, thinking, sound)
     return Usage(
-        input_tokens, output_tokens, cache_read, cache_write_5m + cache_write_1h, reasoning, buckets, raw if raw is not None else {}
+        input_tokens, output_tokens, cache_read, cache_write_5m + cache_write_1h, reasoning, buckets, raw if raw is not None else {}, terms
     )

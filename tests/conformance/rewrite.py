@@ -100,6 +100,7 @@ def _openai_deltas(message: Json, rnd: random.Random) -> Iterator[Json]:
         yield from ({"content": piece} for piece in _pieces(content or "", rnd))
     yield from ({"refusal": piece} for piece in _pieces(message.get("refusal") or "", rnd))
     yield from ({"annotations": [note]} for note in message.get("annotations") or [])
+    yield from ({"executed_tools": [tool]} for tool in message.get("executed_tools") or [])
     if message.get("function_call"):
         call = message["function_call"]
         yield {"function_call": {"name": call["name"], "arguments": ""}}

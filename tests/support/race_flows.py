@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from saferoute.call.adopting import adopted
 from saferoute.call.effects import (
     Abandoned,
     Emit,
     Flow,
     Raced,
     Tick,
-    adopted,
     cancel,
     emit,
     finish,

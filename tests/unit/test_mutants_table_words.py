@@ -44,7 +44,7 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "a section too many": (
         lambda: build(MINI + "[routez]\n"), ConfigurationError,
         ("routes.toml: routez is no section of routes.toml; the sections are aliases, annotations, assertions, credentials, "
-         "defaults, grant, guards, providers, routes, schema, templates"),
+         "defaults, grant, guards, price_lists, providers, routes, schema, templates"),
     ),
     "another schema": (lambda: build("schema = 2\n" + MINI), ConfigurationError, "routes.toml: schema is 2; this version writes schema 1"),
     "a default that is none": (
@@ -80,7 +80,7 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "a price that is none": (
         lambda: build("[providers.openai]\nprices = { inputs = '$1/M' }\n"), ConfigurationError,
         ("routes.toml: providers.openai.prices.inputs is no price; the prices are input, output, cache_read, "
-         "cache_write_5m, cache_write_1h"),
+         "cache_write_5m, cache_write_1h, input_audio, output_audio, besides tiers and multipliers"),
     ),
     "prices in two currencies": (
         lambda: build("[providers.openai]\nprices = { input = '$1/M', output = '1 EUR/M' }\n"), ConfigurationError,

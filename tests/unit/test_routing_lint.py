@@ -7,10 +7,12 @@ import json
 import pytest
 
 from saferoute.routing.authoring import build
+from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.lint import Finding, lint
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
 
+LISTED = len((load_catalogue().price_list("openai") or {})["models"])
 BASE = """
 [routes.eu]
 extends = "openai"
@@ -167,8 +169,10 @@ def test_any_model_is_noted_and_a_grant_that_names_it() -> None:
     text = '[providers.openai]\ndata = "internal"\n[grant]\nroutes = ["openai"]\ntools = []\ndata = "internal"\nmax_output = 5\n'
     assert found(text) == [
         ("note", "wide-grant", "grant.routes", "'openai' takes any model, so callers choose any: name aliases, or rows with one model"),
-        ("note", "any-model", "routes.openai", "callers choose any model of openai, and no price is known"),
+        ("note", "any-model", "routes.openai", f"callers choose any model of openai, and the prices of {LISTED} are known"),
     ]
+    elsewhere = text.replace("[providers.openai]", '[providers.openai]\norigin = "https://proxy.example.com"')  # with prices of its own
+    assert found(elsewhere)[1] == ("note", "any-model", "routes.openai", "callers choose any model of openai, and no price is known")
     named = text.replace('routes = ["openai"]', 'routes = ["openai/m"]')
     assert [one[1] for one in found(named)] == ["any-model"]
 

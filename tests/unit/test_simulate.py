@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CLOCKED = 'deadlines = { first_byte = "5s" }'
 PRICED = 'default_max_output = 1000\nprices = { input = "$1/M", output = "$2/M" }'
+UNPRICED = routes().replace("gpt-5-mini", "a-model-without-a-price")
 ONE_ROW = routes().replace('["one", "two", "three"]', '["one"]')
 BY_ANY_MEANS = ["ordered", "weighted", "round_robin", "least_busy", "lowest_latency", "two_choices", "most_headroom"]
 
@@ -248,11 +249,12 @@ def test_rows_and_costs_are_told() -> None:
     priced = dict.fromkeys(ROWS, PRICED)
     result = simulate(routes("", priced), [0.0, 10.0], providers=well(), tokens=(1000, 500))
     assert result.cost == {"USD": 2 * (1000 * 1000 + 500 * 2000)}
-    assert simulate(routes(), [0.0]).cost is None
+    assert simulate(routes(), [0.0]).cost == {"USD": 500 * 250 + 200 * 2000}  # the catalogue's price of gpt-5-mini, $0.25 and $2
+    assert simulate(UNPRICED, [0.0]).cost is None
 
 
 def test_a_result_is_a_table() -> None:
-    result = simulate(routes(), [0.0, 0.1], providers={name: SyntheticProvider(latency=1.0) for name in ROWS})
+    result = simulate(UNPRICED, [0.0, 0.1], providers={name: SyntheticProvider(latency=1.0) for name in ROWS})
     assert str(result) == repr(result)
     assert str(result).splitlines() == [
         "fast, ordered",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from saferoute.call.effects import Abandoned, acquire, adopted, cancel, emit, race, release, sleep, spawn
+from saferoute.call.adopting import adopted
+from saferoute.call.effects import Abandoned, acquire, cancel, emit, race, release, sleep, spawn
 from saferoute.drivers.storage.limits_memory import MemoryLimits
 from saferoute.errors import ConnectFailed, SaferouteError
 from saferoute.testing import ByLoad, Lognormal, Outage, SyntheticProvider

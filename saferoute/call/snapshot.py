@@ -1,0 +1,116 @@
+"""What a call is prepared against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from saferoute.call.recording import Recording, facts_of, templates_in, texts_asked
+from saferoute.call.rules import Rules, nonce_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from saferoute.call.authority import Authority, Powers
+    from saferoute.call.balancing import Balancing
+    from saferoute.guards.approval import Approved
+    from saferoute.providers.codec import Codec
+    from saferoute.routing.health import Health
+    from saferoute.routing.opened import Opened
+    from saferoute.values.account import AccountStore
+    from saferoute.values.limits import LimitStore
+    from saferoute.values.receipt import LedgerWriter
+    from saferoute.values.request import ChatRequest, DataLabel
+    from saferoute.values.target import Dialect
+
+__all__ = ["Snapshot"]
+
+_NO_TAGS: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_GUARDS: Final = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a call is prepared against; a later reload does not reach a call that has begun.
+
+    Attributes:
+        opened: the verified routing table, and what was verified with it.
+        authority: what calls are made under.
+        accounts: gives the store where budgets are counted.
+        data: label of calls that carry none of their own.
+        purpose: what the calls are for; None for not said.
+        clock: the wall clock, in seconds since the epoch.
+        codec: finds a dialect's codec.
+        random: makes numbers in [0, 1).
+        new_id: gives an answer its id: the provider's own, or a unique one where that is empty or was given before.
+        plain: what the choice of rows goes by where the table says nothing about a name.
+        limits: gives the store where limits are counted.
+        current: gives what is in force by now; a reload may have brought another.
+        tags: of calls; a call's own come on top.
+        guards: what every call passes.
+        strict: gives these under the profiles of that name; None where the table has none.
+        ledger: where calls are recorded; None for nowhere.
+        table_facts: which table that is, for records.
+    """
+
+    opened: Opened
+    authority: Authority
+    accounts: Callable[[], AccountStore]
+    data: DataLabel | None
+    purpose: str | None
+    clock: Callable[[], float]
+    codec: Callable[[Dialect], Codec]
+    random: Callable[[], float]
+    new_id: Callable[[str], str]
+    plain: Balancing
+    limits: Callable[[], LimitStore]
+    current: Callable[[], Opened]
+    tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
+    guards: Rules = _NO_GUARDS
+    strict: Callable[[frozenset[str]], Rules] | None = None
+    ledger: LedgerWriter | None = None
+    table_facts: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
+
+    def recording(
+        self, operation: str, route: str, powers: Powers, asked: Callable[[], bytes], *, data: str | None, tags: Mapping[str, str] | None
+    ) -> Recording | None:
+        """How a call is recorded; None where nothing is.
+
+        Args:
+            operation: such as "chat".
+            route: the name that was asked for.
+            powers: what it is made under.
+            asked: see `Recording`.
+            data: its data label.
+            tags: its own, on top of the client's.
+        """
+        if self.ledger is None:
+            return None
+        call = nonce_from(self.random) + nonce_from(self.random)
+        every = {**self.tags, **tags} if tags else self.tags
+        facts = facts_of(call, operation, route, self.table_facts, capabilities=powers.digests, data=data, purpose=self.purpose, tags=every)
+        return Recording(self.ledger, facts, asked)
+
+    def chat_recording(
+        self, route: str, powers: Powers, request: ChatRequest, frozen: Approved, tags: Mapping[str, str] | None
+    ) -> Recording | None:
+        """How a chat is recorded; None where nothing is.
+
+        Args:
+            route: the name that was asked for.
+            powers: what it is made under.
+            request: as the caller gave it, with its templates written out.
+            frozen: its texts.
+            tags: its own.
+        """
+        recording = self.recording("chat", route, powers, partial(texts_asked, frozen.plain), data=request.data, tags=tags)
+        if recording is None or not (request.stream or self.opened.table.templates):
+            return recording
+        return replace(recording, templates=templates_in(request.messages), stream=request.stream)
+
+    @property
+    def health(self) -> Health:
+        """What the client has seen of its rows."""
+        return self.plain.health

@@ -1,0 +1,93 @@
+"""Writing a ledger's attempts and refusals for other programs: JSON lines, CSV, Parquet."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import sys
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from saferoute.cli.audit_files import Reading, not_verified, segments_in
+from saferoute.cli.program import UsageError
+from saferoute.cli.terminal import say
+from saferoute.errors import ConfigurationError
+from saferoute.ledger.export import COLUMNS, csv_line, json_line, row_of
+from saferoute.ledger.plain import count
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from saferoute.ledger.attempts import Told
+
+__all__ = ["export", "private_file"]
+
+_AT_ONCE: Final = 10_000
+"""Rows of a group in a Parquet file."""
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write attempts and refusals in one of the forms."""
+    reading = Reading(segments_in(options.directories), options.since, options.until)
+    if options.to == "parquet":
+        if options.output is None:
+            raise UsageError("parquet is no text: give -o FILE")
+        rows = _write_parquet(options.output, reading.told())
+    else:
+        write = _write_csv if options.to == "csv" else _write_json
+        with private_file(options.output) if options.output else contextlib.nullcontext(sys.stdout) as file:
+            rows = write(file, reading.told())
+    say(f"{count(rows, 'row')} written")
+    not_verified()
+    return reading.code()
+
+
+def private_file(path: Path) -> IO[str]:
+    """Open a file for writing text, for its owner only where it is new, as ledgers are.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    return open(path, "w", encoding="utf-8", newline="", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def _write_json(file: IO[str], every: Iterator[Told]) -> int:
+    rows = 0
+    for told in every:
+        file.write(json_line(row_of(told)) + "\n")
+        rows += 1
+    return rows
+
+
+def _write_csv(file: IO[str], every: Iterator[Told]) -> int:
+    rows = 0
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for told in every:
+        writer.writerow(csv_line(row_of(told)))
+        rows += 1
+    return rows
+
+
+def _write_parquet(path: Path, every: Iterator[Told]) -> int:
+    try:
+        import pyarrow as pa  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        from pyarrow import parquet
+    except ImportError:
+        raise ConfigurationError("Parquet needs pyarrow, which is not installed: pip install 'saferoute-sdk[parquet]'") from None
+    types: dict[str, Any] = {
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "boolean": pa.bool_(),
+        "texts": pa.list_(pa.string()),
+    }
+    schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
+    rows = 0
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file, parquet.ParquetWriter(file, schema) as writer:
+        while some := [row_of(told) for told in islice(every, _AT_ONCE)]:
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+            rows += len(some)
+    return rows

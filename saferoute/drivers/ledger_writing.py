@@ -1,0 +1,345 @@
+"""What one process writes into a ledger: a segment at a time, under a lock, with a checkpoint when one is asked for.
+
+An append takes the lock `_lock`, and a disk only where every record waits for it. A checkpoint is signed under that lock too, and waits
+for the disk outside of it, so that other threads go on. No thread is started here, and nothing is done by a clock: whoever appends sees
+that a checkpoint is `due`, and makes it.
+
+A thread can meet itself: a signal's handler, and a finalizer that ends a stream, run in the middle of whatever their thread does. What
+they append is written when the append that they interrupted is; what they would sign is signed with the next checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import deque
+from itertools import islice
+from threading import RLock, get_ident
+from typing import TYPE_CHECKING, Any, Final
+
+from saferoute.drivers.ledger_secrets import load_key
+from saferoute.drivers.ledger_segments import begin, reason, retired
+from saferoute.errors import LedgerWarning, SaferouteError
+from saferoute.ledger.checkpoint import read_note
+from saferoute.ledger.record import record_id
+from saferoute.ledger.segment import Link, Written
+from saferoute.signing.refusal import Refused
+from saferoute.values.receipt import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from saferoute.drivers.ledger_capture import Capture
+    from saferoute.drivers.ledger_secrets import LedgerKey
+    from saferoute.drivers.ledger_segments import Segment
+    from saferoute.drivers.ledger_settings import Settings
+    from saferoute.values.receipt import Entry
+
+__all__ = ["CannotWrite", "Writing"]
+
+_AGAIN: Final = 1.0  # seconds between attempts to begin a segment
+_QUIET: Final = 60.0  # seconds between warnings
+_REMOVED: Final = 1_000  # how many segments one record may name
+
+
+class CannotWrite(Exception):  # noqa: N818  caught by the ledger, which makes an error or a warning of it
+    """A record or a checkpoint could not be written; the text says why, and ends without a full stop."""
+
+
+class Writing:
+    """One process's part of a ledger. Any thread may use it, and none in a process that was forked off."""
+
+    __slots__ = (
+        "_again_at", "_busy", "_closed", "_disk", "_instance", "_later", "_link", "_lock", "_lost", "_secret", "_segment", "_settings",
+        "_syncing", "_wanted", "_warned_at", "_why",
+    )  # fmt: skip
+
+    def __init__(self, settings: Settings) -> None:
+        """Begin with nothing; the first append begins a segment."""
+        self._settings = settings
+        self._lock = RLock()
+        self._disk = RLock()  # taken before `_lock` where both are
+        self._instance = os.urandom(16).hex()
+        self._segment: Segment | None = None
+        self._link: Link | None = None
+        self._secret: LedgerKey | None = None
+        self._later: deque[Entry] = deque()
+        self._busy = self._wanted = self._closed = False
+        self._syncing = 0
+        self._again_at = float("-inf")
+        self._why = ""
+        self._warned_at = float("-inf")
+        self._lost = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next append takes its time: it waits for a disk, begins a segment, or its place says so."""
+        return self._segment is None or self._settings.fsync == "always" or self._settings.place.waits
+
+    @property
+    def due(self) -> bool:
+        """Whether a checkpoint should be made, and nobody is making one."""
+        segment = self._segment
+        if segment is None or self._syncing:
+            return False
+        unsigned = segment.writer.unsigned
+        if self._wanted or unsigned >= self._settings.records:
+            return True
+        now = self._settings.clock()
+        late = unsigned > 0 and now - segment.writer.checkpointed_at >= self._settings.microseconds
+        return late or segment.is_over(self._settings, now)
+
+    def append(self, entry: Entry) -> Receipt | None:
+        """Write a record.
+
+        Returns:
+            Its receipt; None for a record that waits for the one that its thread was writing.
+
+        Raises:
+            CannotWrite: it could not be written.
+        """
+        with self._lock:
+            if self._busy:
+                self._later.append(entry)
+                return None
+            self._busy = True
+            try:
+                segment, written = self._write(entry)
+                while self._later:
+                    segment, _ = self._write(self._later.popleft())
+                end = segment.stream.size
+            finally:
+                self._busy = False
+        if self._settings.fsync == "always":
+            self._wait(segment, end)
+        return Receipt(written.id, written.record, written.salts)
+
+    def checkpoint(self, *, final: bool = False) -> None:
+        """Sign what has been written, wait for the disk, and tell the hooks.
+
+        Args:
+            final: whether the segment ends with it.
+
+        Raises:
+            CannotWrite: it could not be written, or the disk does not have it.
+        """
+        if self._syncing == get_ident():
+            self._wanted = True
+            return
+        with self._disk:
+            self._syncing = get_ident()
+            try:
+                signed = self._sign(final=final)
+                if signed is None:
+                    return
+                segment, note, over = signed
+                self._keep(segment, over=over)
+            finally:
+                self._syncing = 0
+        self._tell(note)
+
+    def close(self) -> None:
+        """End the segment with a checkpoint; nothing can be written after it.
+
+        Raises:
+            CannotWrite: the checkpoint could not be written. The segment is left without it.
+        """
+        self._closed = True
+        try:
+            self.checkpoint(final=True)
+        except CannotWrite:
+            with self._lock:
+                if self._segment is not None:
+                    self._break(self._segment, link=None)
+            raise
+
+    def disown(self) -> None:
+        """Drop what a fork copied, in the child; no lock is taken, for whoever holds it stayed in the parent."""
+        segment = self._segment
+        if segment is not None:
+            segment.stream.disown()
+
+    def lose(self, why: str) -> None:
+        """Count a record that is not written, and warn of it, at most once a minute."""
+        self._lost += 1
+        self.warn(f"{why}. Calls go on, and {self._lost} of their records are lost so far: what happens now cannot be proven later")
+
+    def warn(self, words: str) -> None:
+        """Warn, at most once a minute."""
+        now = time.monotonic()
+        if now - self._warned_at >= _QUIET:
+            self._warned_at = now
+            warnings.warn(words, LedgerWarning, stacklevel=5)
+
+    def _write(self, entry: Entry) -> tuple[Segment, Written]:
+        now = self._settings.clock()
+        segment = self._segment or self._begin(now)
+        capture = self._settings.capture
+        sealed = () if capture is None or entry.route not in capture.routes else self._sealed(segment, capture, entry)
+        written = self._add(segment, segment.writer.add, entry, now)
+        for fields in sealed:
+            self._add(segment, segment.writer.add_fields, "content", fields, now)
+        return segment, written
+
+    def _sealed(self, segment: Segment, capture: Capture, entry: Entry) -> list[dict[str, Any]]:
+        """Encrypt a record's contents before it is written, so that a key which cannot be read stops the call, and not its record."""
+        ref = record_id(segment.writer.segment, segment.writer.size)
+        try:
+            return [capture.sealed(ref, field, entry.contents[field]) for field in entry.contents]
+        except (OSError, SaferouteError) as error:
+            problem = self._because(error)
+        raise problem
+
+    def _add(self, segment: Segment, make: Callable[..., Written], *arguments: Any) -> Written:  # noqa: ANN401  what it takes
+        """Make a record and write its line; after an error the segment goes on without it, or ends there.
+
+        Raises:
+            CannotWrite: it could not be made or written. It is raised where no other error is kept with it: its frames hold the secret.
+        """
+        whole, link, problem = False, None, None
+        try:
+            try:
+                written = make(*arguments)
+            except Refused as error:
+                whole, problem = True, CannotWrite(f"a record for {self._settings.place.label} cannot be made: {error}")
+            else:
+                try:
+                    segment.stream.write(written.line, written.record or None)
+                except Exception as error:  # noqa: BLE001  a function that takes records may raise anything
+                    problem = self._because(error)
+                    whole = segment.stream.recover()
+                    segment.writer.take_back()
+                    link = segment.writer.link()
+                else:
+                    whole = True
+                    return written
+        finally:
+            if not whole:  # also for what a signal's handler raises, in whichever line
+                segment.stream.recover()
+                self._break(segment, link)
+        raise problem
+
+    def _break(self, segment: Segment, link: Link | None) -> None:
+        """Leave a segment as it is; the next append begins another, which goes on from this one's whole lines."""
+        if self._segment is segment:
+            self._segment = None
+        self._link = link
+        segment.stream.abandon()
+
+    def _because(self, error: Exception) -> CannotWrite:
+        return CannotWrite(f"{self._settings.place.label} cannot be written: {reason(error)}")
+
+    def _begin(self, now: int) -> Segment:
+        """Begin a segment. What goes wrong is tried again a second later, and not with every call."""
+        if self._closed:
+            raise CannotWrite(f"{self._settings.place.label} was closed: make a new one for what is still to be recorded")
+        if time.monotonic() < self._again_at:
+            raise CannotWrite(self._why)
+        segment = None
+        try:
+            self._settings.place.prepare()
+            if self._secret is None:
+                self._secret = load_key(self._settings.secret, self._settings.lock)
+            segment = begin(self._settings, self._instance, self._secret, self._link, now)
+        except Exception as error:  # noqa: BLE001  signers and functions are the program's, and may raise anything
+            self._again_at, self._why = time.monotonic() + _AGAIN, str(self._because(error))
+        if segment is None:
+            raise CannotWrite(self._why)
+        self._segment = segment
+        self._retire(segment, now)
+        return segment
+
+    def _retire(self, segment: Segment, now: int) -> None:
+        """Record which segments are kept no longer, and then delete them."""
+        place = self._settings.place
+        try:
+            old = retired(place, now)
+            for part in _parts(old):
+                removed = [old[name] for name in part]
+                self._add(segment, segment.writer.add_fields, "retention", {"removed": removed}, now)
+                if self._settings.fsync != "never":
+                    segment.stream.sync()  # never gone before it is said
+                for name in part:
+                    place.remove(name)
+        except OSError as error:
+            self.warn(f"old segments of {place.label} are not deleted: {reason(error)}")
+
+    def _sign(self, *, final: bool) -> tuple[Segment, str, bool] | None:
+        with self._lock:
+            if self._busy:  # this very thread is writing
+                self._wanted = True
+                return None
+            segment, now = self._segment, self._settings.clock()
+            if segment is None:
+                return None
+            over = final or segment.is_over(self._settings, now)
+            if not segment.writer.unsigned and not over:
+                return None
+            self._busy = True
+            try:
+                self._check(segment)
+                note = self._noted(segment, now, final=over)
+            finally:
+                self._busy = False
+            self._wanted = False
+            if over:
+                self._segment, self._link = None, segment.writer.link()
+            return segment, note, over
+
+    def _check(self, segment: Segment) -> None:
+        try:
+            segment.stream.check()
+        except OSError as error:
+            self._break(segment, segment.writer.link())
+            raise self._because(error) from None
+
+    def _noted(self, segment: Segment, now: int, *, final: bool) -> str:
+        notes = []
+
+        def make() -> Written:
+            line, note = segment.writer.checkpoint(now, final=final)
+            notes.append(note)
+            return Written("", segment.writer.size - 1, line, {}, {})
+
+        self._add(segment, make)
+        return notes[0]
+
+    def _keep(self, segment: Segment, *, over: bool) -> None:
+        """Wait until the disk has a checkpoint, and close the segment if it ends with it."""
+        size = segment.stream.size
+        if self._settings.fsync != "never":
+            self._sync(segment)
+        segment.synced = size
+        if over:
+            segment.stream.close()
+
+    def _wait(self, segment: Segment, end: int) -> None:
+        """Wait until the disk has a segment up to there; one thread's waiting does for all that wrote before it began."""
+        with self._disk:
+            if segment.synced < end:
+                size = segment.stream.size
+                self._sync(segment)
+                segment.synced = size
+
+    def _sync(self, segment: Segment) -> None:
+        try:
+            segment.stream.sync()
+        except OSError as error:  # what the disk has of it is not known, and asking again would not tell
+            with self._lock:
+                self._break(segment, segment.writer.link())
+            raise self._because(error) from None
+
+    def _tell(self, note: str) -> None:
+        for hook in self._settings.hooks:
+            try:
+                hook(read_note(note, None), note)
+            except Exception as error:  # noqa: BLE001  a hook is the program's, and may raise anything
+                self.warn(f"a checkpoint of {self._settings.place.label} was not anchored: its hook failed ({reason(error)})")
+
+
+def _parts(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """As many names at a time as one record may have."""
+    left = iter(names)
+    while part := tuple(islice(left, _REMOVED)):
+        yield part

@@ -1,0 +1,274 @@
+"""Counting what a ledger tells: calls, attempts, tokens, money, times and refusals, by whatever distinguishes them.
+
+Money is added up per currency and only where it is known; what is not known is counted apart, never as 0. Times are those of attempts that
+were answered. What was maybe sent counts as an attempt, and its worst case stands under "held back".
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import defaultdict
+from datetime import UTC, datetime
+from decimal import Decimal
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+from saferoute.ledger.attempts import is_blocked
+from saferoute.ledger.plain import amount_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from saferoute.ledger.attempts import Told
+
+__all__ = ["DIMENSIONS", "OTHERS", "TIMES", "Stats", "Tally", "dimension", "quantile", "tally_to_json"]
+
+_Label = str | None
+_TAG: Final = re.compile(r"tag:(.{1,200})", re.DOTALL)
+_CALLS_REMEMBERED: Final = 1 << 20
+"""Calls and groups of which is remembered that they were counted; the records of one call lie much closer together."""
+
+_TOKENS: Final = ("input", "output", "cache_read", "cache_write", "reasoning")
+
+
+def _of(name: str) -> Callable[[Told], _Label]:
+    def label(told: Told) -> _Label:
+        value = told.first.get(name)
+        return None if value is None else str(value)
+
+    return label
+
+
+def _model(told: Told) -> _Label:
+    asked = None if told.began is None else told.began.get("model")
+    reported = None if told.ended is None else told.ended.get("model")
+    return asked or reported
+
+
+def _table(told: Told) -> _Label:
+    table = told.first.get("table")
+    return f"{table['name']} {table['version']} ({table['sha256'][:12]})" if table else None
+
+
+def _capability(told: Told) -> _Label:
+    digests = told.first.get("capabilities")
+    return "+".join(digests) if digests else None
+
+
+def _time(form: str) -> Callable[[Told], _Label]:
+    # A day has thousands of records: its text is made once.
+    seconds = {"%Y-%m": 86_400, "%Y-%m-%d": 86_400}.get(form, 3_600)
+    made: dict[int, str] = {}
+
+    def label(told: Told) -> _Label:
+        unit = told.time // (seconds * 1_000_000)
+        if (text := made.get(unit)) is None:
+            text = made[unit] = datetime.fromtimestamp(unit * seconds, UTC).strftime(form)
+        return text
+
+    return label
+
+
+def _week(told: Told) -> _Label:
+    day = told.time // 86_400_000_000
+    return datetime.fromtimestamp((day - (day + 3) % 7) * 86_400, UTC).strftime("%Y-%m-%d")  # 1970 began on a Thursday
+
+
+def _outcome(told: Told) -> _Label:
+    return told.outcome if told.kind == "attempt" else f"denied: {told.outcome}"
+
+
+def _deny(told: Told) -> _Label:
+    code = (told.ended or told.first).get("deny")
+    return None if code is None else str(code)
+
+
+OTHERS: Final = "(others)"
+"""Stands for the labels beyond those that are kept apart."""
+
+TIMES: Final = frozenset({"hour", "day", "week", "month"})
+"""The dimensions that are times."""
+
+DIMENSIONS: Final[Mapping[str, Callable[[], Callable[[Told], _Label]]]] = {
+    "route": lambda: _of("route"),
+    "model": lambda: _model,
+    "provider": lambda: _of("provider"),
+    "target": lambda: _of("target"),
+    "table": lambda: _table,
+    "capability": lambda: _capability,
+    "secret": lambda: _of("secret"),
+    "operation": lambda: _of("operation"),
+    "data": lambda: _of("data"),
+    "purpose": lambda: _of("purpose"),
+    "outcome": lambda: _outcome,
+    "deny": lambda: _deny,
+    "hour": lambda: _time("%Y-%m-%d %H:00"),
+    "day": lambda: _time("%Y-%m-%d"),
+    "week": lambda: _week,
+    "month": lambda: _time("%Y-%m"),
+}
+"""By what can be counted, beside `tag:NAME`. A capability is the digest of its chain; of several the digests with "+" between them."""
+
+
+def dimension(name: str) -> Callable[[Told], _Label]:
+    """How attempts are told apart.
+
+    Args:
+        name: one of `DIMENSIONS`, or "tag:NAME".
+
+    Raises:
+        ValueError: it is neither; the message names them.
+    """
+    if (tag := _TAG.fullmatch(name)) is not None:
+        wanted = tag[1]
+        return lambda told: told.first.get("tags", {}).get(wanted)
+    make = DIMENSIONS.get(name)
+    if make is None:
+        msg = f"{name!r} is none of {', '.join(DIMENSIONS)}, tag:NAME"
+        raise ValueError(msg)
+    return make()
+
+
+def _bounded(label: Callable[[Told], _Label], most: int) -> Callable[[Told], _Label]:
+    known: set[_Label] = set()
+
+    def bounded(told: Told) -> _Label:
+        found = label(told)
+        if found not in known:
+            if len(known) >= most:
+                return OTHERS
+            known.add(found)
+        return found
+
+    return bounded
+
+
+class Tally:
+    """What is counted of one group."""
+
+    __slots__ = (
+        "attempts", "blocked", "calls", "cost", "costs_known", "costs_unknown", "denials", "estimated", "failed", "held_back", "maybe_sent",
+        "ok", "requests", "times", "tokens", "tokens_unknown",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.calls = self.attempts = self.ok = self.failed = self.maybe_sent = self.denials = self.blocked = self.requests = 0
+        self.tokens = dict.fromkeys(_TOKENS, 0)
+        self.tokens_unknown = 0
+        self.cost: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.estimated: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.held_back: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.costs_known = self.costs_unknown = 0
+        self.times: array[int] = array("q")
+
+    def take(self, told: Told) -> None:
+        """Count one attempt or denial, but not its call."""
+        self.blocked += is_blocked(told)
+        if told.kind == "denial":
+            self.denials += 1
+            return
+        self.attempts += 1
+        if told.ended is None:
+            self.maybe_sent += 1
+            _add_worst_case(self.held_back, told)
+            return
+        self._take_outcome(told, told.ended)
+
+    def _take_outcome(self, told: Told, ended: Mapping[str, Any]) -> None:
+        answered = ended["outcome"] == "ok"
+        self.ok += answered
+        self.failed += not answered
+        self.requests += ended["requests"]
+        if answered:
+            self.times.append(ended["us"])
+        charged = answered or ended["estimated"]
+        usage = ended["usage"]
+        if usage is not None:
+            for name in _TOKENS:
+                self.tokens[name] += usage[name] or 0
+        self.tokens_unknown += charged and (usage is None or usage["input"] is None or usage["output"] is None)
+        amount = amount_of(ended["cost"])
+        if amount is not None:
+            self.costs_known += 1
+            self.cost[str(ended["currency"])] += amount
+            if ended["estimated"]:
+                self.estimated[str(ended["currency"])] += amount
+        elif charged:
+            self.costs_unknown += 1
+            if ended["estimated"]:
+                _add_worst_case(self.held_back, told)
+
+    @property
+    def p50(self) -> int | None:
+        """Half of the answered attempts took at most this, in microseconds."""
+        return quantile(self.times, 0.5)
+
+    @property
+    def p95(self) -> int | None:
+        """95 of 100 answered attempts took at most this, in microseconds."""
+        return quantile(self.times, 0.95)
+
+
+def _add_worst_case(to: defaultdict[str, Decimal], told: Told) -> None:
+    worst = None if told.began is None else told.began.get("max_cost")
+    amount = amount_of(worst)
+    if worst is not None and amount is not None:
+        to[str(worst["currency"])] += amount
+
+
+def quantile(values: Sequence[int], part: float) -> int | None:
+    """The smallest value that this part of all values does not exceed; None of nothing."""
+    return sorted(values)[max(0, ceil(part * len(values)) - 1)] if values else None
+
+
+class Stats:
+    """Tallies by group. A call with attempts in several groups counts as a call in each of them.
+
+    Args:
+        by: names of dimensions; none counts everything together.
+        most: labels of a dimension other than a time, beyond which the rest counts as `OTHERS`; 0 for no bound.
+
+    Raises:
+        ValueError: a name is none of a dimension.
+    """
+
+    __slots__ = ("_labels", "_seen", "by", "groups")
+
+    def __init__(self, by: Sequence[str] = (), most: int = 0) -> None:
+        self.by = tuple(by)
+        self._labels = [_bounded(dimension(name), most) if most and name not in TIMES else dimension(name) for name in self.by]
+        self.groups: dict[tuple[_Label, ...], Tally] = {}
+        self._seen: dict[int, None] = {}
+
+    def take(self, told: Told) -> None:
+        """Count one attempt or denial."""
+        key = tuple([label(told) for label in self._labels])
+        tally = self.groups.get(key)
+        if tally is None:
+            tally = self.groups[key] = Tally()
+        tally.take(told)
+        mark = hash((told.call, key))
+        if mark not in self._seen:
+            self._seen[mark] = None
+            tally.calls += 1
+            if len(self._seen) > _CALLS_REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+
+    def rows(self) -> list[tuple[tuple[_Label, ...], Tally]]:
+        """The groups, in the order of their labels; what has no label comes last."""
+        return sorted(self.groups.items(), key=lambda item: [(label is None, label or "") for label in item[0]])
+
+
+def tally_to_json(tally: Tally) -> dict[str, object]:
+    """A tally for other programs: money as decimal text, times in microseconds."""
+    plain = ("calls", "attempts", "ok", "failed", "maybe_sent", "denials", "blocked", "requests")
+    amounts = {name: {key: f"{amount:f}" for key, amount in getattr(tally, name).items()} for name in ("cost", "estimated", "held_back")}
+    return {
+        **{name: getattr(tally, name) for name in plain},
+        "tokens": {**tally.tokens, "unknown": tally.tokens_unknown},
+        **amounts,
+        "cost_unknown": tally.costs_unknown,
+        "p50_us": tally.p50,
+        "p95_us": tally.p95,
+    }

@@ -1,0 +1,57 @@
+"""Whole records are cut off at the end of a ledger.
+
+What is left is a good ledger, and nothing in it can say that there was more. A checkpoint that was kept elsewhere can, and so can the
+segment that was begun after it.
+
+Guards: saferoute/ledger/walk.py::if size > records:
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from saferoute.ledger.checkpoint import read_note
+from saferoute.ledger.verify import verify_ledger, verify_segment
+from tests.support.ledger_cases import LOG_KEY, A, B, Book, book_of
+
+BOOK = book_of(100, every=20)
+LINES = BOOK.lines
+ANCHORS = [read_note(note, LOG_KEY.public_key) for note in BOOK.notes]
+MISSING = "{} records are missing at the end: {} says that there were {}"
+
+
+@pytest.mark.parametrize("kept", range(1, 100))
+def test_only_an_anchor_shows_that_records_are_gone(kept: int) -> None:
+    data = b"".join(LINES[:kept])
+    alone = verify_segment(data)
+    assert (alone.ok, alone.closed, alone.torn_tail_bytes) == (True, False, 0)
+    problems = verify_segment(data, anchors=ANCHORS).problems
+    assert problems == tuple((kept, MISSING.format(one.size - kept, "an anchor", one.size)) for one in ANCHORS if one.size > kept)
+    assert bool(problems) is (kept < 99)  # the last anchor covers 99 records; the one after them is the checkpoint itself
+
+
+def test_the_segment_that_was_begun_after_it_shows_it_too() -> None:
+    link = BOOK.writer.link()
+    after = Book(B, previous=link).closed().data
+    for kept in range(1, 100):
+        report = verify_ledger({A: b"".join(LINES[:kept]), B: after})
+        assert [(fault.name, fault.place, fault.words) for fault in report.faults] == [
+            (A, kept, MISSING.format(100 - kept, "a later segment", 100))
+        ]
+
+
+def test_a_segment_without_a_record_is_missing() -> None:
+    report = verify_ledger({A: b""}, anchors=ANCHORS[-1:])
+    assert [fault.words for fault in report.faults] == ["it has no record", f"segment {A}, which an anchor covers, is missing"]
+
+
+def test_what_nobody_has_signed_yet_is_counted() -> None:
+    book = Book()
+    assert verify_segment(book.data).unsigned_tail == 1
+    book.call()
+    book.checkpoint()
+    assert verify_segment(book.data).unsigned_tail == 0
+    book.call()
+    book.call()
+    report = verify_segment(book.data)
+    assert (report.ok, report.closed, report.unsigned_tail) == (True, False, 4)
