@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -30,6 +31,8 @@ __all__ = ["FAILURES", "Attempting", "NoRoom", "answered", "attempt_at", "entere
 
 FAILURES: Final = (ProviderError, TransportError, ProtocolError)
 """What a request fails with; with anything else nothing was sent."""
+
+_NANO: Final = 1_000_000_000
 
 _SLOW: Final = 1.0
 """Seconds: a consumer that keeps an answer waiting for longer may be why it was cut off."""
@@ -89,6 +92,7 @@ def entered(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flo
     call = attempting.call
     progress.begin()
     progress.asked, progress.billed, progress.receipt = target, None, None
+    progress.usage = progress.cost = None
     rejected = call.balancing.health.begin(target, progress.now, last_resort=progress.last_resort)
     if rejected is not None:  # another call was faster: it took the one probe, or was refused meanwhile
         raise NoRoom(rejected)
@@ -97,9 +101,12 @@ def entered(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flo
 
 
 def answered(call: Tried, target: Target, progress: Progress, began: float) -> None:
-    """Tell a row's health that it answered."""
+    """Tell a row's health that it answered, and count what that cost."""
     seconds = progress.now - began
     call.balancing.health.succeeded(target, progress.now, seconds, progress.tokens)
+    if call.tally is not None:
+        currency = None if target.prices is None else target.prices.currency
+        call.tally(target=target.id, model=target.model, usage=progress.usage, cost=progress.cost, currency=currency)
     if call.balancing.policy.hedge is not None:
         # Of a hedge that won it is known what the first row took at least. With the hedge's own seconds the percentile would sink until
         # every fifth call is hedged; with those of both it would rise for as long as a row hangs.
@@ -116,10 +123,20 @@ def left(call: Tried, target: Target, progress: Progress, began: float, error: B
     health = call.balancing.health
     if isinstance(error, NoRoom):
         return  # it never began
+    if call.tally is not None and not (isinstance(error, SaferouteError) and is_free(error, progress)):
+        _count(call.tally, call, target, progress)
     if isinstance(error, SaferouteError) and not (progress.held > _SLOW and isinstance(error, TransportError)):
         health.failed(target, progress.now, progress.now - began, error, last_resort=progress.last_resort)
     else:
         health.given_up(target, progress.now, progress.now - began, last_resort=progress.last_resort)
+
+
+def _count(tally: Callable[..., None], call: Tried, target: Target, progress: Progress) -> None:
+    """Count what may be billed for an attempt that brought no answer: what the provider reported, else its worst case."""
+    known = progress.billed
+    worst = known if known is not None or call.charge is None else call.charge.worst.get(target.id)
+    cost, currency = (None, None) if worst is None else (Decimal(worst.amount) / _NANO, worst.currency)
+    tally(target=target.id, model=target.model, usage=None, cost=cost, currency=currency, estimated=known is None and worst is not None)
 
 
 def attempt_at(attempting: Attempting[C, P, R], target: Target, progress: P) -> Flow[R]:

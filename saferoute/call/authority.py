@@ -46,6 +46,11 @@ class Powers:
         return any(permission.requests is not None for permission in self.permissions) if self.permissions else False
 
     @property
+    def blocks(self) -> tuple[str, ...]:
+        """The digests of all blocks of each capability's chain: of every one that it was derived from, and its own."""
+        return tuple([digest for one in self.verified for digest in one.digests]) if self.verified else ()
+
+    @property
     def digests(self) -> tuple[str, ...]:
         """The digest of each capability's chain."""
         return tuple([one.digests[-1] for one in self.verified])

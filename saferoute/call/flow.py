@@ -79,6 +79,7 @@ class Call:
         approved: the texts that may leave; None for a call that was made by hand, in tests.
         conversation: the caller's messages, which the reply goes on from; None for those of the request.
         recording: how the call is recorded; None for not at all.
+        tally: counts what attempts cost.
     """
 
     route: str
@@ -101,6 +102,7 @@ class Call:
     approved: Approved | None = None
     conversation: tuple[Message, ...] | None = None
     recording: Recording | None = None
+    tally: Callable[..., None] | None = None
 
     def affords(self, target: Target) -> bool:  # noqa: ARG002  as `Tried`; a chat call's bound is its `balancing.cap`
         """See `Tried`."""
@@ -221,7 +223,8 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     if request.n > 1 or request.logprobs is not None:
         notices += _fewer(request, fold.completed)
     usage = fold.completed.usage
-    progress.tokens, cost = usage.total_tokens, cost_of(usage, target.prices)
+    cost = cost_of(usage, target.prices)
+    progress.tokens, progress.usage, progress.cost = usage.total_tokens, usage, cost
     attempt = Attempt(
         target.id,
         target.model,

@@ -92,6 +92,7 @@ class OperationCall(Generic[R]):
         again: prepares the call anew for another request: what guards took something out of.
         verdicts: what guards said about the request.
         recording: how the call is recorded; None for not at all.
+        tally: counts what attempts cost.
     """
 
     operation: Operation
@@ -112,6 +113,7 @@ class OperationCall(Generic[R]):
     again: Callable[[OperationRequest], OperationCall[R]] | None = None
     verdicts: tuple[Judged, ...] = ()
     recording: Recording | None = None
+    tally: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,10 @@ class _Narrowed(Generic[R]):
     @property
     def balancing(self) -> Balancing:
         return self.call.balancing
+
+    @property
+    def tally(self) -> Callable[..., None] | None:
+        return self.call.tally
 
     @property
     def recording(self) -> Recording | None:
@@ -278,6 +284,7 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
     answered = progress.answered
     assert answered is not None  # noqa: S101  a plan without a next request has its result
     usage, cost = _whole((*progress.spent, (target, answered.usage)))
+    progress.usage, progress.cost = answered.usage, cost_of(answered.usage, target.prices)
     progress.tokens = None if answered.usage.input_tokens is None else answered.usage.input_tokens + (answered.usage.output_tokens or 0)
     if call.charge is not None:
         # What was answered in an attempt before this one was charged to that one.

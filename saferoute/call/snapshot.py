@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Snapshot"]
 
 _NO_TAGS: Final[Mapping[str, Any]] = MappingProxyType({})
+_DAY: Final = 86_400
 _NO_GUARDS: Final = Rules()
 
 
@@ -53,6 +54,7 @@ class Snapshot:
         strict: gives these under the profiles of that name; None where the table has none.
         ledger: where calls are recorded; None for nowhere.
         table_facts: which table that is, for records.
+        add_cost: counts what attempts cost.
     """
 
     opened: Opened
@@ -72,6 +74,21 @@ class Snapshot:
     strict: Callable[[frozenset[str]], Rules] | None = None
     ledger: LedgerWriter | None = None
     table_facts: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
+    add_cost: Callable[..., None] | None = None
+
+    def tally(self, route: str, powers: Powers, tags: Mapping[str, str] | None, now: float) -> Callable[..., None] | None:
+        """Counts what attempts of a call cost.
+
+        Args:
+            route: the name that was asked for.
+            powers: what the call is made under.
+            tags: its own, on top of the client's.
+            now: the wall clock, in seconds since the epoch.
+        """
+        if self.add_cost is None:
+            return None
+        every = {**self.tags, **tags} if tags else self.tags
+        return partial(self.add_cost, route=route, capabilities=powers.blocks, tags=every, day=int(now // _DAY))
 
     def recording(
         self, operation: str, route: str, powers: Powers, asked: Callable[[], bytes], *, data: str | None, tags: Mapping[str, str] | None

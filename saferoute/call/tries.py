@@ -21,6 +21,7 @@ from saferoute.values.reply import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from saferoute.values.permission import Cost
     from saferoute.values.receipt import Receipt
     from saferoute.values.target import Target
+    from saferoute.values.usage import Usage
 
 __all__ = ["Progress", "Tried", "id_of", "tries"]
 
@@ -75,6 +77,10 @@ class Tried(Protocol):
         """What the choice of rows goes by."""
 
     @property
+    def tally(self) -> Callable[..., None] | None:
+        """Counts what an attempt cost: `CostTally.add`, given what all attempts of the call have in common; None for nobody."""
+
+    @property
     def recording(self) -> Recording | None:
         """How the call is recorded; None for not at all."""
 
@@ -113,12 +119,14 @@ class Progress:
         held: the longest that the consumer kept the answer waiting, in seconds.
         intent: the record of the request under way, "" if it has none, and None when none is under way or its outcome is recorded.
         intents: how many requests were recorded.
+        usage: what the answer used; None as long as there is none.
+        cost: what it cost; None as above, and where that is not known.
         receipt: the last outcome's.
     """
 
     __slots__ = (
-        "allowance", "asked", "attempts", "began", "billed", "copied", "entered", "failures", "first", "head", "held", "intent", "intents",
-        "last", "last_resort", "late", "now", "paid", "receipt", "rejected", "tokens", "visible", "vouched", "why",
+        "allowance", "asked", "attempts", "began", "billed", "copied", "cost", "entered", "failures", "first", "head", "held", "intent",
+        "intents", "last", "last_resort", "late", "now", "paid", "receipt", "rejected", "tokens", "usage", "visible", "vouched", "why",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -146,6 +154,8 @@ class Progress:
         self.intent: str | None = None
         self.intents = 0
         self.receipt: Receipt | None = None
+        self.usage: Usage | None = None
+        self.cost: Decimal | None = None
 
     def begin(self) -> None:
         """A request begins."""
@@ -182,6 +192,7 @@ class Progress:
         self.billed, self.paid, self.why, self.rejected, self.asked = other.billed, other.paid, other.why, other.rejected, other.asked
         self.vouched, self.copied = self.vouched or other.vouched, self.copied or other.copied
         self.intent, self.intents, self.receipt = other.intent, max(self.intents, other.intents), other.receipt
+        self.usage, self.cost = other.usage, other.cost
 
 
 C = TypeVar("C", bound=Tried)

@@ -118,6 +118,7 @@ class Core:
             else None,
             shared.writer(opened),
             table_facts(opened.table, shared.trust),
+            shared.costs.add,
         )
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from saferoute.client.capability import Capability
     from saferoute.client.core import Core, RouteInfo
+    from saferoute.values.costs import Costs
     from saferoute.values.health_report import HealthReport
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.report import Report
@@ -113,6 +114,26 @@ class Facade:
     def models(self) -> tuple[RouteInfo, ...]:
         """Every name that can be passed as `route`, with what this client holds."""
         return self._core.models()
+
+    def costs(self, by: str = "route") -> Costs:
+        """Say what the calls of this process have cost so far, as far as providers reported it; print it, or show it in a notebook.
+
+        A part of this client that has a capability is shown the calls made under it, and under what was derived from it.
+
+        Args:
+            by: "route", "model", "target", "capability", "day" or "tag:NAME".
+
+        Raises:
+            UnknownOption: for another `by`.
+            CapabilityForbidden: this is a part of a client, and has no capability of its own.
+        """
+        core = self._core
+        if core.scope.is_whole:
+            return core.shared.costs.costs(by)
+        within = [core.snapshot.authority.digest(one) for one in core.scope.held]
+        if not within:
+            core.check_whole("costs")
+        return core.shared.costs.costs(by, within=within)
 
     def health(self) -> HealthReport:
         """How the rows of the table are doing, as this client and all its parts have seen them: breakers, waits, latencies, load.

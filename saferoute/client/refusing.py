@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from saferoute.call.recording import Recording, denial, facts_of
 from saferoute.call.rules import nonce_from
 from saferoute.errors import CapabilityError, LedgerError, SaferouteError
+from saferoute.errors.root import KEY_PREFIX
 from saferoute.values.permission import HeldChain
 from saferoute.values.request import DataLabel
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from saferoute.drivers.exchange import CallObserver
     from saferoute.values.reply import Reply
 
-__all__ = ["Recorded", "refused"]
+__all__ = ["Recorded", "refused", "route_shown"]
+
+_ROUTE: Final = re.compile(r"\w[\w.:@/*+-]{0,255}", re.ASCII)
 
 
 def refused(core: Core, error: SaferouteError, operation: str, route: object, options: Mapping[str, Any]) -> SaferouteError:
@@ -43,7 +47,7 @@ def refused(core: Core, error: SaferouteError, operation: str, route: object, op
     facts = facts_of(
         nonce_from(snapshot.random) + nonce_from(snapshot.random),
         operation,
-        route if isinstance(route, str) else type(route).__name__,
+        route_shown(route),
         snapshot.table_facts,
         capabilities=_digests(snapshot, [*core.scope.held, options.get("capability")]),
         data=data if data in get_args(DataLabel) else snapshot.data,
@@ -51,6 +55,12 @@ def refused(core: Core, error: SaferouteError, operation: str, route: object, op
         tags=snapshot.tags,
     )
     return _with_receipt(error, Recording(writer, facts, bytes))
+
+
+def route_shown(route: object) -> str:
+    """What stands in a record for what was given as a route: whoever exchanges the first two arguments gives a prompt there, or a key."""
+    fits = isinstance(route, str) and _ROUTE.fullmatch(route) is not None and not KEY_PREFIX.match(route)
+    return str(route) if fits else "(no name)"
 
 
 def _digests(snapshot: Snapshot, given: list[Any]) -> list[str]:

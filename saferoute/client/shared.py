@@ -16,6 +16,7 @@ from saferoute.providers.registry import codec_for
 from saferoute.routing.health import Health
 from saferoute.routing.rollback import advance
 from saferoute.secrets.credentials import Credentials
+from saferoute.values.costs import CostTally
 from saferoute.values.output import output_from
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Shared:
         chains: capabilities that were verified.
         guards: what every call passes.
         ledger: where calls are recorded; None for nowhere.
+        costs: what calls cost so far.
         places: what files the client was made of, for its report; empty for a local one.
     """
 
@@ -68,6 +70,7 @@ class Shared:
         "_store",
         "audience",
         "chains",
+        "costs",
         "credentials",
         "guards",
         "ledger",
@@ -102,6 +105,7 @@ class Shared:
         self.places = places or {}
         self.guards = Rules() if guards is None else guards
         self.ledger = ledger
+        self.costs = CostTally()
         # Made with the client, and not at the first call: a child that is forked off between must not begin with nothing spent.
         self._store = open_accounts(accounts)
         self._accounts = accounts

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["amount_of", "count", "money", "plain", "share", "span", "spelled", "when"]
+__all__ = ["amount_of", "count", "money", "plain", "share", "span", "when"]
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,28}(?:\.[0-9]{1,40})?", re.ASCII)
 _NANO: Final = Decimal(1_000_000_000)
@@ -25,20 +25,6 @@ def plain(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else _STEERED for letter in text)
-
-
-def spelled(text: str) -> str:
-    """A text with what is no visible character, and the backslash, written as an escape: nothing is lost, and nothing acts."""
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(letter if letter.isprintable() and letter != "\\" else _escape(letter) for letter in text)
-
-
-def _escape(letter: str) -> str:
-    code = ord(letter)
-    if letter == "\\":
-        return "\\\\"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004  the last of the four-digit ones
 
 
 def when(microseconds: int, *, exact: bool = False) -> str:

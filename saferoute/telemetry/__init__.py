@@ -203,11 +203,15 @@ class Heard:
 
 def start_span(telemetry: Telemetry, route: str, request: ChatRequest, target: Target) -> Heard | None:
     """Begin to measure a chat call without a client's instruments: until the clients keep some."""
+    if telemetry is False or (telemetry is None and TRACE_SDK not in sys.modules):
+        return None
     options = options_from(telemetry)
     return None if options is None else Instruments(options).begin(Asked("chat", route, (target,), {}, request))
 
 
 def start_operation_span(telemetry: Telemetry, operation: str, route: str, target: Target) -> Heard | None:
     """As `start_span`, for another operation."""
+    if telemetry is False or (telemetry is None and TRACE_SDK not in sys.modules):
+        return None
     options = options_from(telemetry)
     return None if options is None else Instruments(options).begin(Asked(operation, route, (target,), {}))

@@ -113,6 +113,7 @@ class _SimulatedCall:
 
     charge = None
     recording = None
+    tally = None
     verdicts: tuple[Judged, ...] = ()
 
     def __init__(self, plan: Plan, arrival: Arrival, kind: _Kind, balancing: Balancing, random: Callable[[], float]) -> None:

@@ -82,6 +82,11 @@ def test_an_outcome_in_a_later_segment_ends_an_intent() -> None:
     twice.add(outcome(asked, 1))
     report = verify_ledger({A: first.data, B: second.data, C: twice.data})
     assert words(report) == [(C, 1, f"{asked}, which it is the outcome of, is no intent of this call and attempt, or has an outcome already")]
+    gone = Book(B, previous=first.writer.link())
+    gone.add(outcome(asked, 1))
+    gone.fields("retention", {"removed": [first.writer.link().fields()]})
+    gone.checkpoint()
+    assert verify_ledger({B: gone.data}).ok  # what a removed segment held is not asked for
     other = Book(B, previous=first.writer.link())
     other.add(outcome(asked, 2))
     assert not verify_ledger({A: first.data, B: other.data}).ok

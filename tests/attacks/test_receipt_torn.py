@@ -7,9 +7,6 @@ Guards: saferoute/drivers/ledger_writing.py::self._keep(segment, over=over)
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,23 +15,8 @@ from saferoute.drivers.ledger import Ledger
 from saferoute.drivers.storage import ledger_directory
 from saferoute.drivers.storage.ledger_directory import SegmentFile
 from saferoute.errors import LedgerError
-from saferoute.ledger.checkpoint import Checkpoint, read_note
-from tests.support.account_stores import ROOT
 from tests.support.ledger_entries import clean, denial, exchange
-
-
-def killed(directory: Path, seconds: float, *, fsync: str = "checkpoint") -> list[Checkpoint]:
-    """Run a process that writes with four threads, kill it, and give the checkpoints that it had reported."""
-    command = [sys.executable, "-m", "tests.support.ledger_worker", str(directory), "load", "4", fsync]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        first = child.stdout.readline()
-        time.sleep(seconds)
-        child.kill()
-        rest = child.stdout.read()
-    assert child.returncode == -9
-    whole = [line for line in (first + rest).split(b"\n")[:-1] if line]
-    return [read_note(line.decode().replace("|", "\n"), None) for line in whole]
+from tests.support.ledger_killing import killed
 
 
 @pytest.mark.slow

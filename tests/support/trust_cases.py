@@ -82,6 +82,13 @@ def full_profile() -> dict[str, Any]:
     }
 
 
+def full_prices() -> dict[str, Any]:
+    """Prices that use every field of the schema."""
+    rates = {"input": 2500, "output": 10000, "cache_read": 250, "cache_write_5m": 3000, "cache_write_1h": 5000}
+    rates |= {"input_audio": 6000, "output_audio": 20_000}
+    return {**rates, "tiers": [{"above": 200_000, **rates}], "multipliers": {"flex": 500}}
+
+
 def full_table() -> dict[str, Any]:
     """A table that uses every field of the schema."""
     deadlines = {"connect": 1000, "first_byte": 2000, "idle": 3000, "total": 4000}
@@ -94,7 +101,7 @@ def full_table() -> dict[str, Any]:
         extra_params=["service_tier", "verbosity"],
         quirks={"max_tokens_field": "max_tokens", "instruction_role": "developer", "stream_usage": False, "tool_result_text_only": True},
         profile=profile,
-        prices={"currency": "USD", "input": 2500, "output": 10000, "cache_read": 250, "cache_write_5m": 3000, "cache_write_1h": 5000},
+        prices=full_prices() | {"currency": "USD"},
         deadlines=deadlines,
         limits={"requests_per_minute": 600, "tokens_per_minute": 90_000, "concurrent": 8, "adaptive": True},
         quota_group="eu-pool",
@@ -119,7 +126,7 @@ def full_table() -> dict[str, Any]:
     return table(
         whole,
         private,
-        wildcard(families=[{"prefix": "big-", "profile": profile}]),
+        wildcard(families=[{"prefix": "big-", "profile": profile}], price_list="house"),
         aliases={
             "fast": alias("main", "open/big-1", deadlines=deadlines, annotations={"why": "speed"}),
             "any": alias("fast", "inside"),
@@ -133,6 +140,7 @@ def full_table() -> dict[str, Any]:
         },
         guards={"strict": full_profile()},
         templates={"support-v1": TEMPLATE, "kept-apart": {"sha256": "0" * 64, "variables": {}}},
+        price_lists={"house": {"currency": "USD", "models": {"big-1": full_prices()}, "annotations": {"source": "finance"}}},
         annotations={"ticket": "T-1"},
     )  # fmt: skip
 
