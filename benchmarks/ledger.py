@@ -28,7 +28,7 @@ KEY = PrivateKey.from_seed(b"k" * 32)
 CONTENT = b"c" * 1_024
 DIGEST = hashlib.sha256(b"table").hexdigest()
 TABLE = {"name": "acme/prod", "sha256": DIGEST, "trust": "acme", "version": 3}
-VERDICTS = [{"action": "allow", "guard": name, "path": "/messages/0", "reasons": [], "stage": "input", "version": "1"} for name in ("pii", "secrets")]
+VERDICT = {"action": "allow", "guard": "pii", "path": "/messages/0", "reasons": [], "stage": "input", "version": "1"}
 
 
 def intent(number: int) -> Entry:
@@ -37,7 +37,7 @@ def intent(number: int) -> Entry:
         "max_cost": {"currency": "USD", "nano": 1_234_000}, "model": "gpt-5-mini", "operation": "chat", "origin": "https://api.openai.com",
         "provider": "openai", "purpose": None, "rejected": [["anthropic-sonnet", "breaker open for 4.2 s"]], "route": "fast",
         "secret": "openai", "stream": False, "table": TABLE, "tags": {"env": "prod", "team": "support"}, "target": "openai-mini",
-        "templates": [{"name": "support-v3", "sha256": DIGEST}], "verdicts": VERDICTS, "why": "next in order",
+        "templates": [{"name": "support-v3", "sha256": DIGEST}], "verdicts": [VERDICT], "why": "next in order",
     }  # fmt: skip
     return Entry("intent", fields, {"asked": CONTENT, "request": CONTENT}, CONTENT.decode())
 
@@ -48,7 +48,7 @@ def outcome(number: int, name: str) -> Entry:
         "attempt": 1, "call": f"{number:032x}", "capabilities": [DIGEST, DIGEST], "cost": "0.00021", "currency": "USD", "deny": None,
         "estimated": False, "finish_reason": "stop", "first_us": None, "intent": name, "model": "gpt-5-mini-2026-08-07", "outcome": "ok",
         "request_id": "req_0123456789abcdef", "requests": 1, "route": "fast", "status": 200, "tags": {"env": "prod", "team": "support"},
-        "target": "openai-mini", "us": 812_345, "usage": usage, "verdicts": VERDICTS,
+        "target": "openai-mini", "us": 812_345, "usage": usage, "verdicts": [VERDICT],
     }  # fmt: skip
     return Entry("outcome", fields, {"response": CONTENT})
 

@@ -163,7 +163,9 @@ def _guarded(call: Call, guarding: Guarding, now: float) -> Flow[Reply[object]]:
     if cleared.texts and call.again is not None:
         call = _as_recorded(call.again(cleared), call.recording)
     total, now = rest_of(call.total, call.targets[0].deadlines.total, now, cleared)
-    return (yield from tries(replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total), _Progress(now), _attempt))
+    shadow = call.shadow if call.shadow is None or not cleared.verdicts else replace(call.shadow, verdicts=cleared.verdicts)
+    call = replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total, shadow=shadow)
+    return (yield from tries(call, _Progress(now), _attempt))
 
 
 def _as_recorded(call: Call, recording: Recording | None) -> Call:

@@ -95,7 +95,7 @@ def _moment(text: str) -> int:
     try:
         found = datetime.fromisoformat(text)
         return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1e6)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-20, 2026-11-20T09:30 or 36h") from None
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
-from saferoute.call.effects import Abandoned, Cancel, Finish, Read, Release, Send, Settle, Sleep
+from saferoute.call.effects import Abandoned, Cancel, Finish, Read, Record, Release, Send, Settle, Sleep
 from saferoute.errors import SaferouteError, StreamInterrupted
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["Stop", "Stoppable", "stoppable", "until_stopped"]
 
 R = TypeVar("R")
 
-_TIDYING: Final = frozenset({Cancel, Finish, Settle, Release})
+_TIDYING: Final = frozenset({Cancel, Finish, Settle, Release, Record})
 _CUT_SHORT: Final = frozenset({Send, Read, Sleep})
 
 

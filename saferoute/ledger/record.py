@@ -34,7 +34,7 @@ VERSION: Final = 1
 """The one version of the format."""
 
 FIRST_PREV: Final = "0" * 64
-"""What stands for the hash of the line before the first."""
+"""What stands for the leaf hash of the record before the first."""
 
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 """Bytes of a record's line: a captured content may be as large as an answer."""

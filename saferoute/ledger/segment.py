@@ -1,4 +1,4 @@
-"""One segment as it is written: each record names the hash of the line before it, and a checkpoint signs all that came before.
+"""One segment as it is written: each record names the leaf hash of the one before it, and a checkpoint signs all that came before.
 
 Nothing here touches a file: `add` gives the line, and whoever writes it says with `take_back` if it could not be written.
 """
@@ -6,14 +6,13 @@ Nothing here touches a file: `add` gives the line, and whoever writes it says wi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
 from saferoute.ledger.checkpoint import Checkpoint, sign_note
 from saferoute.ledger.commitment import Salts, commit, text_bytes
-from saferoute.ledger.merkle import Frontier, leaf_hash
+from saferoute.ledger.merkle import Frontier, leaf_hash, root_of
 from saferoute.ledger.record import FIRST_PREV, VERSION, parse_line, record_id, write_record
 from saferoute.signing.envelope import encode_base64
 from saferoute.signing.refusal import Refused
@@ -41,7 +40,7 @@ class Link:
     Attributes:
         segment: its id.
         size: how many records it had.
-        hash: SHA-256 of the last one's line, in hex.
+        hash: the leaf hash of the last one, in hex.
         root: the RFC 6962 root of these records, in hex.
     """
 
@@ -87,10 +86,8 @@ def link_of(data: bytes) -> Link | None:
     found = _id_in(lines[0]) if lines else None
     if found is None:
         return None
-    tree = Frontier()
-    for line in lines:
-        tree.add(leaf_hash(line))
-    return Link(found, len(lines), sha256(lines[-1]).hexdigest(), tree.root().hex())
+    leaves = [leaf_hash(line) for line in lines]
+    return Link(found, len(lines), leaves[-1].hex(), root_of(leaves).hex())
 
 
 def _id_in(line: bytes) -> str | None:
@@ -253,8 +250,9 @@ class SegmentWriter:
         fields |= {"v": VERSION, "kind": kind, "seq": seq, "prev": self._prev, "time": now_us}
         line, record = write_record(fields)
         self._before = (seq, self._prev, tree.copy(), self.unsigned, self.checkpointed_at, self._closed)
-        self._prev = sha256(line).hexdigest()
-        tree.add(leaf_hash(line))
+        leaf = leaf_hash(line)
+        self._prev = leaf.hex()
+        tree.add(leaf)
         return Written(record_id(self.segment, seq), seq, line + b"\n", record, salts)
 
     @override

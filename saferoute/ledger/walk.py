@@ -8,7 +8,6 @@ wrote after the last checkpoint, which nothing signs. Both are reported for what
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -220,8 +219,9 @@ def _step(walk: _Walk, place: int, line: bytes) -> None:
             walk.wrong(max(place - 1, 0), f"it is not the record that record {fields['seq']} follows: one of the two was altered")
         walk.expected += 1
         _KINDS[fields["kind"]](walk, place, fields)
-    walk.prev = sha256(line).hexdigest()
-    walk.tree.add(leaf_hash(line))
+    leaf = leaf_hash(line)
+    walk.prev = leaf.hex()
+    walk.tree.add(leaf)
 
 
 def _segment(walk: _Walk, place: int, _: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ PRICES: Final = Record({"currency": _currency}, _rates)
 def price_list_shape(model: Text) -> Record:
     """The shape of a list of prices, given that of a model's name."""
     return Record(
-        {"currency": _currency, "models": MapOf(model, Record({}, _rates), MAX_PRICED_MODELS, 1)},
+        {"currency": _currency, "models": MapOf(model, Record({"input": _amount}, _rates), MAX_PRICED_MODELS, 1)},
         {"annotations": ANNOTATIONS},
     )
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import os
 import random
-from hashlib import sha256
 
 import pytest
 
+from saferoute.ledger.merkle import leaf_hash
 from saferoute.ledger.record import parse_line, write_record
 from saferoute.ledger.verify import verify_segment
 from tests.support.ledger_cases import book_of
@@ -69,7 +69,7 @@ def altered(place: int, **changes: object) -> list[bytes]:
     line, _ = write_record(parse_line(lines[place]).fields | changes)
     lines[place] = line
     for later in range(place + 1, len(lines)):
-        lines[later], _ = write_record(parse_line(lines[later]).fields | {"prev": sha256(lines[later - 1]).hexdigest()})
+        lines[later], _ = write_record(parse_line(lines[later]).fields | {"prev": leaf_hash(lines[later - 1]).hex()})
     return lines
 
 

@@ -8,8 +8,8 @@ Guards: saferoute/ledger/walk.py::if asked != (fields["call"], fields["attempt"]
 from __future__ import annotations
 
 import random
-from hashlib import sha256
 
+from saferoute.ledger.merkle import leaf_hash
 from saferoute.ledger.record import parse_line, write_record
 from saferoute.ledger.verify import verify_segment
 from tests.support.ledger_cases import A, Book, book_of, intent, outcome
@@ -71,28 +71,28 @@ def test_a_record_that_stands_there_twice() -> None:
 
 def test_a_made_up_record_that_fits_the_chain() -> None:
     for place in random.Random(5).sample(range(1, 999), 50):
-        fields = parse_line(LINES[1]).fields | {"seq": place, "prev": sha256(LINES[place - 1]).hexdigest()}
+        fields = parse_line(LINES[1]).fields | {"seq": place, "prev": leaf_hash(LINES[place - 1]).hex()}
         forged, _ = write_record(fields)
         assert STEPS.problems(place, [forged, LINES[place]])[0] == (place + 1, MOVED.format(place, place + 1))
 
 
 def test_a_made_up_record_and_a_chain_made_right_again() -> None:
-    forged, _ = write_record(parse_line(LINES[1]).fields | {"seq": 7, "prev": sha256(LINES[6]).hexdigest()})
+    forged, _ = write_record(parse_line(LINES[1]).fields | {"seq": 7, "prev": leaf_hash(LINES[6]).hex()})
     lines = [*LINES[:7], forged]
     for line in LINES[7:]:
-        prev, seq = sha256(lines[-1]).hexdigest(), len(lines)
+        prev, seq = leaf_hash(lines[-1]).hex(), len(lines)
         lines.append(write_record(parse_line(line).fields | {"prev": prev, "seq": seq})[0])
     words = [words for _, words in verify_segment(joined(lines)).problems]
     assert "its checkpoint is another record's" in words
 
 
 def test_nothing_stands_behind_the_end() -> None:
-    more, _ = write_record(parse_line(LINES[1]).fields | {"seq": 1_000, "prev": sha256(LINES[-1]).hexdigest()})
+    more, _ = write_record(parse_line(LINES[1]).fields | {"seq": 1_000, "prev": leaf_hash(LINES[-1]).hex()})
     assert verify_segment(joined([*LINES, more])).problems == ((1_000, "it stands after the final checkpoint"),)
 
 
 def test_a_segment_begins_once() -> None:
-    again, _ = write_record(parse_line(LINES[0]).fields | {"seq": 1, "prev": sha256(LINES[0]).hexdigest()})
+    again, _ = write_record(parse_line(LINES[0]).fields | {"seq": 1, "prev": leaf_hash(LINES[0]).hex()})
     assert verify_segment(joined([LINES[0], again])).problems == ((1, "a segment begins inside another one"),)
 
 

@@ -61,14 +61,14 @@ def with_field(value: Any, path: tuple[Any, ...], name: str, item: object) -> An
 
 
 OPEN = ("annotations",)
-NUMBERS = ("weights",)  # its fields are names of rows
+NUMBERS = (("weights",), ("multipliers",))  # their fields are names of rows, and of terms
 NAMED = (("guards",), ("tools",))  # their fields are names of guards, profiles and tools, and {} is one of them
 PAYLOADS = {
     "table": (full_table(), TABLE),
     "root": (root_payload(), ROOT),
     "release": (release_payload(b"{}", annotations={"a": "b"}), RELEASE),
 }
-PLACES = [(name, path) for name, (payload, _) in PAYLOADS.items() for path in records(payload) if path[-1:] not in (OPEN, NUMBERS)]
+PLACES = [(name, path) for name, (payload, _) in PAYLOADS.items() for path in records(payload) if path[-1:] not in (OPEN, *NUMBERS)]
 
 
 def test_the_full_payloads_fit() -> None:

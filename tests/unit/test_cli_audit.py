@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from saferoute.cli import audit_files, progress
+from saferoute.cli import audit_files, main, progress
 from saferoute.drivers.keyring_store import KeyringStore
 from saferoute.ledger.export import COLUMNS
 from saferoute.ledger.plain import when
@@ -106,9 +106,9 @@ def test_verify_names_the_first_bad_record(run: Commands, ledger: Process) -> No
     done = run("audit", "verify", "audit")
     assert done.code == 1
     assert done.out.startswith("NOT WHOLE: 1 segment, 8 records, ")
-    assert f"The first bad record\n  {ledger.path.name}, record 4: " in done.out
+    assert f"The first bad record\n  {ledger.path.name}, record 3: " in done.out
     found = json.loads(run("audit", "verify", "audit", "--json").out)
-    assert (found["ok"], found["faults"][0]["record"]) == (False, 4)
+    assert (found["ok"], found["faults"][0]["record"]) == (False, 3)
 
 
 def test_verify_lists_twenty_faults_and_counts_the_rest(run: Commands, bigger: Sample, tmp_path: pathlib.Path) -> None:
@@ -144,11 +144,7 @@ def test_removed_segments_are_told(run: Commands, ledger: Process, tmp_path: pat
     first = ledger.path
     ledger.begin(BEGIN + 3 * DAY)
     link = ledger._previous
-    assert link is not None
-    line = ledger._writer.retention([link], BEGIN + 3 * DAY).line if hasattr(ledger._writer, "retention") else None
-    if line is None:
-        pytest.skip("the writer has no retention record of that name")
-    ledger._lines.append(line)
+    ledger._lines.append(ledger._writer.add_fields("retention", {"removed": [link.fields()]}, BEGIN + 3 * DAY).line)
     ledger.close()
     first.unlink()
     assert "1 segment was removed by the ledger's own rule for old ones" in run("audit", "verify", "audit").out
@@ -216,7 +212,7 @@ def test_what_show_leaves_out(run: Commands, ledger: Process, words: tuple[str, 
     "words",
     [
         ("show", "audit", "--last", "0"), ("show", "audit", "--last", "x"), ("show", "audit", "--since", "yesterday"),
-        ("show", "audit", "--since", "0001-01-01T00:00+14:00"), ("stats", "audit", "--by", "route,colour"), ("show",), ("find", "audit"),
+        ("stats", "audit", "--by", "route,colour"), ("show",), ("find", "audit"),
         ("check-proof", "x", "--content", "response"), ("prove", "x", "audit", "-o", "p", "--open", "everything"),
         ("prove", "x", "audit", "-o", "p", "--keyring"), ("export", "audit", "--to", "xml"), ("export", "audit", "--to", "parquet"),
         ("explain", "short", "audit"), ("explain", "NOT-HEX", "audit"),
@@ -252,7 +248,7 @@ def test_explain_says_how_far_the_records_can_be_relied_on(run: Commands, small:
     small.path.write_bytes(small.path.read_bytes().replace(b"azure-eu", b"bzure-eu"))
     done = run("audit", "explain", FIRST, "audit")
     assert done.code == 1
-    assert f"{small.path.name} is not whole: record 4: " in done.out
+    assert f"{small.path.name} is not whole: record 3: " in done.out
     assert "what is said above may be wrong" in done.out
 
 
@@ -326,14 +322,12 @@ def test_stats_say_how_far_they_have_come(run: Commands, bigger: Sample, monkeyp
     monkeypatch.setattr(progress, "_BETWEEN", 0.0)
     monkeypatch.setattr(audit_files, "_BETWEEN", 50)
     err = io.BytesIO()
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
-        patch.setattr(sys, "stderr", Terminal(err, encoding="utf-8"))
-        from saferoute.cli import main
-
-        assert main(["audit", "stats", str(bigger.ledger)]) == 0
-        sys.stderr.flush()
+    stream = Terminal(err, encoding="utf-8")
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert main(["audit", "stats", str(bigger.ledger)]) == 0
+    stream.flush()
     assert "%  50 records" in err.getvalue().decode()
+    monkeypatch.undo()
 
 
 def test_export_in_each_form(run: Commands, ledger: Process, tmp_path: pathlib.Path) -> None:

@@ -45,9 +45,9 @@ def test_each_record_names_the_line_before_it() -> None:
     book = Book().closed(3)
     lines = [line.removesuffix(b"\n") for line in book.lines]
     for before, line in pairwise(lines):
-        assert fields(line)["prev"] == sha256(before).hexdigest()
+        assert fields(line)["prev"] == sha256(b"\0" + before).hexdigest()
     assert [fields(line)["seq"] for line in lines] == list(range(8))
-    assert book.writer.link() == Link(A, 8, sha256(lines[-1]).hexdigest(), root_of(map(leaf_hash, lines)).hex())
+    assert book.writer.link() == Link(A, 8, leaf_hash(lines[-1]).hex(), root_of(map(leaf_hash, lines)).hex())
     assert link_of(book.data) == book.writer.link() == verify_segment(book.data).end
 
 

@@ -27,7 +27,7 @@ from saferoute.values.guarding import Action
 from saferoute.values.http import NetClass
 from saferoute.values.permission import Budget, Cost, Permission
 from saferoute.values.signed_template import SignedTemplate
-from saferoute.values.target import Deadlines, Prices, Profile, Quirks, Target
+from saferoute.values.target import Deadlines, Prices, PriceTier, Profile, Quirks, Target
 from tests.support.trust_cases import (
     DAY,
     NOW,
@@ -132,7 +132,10 @@ MAIN = Target(
     extra_params=frozenset({"service_tier", "verbosity"}),
     quirks=Quirks(max_tokens_field="max_tokens", instruction_role="developer", stream_usage=False, tool_result_text_only=True),
     profile=Profile(context_window=1000, tools=True, vision=False, json_schema=True, sampling=True, reasoning="effort"),
-    prices=Prices("USD", 2500, 10000, 250, 3000, 5000),
+    prices=Prices(
+        "USD", 2500, 10000, 250, 3000, 5000, 6000, 20_000,
+        (PriceTier(200_000, 2500, 10000, 250, 3000, 5000, 6000, 20_000),), (("flex", 500),),
+    ),
     deadlines=Deadlines(1.0, 2.0, 3.0, 4.0),
     region="eu",
     limits=Limits(600, 90_000, 8, adaptive=True),

@@ -22,7 +22,7 @@ from saferoute.routing.table import RoutingTable, compile_table
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
 from saferoute.values.target import Prices, PriceTier
-from tests.support.trust_cases import opened_local
+from tests.unit.test_routing_catalogue import NOW, opened
 
 ROW = """
 [routes.own]
@@ -80,10 +80,16 @@ def test_an_old_table_means_what_it_meant() -> None:
         ('{ input = "$1/M", tiers = [{ above = 5, inputs = "$1/M" }] }', r"tiers\[0\].inputs is no price"),
         ('{ input = "$1/M", tiers = [{ above = 5 }] }', r"tiers\[0\] prices nothing"),
         ('{ input = "$1/M", tiers = [{ above = 0, input = "$1/M" }] }', r"tiers\[0\].above is 0; it must be from 1"),
-        ('{ input = "$1/M", tiers = [{ above = 5, input = "$1/M" }, { above = 5, input = "$1/M" }] }', r"tiers\[1\].above: 5 is not above 5"),
+        (
+            '{ input = "$1/M", tiers = [{ above = 5, input = "$1/M" }, { above = 5, input = "$1/M" }] }',
+            r"tiers\[1\].above: 5 is not above 5",
+        ),
         ('{ input = "$1/M", tiers = [] }', "has 0 entries"),
         ('{ input = "$1/M", multipliers = "2" }', "multipliers must be a table"),
-        ('{ input = "$1/M", multipliers = { flex = 0.5 } }', r'multipliers.flex is 0.5; write what the price is multiplied by, such as "0.5"'),
+        (
+            '{ input = "$1/M", multipliers = { flex = 0.5 } }',
+            r'multipliers.flex is 0.5; write what the price is multiplied by, such as "0.5"',
+        ),
         ('{ input = "$1/M", multipliers = { flex = "0.0005" } }', "with up to 3 decimals"),
         ('{ input = "$1/M", multipliers = { flex = "0" } }', "is 0; it must be from 1"),
         ('{ input = "$1/M", multipliers = { Flex = "2" } }', "'Flex', which is not a term"),
@@ -166,7 +172,10 @@ def test_a_list_of_the_file_alone() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[providers.openai]\nprice_list = "nowhere"\n', r"providers.openai.price_list: the table has no list 'nowhere'; write \[price_lists.n"),
+        (
+            '[providers.openai]\nprice_list = "nowhere"\n',
+            r"providers.openai.price_list: the table has no list 'nowhere'; write \[price_lists.n",
+        ),
         ("[providers.openai]\n[price_lists.house]\n", r"price_lists.house must have \[price_lists.house.models\], with a line for each"),
         ("[providers.openai]\n[price_lists.house.models]\n", r"price_lists.house must have"),
         ("[providers.openai]\n[price_lists]\nhouse = 3\n", "price_lists.house must have"),
@@ -181,6 +190,7 @@ def test_a_list_of_the_file_alone() -> None:
         ),
         ('[providers.openai]\n[price_lists.openai.models]\nm = { input = "€1/M" }\n', "price_lists.openai.models.m is not in USD"),
         ('[providers.openai]\n[price_lists.openai.models]\n"a b" = { input = "$1/M" }\n', "'a b', which is not a model's name"),
+        ('[providers.openai]\n[price_lists.openai.models]\nm = { output = "$1/M" }\n', r"price_lists.openai.models.m.input is missing"),
         ('[providers.openai]\n[price_lists.openai.models]\nm = { inputs = "$1/M" }\n', "price_lists.openai.models.m.inputs is no price"),
         (
             '[providers.openai]\n[price_lists.openai.models]\nm = { input = "$1/M", tiers = [{ above = 5 }] }\n',
@@ -202,7 +212,7 @@ def test_a_signed_row_with_a_list_that_is_not_there_is_refused() -> None:
 
 
 def test_a_local_table_knows_the_same_prices() -> None:
-    table = opened_local(local_bundle(["openai", "anthropic"], [], 1_800_000_000.0))
+    table = opened(local_bundle(["openai", "anthropic"], [], NOW))
     assert resolve(table, "openai/gpt-5")[0].prices == prices_at("[providers.openai]\n", "openai/gpt-5")
     assert resolve(table, "anthropic/claude-opus-5")[0].prices is not None
 
@@ -239,9 +249,7 @@ def changes(old: str, new: str) -> list[tuple[str, bool]]:
 
 def test_changes_of_a_rows_prices_are_told_in_dollars_for_a_million() -> None:
     before = ROW + 'prices = { input = "$2/M" }\n'
-    after = (
-        ROW + 'prices = { input = "$2/M", tiers = [{ above = 9, input = "$4/M", output = "$5/M" }], multipliers = { flex = "0.5" } }\n'
-    )
+    after = ROW + 'prices = { input = "$2/M", tiers = [{ above = 9, input = "$4/M", output = "$5/M" }], multipliers = { flex = "0.5" } }\n'
     assert changes(before, after) == [
         ("routes.own: prices.multipliers is now flex x0.5", False),
         ("routes.own: prices.tiers is now above 9 input tokens: input 4, output 5 per million tokens", False),
