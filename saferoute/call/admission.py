@@ -5,6 +5,7 @@ No later step adds a row: those that take over after failures, and the one that 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -13,6 +14,7 @@ from saferoute.call.limiting import draws_for
 from saferoute.capabilities.authorise import also_allowed, authorise
 from saferoute.capabilities.quotas import check_limit_scope
 from saferoute.errors import BudgetExceeded, NoRoute, UnknownOption
+from saferoute.errors.root import KEY_PREFIX
 from saferoute.providers.writing import namespaces
 from saferoute.values.balancing import PLAIN_POLICY
 from saferoute.values.permission import data_rank
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from saferoute.values.permission import Permission
     from saferoute.values.target import Deadlines, Target
 
-__all__ = ["Admission", "admitted", "affordable", "check_provider_options", "check_route", "rows_of"]
+__all__ = ["Admission", "admitted", "affordable", "check_provider_options", "check_route", "is_route_name", "rows_of"]
 
+_NAME: Final = re.compile(r"[!$&'()*+,\-./0-9:=@A-Z\[\]_a-z~]{1,330}")  # an id, a stroke and a model
+_LONG: Final = 20  # characters; a name that begins as keys do is shorter
 _DEFAULT_ATTEMPTS: Final = 3
 _UNBOUNDED: Final = 100
 _NANO: Final = 1_000_000_000
@@ -46,11 +50,22 @@ def check_route(route: object) -> None:
     """Refuse what is no name of a route.
 
     Raises:
-        NoRoute: for anything but a str.
+        NoRoute: for anything but a str, and for what cannot be a name. It is not repeated.
     """
     if not isinstance(route, str):
         msg = f"the route must be a str, the name of a route, not {type(route).__name__}"
         raise NoRoute(msg)
+    if not is_route_name(route):
+        msg = (
+            "the route comes first, then the messages: client.chat('fast', 'hello'). What was given as a route cannot be the name of one, "
+            "and is not repeated here: it may be a prompt, or a key. `client.models()` lists the names"
+        )
+        raise NoRoute(msg)
+
+
+def is_route_name(route: str) -> bool:
+    """Whether a text can be the name of a route. One that cannot may be anything, so it is shown nowhere."""
+    return _NAME.fullmatch(route) is not None and not (len(route) > _LONG and "/" not in route and KEY_PREFIX.match(route))
 
 
 def check_provider_options(request: _WithOptions, targets: tuple[Target, ...]) -> None:

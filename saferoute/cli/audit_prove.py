@@ -55,7 +55,8 @@ def prove_record(options: argparse.Namespace) -> int:
 
 
 def _openings(options: argparse.Namespace, segment: str, seq: int) -> dict[str, bytes]:
-    if not options.open:
+    named = tuple(dict.fromkeys(options.open))
+    if not named:
         return {}
     if options.keyring and options.secret_file:
         raise UsageError("the log secret is in a file or in the keyring: give one of --secret-file and --keyring")
@@ -63,7 +64,7 @@ def _openings(options: argparse.Namespace, segment: str, seq: int) -> dict[str, 
     key = find_key(place)
     if key is None:
         raise ConfigurationError(f"the log secret is not in {place}; --secret-file FILE or --keyring says where it is")
-    return {name: salt(key_bytes(key), segment, seq, name) for name in dict.fromkeys(options.open)}
+    return {name: salt(key_bytes(key), segment, seq, name) for name in named}
 
 
 def check(options: argparse.Namespace) -> int:

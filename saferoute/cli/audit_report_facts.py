@@ -5,14 +5,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.ledger.attempts import verdicts_of
 from saferoute.ledger.stats import DIMENSIONS, Stats, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from saferoute.ledger.attempts import Told
 
@@ -159,15 +158,10 @@ class Facts:
             if len(self.maybe_sent) > _MOST_LISTED:
                 heapq.heappop(self.maybe_sent)
 
-    def _take_secret(self, began: dict[str, Any] | Any, told: Told) -> None:  # noqa: ANN401  a record's fields
+    def _take_secret(self, began: Mapping[str, Any], told: Told) -> None:
         name = began["secret"]
         if name is not None:
             seen = self.secrets.setdefault(name, Seen(told.time, told.time))
             seen.at(told.time)
             if len(seen.origins) < _MOST_LISTED:
                 seen.origins.add(str(began["origin"]))
-
-
-def date_of(microseconds: int) -> str:
-    """A time as a day."""
-    return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%d}"

@@ -113,7 +113,7 @@ def _timeline(chapters: Sequence[Chapter], facts: Facts, labels: Sequence[str], 
         return min(1.0, max(0.0, (time - first) / whole))
 
     seen = sorted(facts.tables.items(), key=lambda item: item[1].first)
-    ends = [one.first for _, one in seen[1:]] + [last]
+    ends = [one.first for _, one in seen[1:]] + [last] * bool(seen)
     pieces = tuple(
         Piece(at(one.first), at(end), "second", f"{key.name} version {key.version}, first seen {when(one.first)}")
         for (key, one), end in zip(seen, ends, strict=True)

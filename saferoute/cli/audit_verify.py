@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from saferoute.ledger.verify import LedgerReport, SegmentReport
     from saferoute.signing.keys import PublicKey
 
-__all__ = ["Certifiers", "SegmentCheck", "Verified", "certifiers", "verified", "verify"]
+__all__ = ["Certifiers", "SegmentBytes", "SegmentCheck", "Verified", "certifiers", "verified", "verify"]
 
 _MOST_ANCHOR_BYTES: Final = 256 * 1024 * 1024
 _NOTE: Final = re.compile(r"^(?=saferoute\.ledger/)", re.MULTILINE)
@@ -147,7 +147,7 @@ def _tails(reports: Sequence[SegmentReport]) -> list[str]:
     return found
 
 
-class _Bytes(Mapping[str, bytes]):
+class SegmentBytes(Mapping[str, bytes]):
     """Segments by name, read one by one, with a bar for how far that is."""
 
     def __init__(self, segments: Sequence[Segment], progress: Progress) -> None:
@@ -181,7 +181,7 @@ def verified(options: argparse.Namespace, segments: Sequence[Segment]) -> Verifi
     anchors = [note for path in options.anchor for note in _notes(path)]
     who = certifiers(options)
     with Progress(2 * sum(one.size for one in segments), "segments read") as progress:
-        report = verify_ledger(_Bytes(segments, progress), anchors=anchors, log_keys=who.keys, threshold=who.threshold)
+        report = verify_ledger(SegmentBytes(segments, progress), anchors=anchors, log_keys=who.keys, threshold=who.threshold)
     return Verified(report, len(anchors), who)
 
 

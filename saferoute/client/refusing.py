@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+from saferoute.call.admission import is_route_name
 from saferoute.call.recording import Recording, denial, facts_of
 from saferoute.call.rules import nonce_from
 from saferoute.errors import CapabilityError, LedgerError, SaferouteError
-from saferoute.errors.root import KEY_PREFIX
 from saferoute.values.permission import HeldChain
 from saferoute.values.request import DataLabel
 
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
     from saferoute.drivers.exchange import CallObserver
     from saferoute.values.reply import Reply
 
-__all__ = ["Recorded", "refused", "route_shown"]
-
-_ROUTE: Final = re.compile(r"\w[\w.:@/*+-]{0,255}", re.ASCII)
+__all__ = ["Recorded", "refused"]
 
 
 def refused(core: Core, error: SaferouteError, operation: str, route: object, options: Mapping[str, Any]) -> SaferouteError:
@@ -47,7 +44,7 @@ def refused(core: Core, error: SaferouteError, operation: str, route: object, op
     facts = facts_of(
         nonce_from(snapshot.random) + nonce_from(snapshot.random),
         operation,
-        route_shown(route),
+        route if isinstance(route, str) and is_route_name(route) else "(no name)",
         snapshot.table_facts,
         capabilities=_digests(snapshot, [*core.scope.held, options.get("capability")]),
         data=data if data in get_args(DataLabel) else snapshot.data,
@@ -55,12 +52,6 @@ def refused(core: Core, error: SaferouteError, operation: str, route: object, op
         tags=snapshot.tags,
     )
     return _with_receipt(error, Recording(writer, facts, bytes))
-
-
-def route_shown(route: object) -> str:
-    """What stands in a record for what was given as a route: whoever exchanges the first two arguments gives a prompt there, or a key."""
-    fits = isinstance(route, str) and _ROUTE.fullmatch(route) is not None and not KEY_PREFIX.match(route)
-    return str(route) if fits else "(no name)"
 
 
 def _digests(snapshot: Snapshot, given: list[Any]) -> list[str]:

@@ -27,13 +27,15 @@ PRICE_FIELDS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache
 """What has a price, in the signed words: the buckets of `saferoute.values.usage`, where thinking is output."""
 
 _amount = Whole(0, 2**53 - 1)
-_kinds: dict[str, Shape] = dict.fromkeys(PRICE_FIELDS, _amount)
+_kinds: Mapping[str, Shape] = MappingProxyType(dict.fromkeys(PRICE_FIELDS, _amount))
 _term = Text(re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*"), longest=64, what='a term that a provider reports, such as "flex"')
-_rates: dict[str, Shape] = {
-    **_kinds,
-    "tiers": ListOf(Record({"above": Whole(1, 1_000_000_000)}, _kinds), 8, 1),
-    "multipliers": MapOf(_term, Whole(1, 1_000_000), 16, 1),
-}
+_rates: Mapping[str, Shape] = MappingProxyType(
+    {
+        **_kinds,
+        "tiers": ListOf(Record({"above": Whole(1, 1_000_000_000)}, _kinds), 8, 1),
+        "multipliers": MapOf(_term, Whole(1, 1_000_000), 16, 1),
+    }
+)
 _currency = Text(re.compile(r"[A-Z]{3}"), longest=3, what="a currency code such as USD")
 
 PRICES: Final = Record({"currency": _currency}, _rates)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from saferoute.errors import ConfigurationError
@@ -132,11 +132,11 @@ class Instruments:
 
     def begin(self, asked: Asked) -> Heard | None:
         """Begin to measure a call; None if nobody listens."""
-        began = perf_counter_ns()
-        span, histograms = self._span(asked), self._histograms()
+        began, at = perf_counter_ns(), time_ns()  # one moment on two clocks: what follows may import opentelemetry, once
+        span, histograms = self._span(asked, at), self._histograms()
         return None if span is None and histograms is None else Heard(asked, span, histograms, began)
 
-    def _span(self, asked: Asked) -> CallSpan | None:
+    def _span(self, asked: Asked, at: int) -> CallSpan | None:
         chosen = self.options.tracer_provider
         if chosen is False or (chosen is None and TRACE_SDK not in sys.modules):
             return None
@@ -147,7 +147,7 @@ class Instruments:
         if known is not provider:
             tracer = tracer_of(provider)
             self._tracing = (provider, tracer)
-        return CallSpan(tracer, asked, self.options)
+        return CallSpan(tracer, asked, self.options, at)
 
     def _histograms(self) -> Histograms | None:
         chosen = self.options.meter_provider

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry import trace
@@ -42,15 +41,21 @@ def tracer_of(provider: Any) -> trace.Tracer:  # noqa: ANN401  as above
 
 
 class CallSpan:
-    """The span of one call: attributes at the start, and either a result or an error at the end."""
+    """The span of one call: attributes at the start, and either a result or an error at the end.
 
-    __slots__ = ("_asked", "_began", "_options", "_span", "_tracer")
+    Args:
+        tracer: makes it.
+        asked: what is known of the call.
+        options: what is told.
+        began: when the call began, in nanoseconds since 1970.
+    """
 
-    def __init__(self, tracer: trace.Tracer, asked: Asked, options: TelemetryOptions) -> None:
+    __slots__ = ("_asked", "_began", "_operation", "_options", "_span", "_tracer")
+
+    def __init__(self, tracer: trace.Tracer, asked: Asked, options: TelemetryOptions, began: int) -> None:
         operation = names.OPERATIONS.get(asked.operation, asked.operation)
         first = asked.targets[0] if asked.targets else None
-        self._asked, self._options, self._tracer = asked, options, tracer
-        self._began = time_ns()
+        self._asked, self._options, self._tracer, self._operation, self._began = asked, options, tracer, operation, began
         self._span = tracer.start_span(
             operation if first is None else f"{operation} {first.model}",
             kind=SpanKind.CLIENT,
@@ -112,7 +117,9 @@ class CallSpan:
             names.RECEIPT: None if result.receipt is None else result.receipt.id,
             names.VERDICTS: _said(result.verdicts),
         }
-        return ({} if row is None else _place(row)) | _known(found)
+        if row is not None and row is not self._asked.targets[0]:  # another row answered than was asked first
+            self._span.update_name(f"{self._operation} {row.model}")
+        return ({} if row is None else _of_row(row)) | _known(found)
 
     def _row(self, name: str) -> Target | None:
         return next((row for row in self._asked.targets if row.id == name), None)
@@ -128,7 +135,7 @@ class CallSpan:
                 f"attempt {attempt.target}",
                 context,
                 SpanKind.CLIENT,
-                _of_attempt(number, attempt) | ({} if row is None else _of_row(row)),
+                _of_attempt(number, attempt) | ({} if row is None else _place(row)),
                 start_time=self._began + began,
             )
             if attempt.outcome != "ok":
@@ -176,17 +183,18 @@ def _of_error(error: SaferouteError) -> dict[str, Any]:
 
 
 def _of_attempt(number: int, attempt: Attempt) -> dict[str, Any]:
+    """Attributes in our names alone: receivers take a span with one of the conventions' for another call, and count it again."""
     found = {
         names.ATTEMPT_NUMBER: number,
         names.TARGET: attempt.target,
-        names.REQUEST_MODEL: attempt.model,
+        names.ATTEMPT_MODEL: attempt.model,
         names.ATTEMPT_OUTCOME: attempt.outcome,
         names.STATUS_CODE: attempt.status,
         names.REQUEST_ID: attempt.request_id,
         names.ATTEMPT_WHY: _plain(attempt.why) or None,
         names.ATTEMPT_REJECTED: tuple(_plain(f"{row}: {why}") for row, why in attempt.rejected[:_MOST]) or None,
-        names.FIRST_CHUNK: attempt.first_token,
-        names.COST: None if attempt.cost is None else float(attempt.cost),
+        names.ATTEMPT_FIRST_CHUNK: attempt.first_token,
+        names.ATTEMPT_COST: None if attempt.cost is None else float(attempt.cost),
     }
     return _known(found)
 

@@ -14,8 +14,9 @@ from saferoute.routing.assertions import ASSERTION, PLACES, WITH
 from saferoute.routing.credentials import CREDENTIAL
 from saferoute.routing.guard_profiles import GUARD_PROFILE, TEMPLATE
 from saferoute.routing.parameters import PARAMETERS
+from saferoute.routing.price_lists import PRICE_FIELDS, PRICES
 from saferoute.routing.schema import Flag, ListOf, MapOf, Record, Text
-from saferoute.routing.shapes import ALIAS, GRANT, HEADERS, ROW
+from saferoute.routing.shapes import ALIAS, GRANT, HEADERS, PRICE_LIST, ROW
 from saferoute.routing.spellings import duration
 from saferoute.values.balancing import PLAIN_POLICY, Shadow, Strategy
 from saferoute.values.guard_profile import GuardSetting, ToolRule
@@ -61,7 +62,9 @@ FIELDS: dict[str, set[str]] = {
     "profile": set(shapes(ROWS["profile"])),
     "families": set(shapes(FAMILIES.item)),
     "quirks": set(shapes(ROWS["quirks"])),
-    "prices": set(authoring._PRICE_FIELDS),
+    "prices": set(shapes(PRICES)) - {"currency"},  # every price says it
+    "tiers": {"above", *PRICE_FIELDS},
+    "[price_lists.NAME]": set(shapes(PRICE_LIST)) - {"currency"},
     "deadlines": set(shapes(ROWS["deadlines"])),
     "[credentials.NAME]": {*shapes(CREDENTIAL), "region"},
     "limits": set(shapes(ROWS["limits"])),

@@ -13,6 +13,7 @@ from tests.support.commands import ROOT, environment
 
 EXAMPLES = ROOT / "examples"
 EXPECTED = {
+    "anchor_checkpoints.py": ["anchored: 1, whole ledger ok: True", "cut off at its end: 4 records are missing"],
     "quickstart.py": ["You said: Say hello", "stop, 2 tokens in, 4 out, by embedded-1", "You said: And goodbye?"],
     "streaming.py": [
         "You said: Count from one to ten in words",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from saferoute.capabilities.chain import verify_chain
 from saferoute.routing.issuers import compile_issuer
 from saferoute.signing.keys import PublicKey
-from tests.spec import signing_vectors, token_vectors, trust_vectors, vault_vectors
+from tests.spec import ledger_vectors, signing_vectors, token_vectors, trust_vectors, vault_vectors
 from tests.spec.world import VECTORS, rendered
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def everything() -> dict[str, dict[str, Any]]:
         "token": token(),
         "asked": token_vectors.asked(),
         "vault": vault_vectors.vault(),
+        "ledger": ledger_vectors.ledger(),
     }
 
 

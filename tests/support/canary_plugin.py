@@ -3,8 +3,9 @@
     python -m pytest -p tests.support.canary_plugin --log-level=DEBUG
 
 A secret is whatever became a `Secret` or a `Passphrase`, at least 12 characters long. What a test leaves behind: what it printed and logged (the root
-logger at DEBUG), and every error of ours that was made, raised or not: its texts, its pickle, and the locals of the package's frames
-that it leads to. A test that leaves a secret behind fails at its end.
+logger at DEBUG), every error of ours that was made, raised or not: its texts, its pickle, and the locals of the package's frames that it
+leads to, every record that a ledger wrote, proof and report that was made of them, and every span that ended. A test that leaves a secret
+behind fails at its end.
 
 A test that shows a key on purpose is named in `ON_PURPOSE`, with the reason.
 """
@@ -22,6 +23,15 @@ from tests.support.leak_search import shown_by_error, where
 
 SHORTEST = 12
 MOST_ERRORS = 300
+MOST_WRITTEN = 2_000
+WRITTEN = (
+    # module, class or "", function, and what of its result or its object is text
+    ("saferoute.ledger.segment", "SegmentWriter", "_append", lambda _, made: made.line.decode()),
+    ("saferoute.ledger.segment", "SegmentWriter", "checkpoint", lambda _, made: made[1]),
+    ("saferoute.ledger.proof", "", "prove", lambda _, made: made.decode()),
+    ("saferoute.cli.audit_report", "", "page", lambda _, made: made),
+    ("opentelemetry.sdk.trace", "Span", "end", lambda span, _: span.to_json()),
+)
 ON_PURPOSE = {
     "test_a_key_in_the_place_of_its_source_is_not_repeated": "the caller's own frame has the key in the wrong place; the message does not",
     "test_a_passphrase_is_not_shown": "the argument of Secrets.vault is a plain str when it is refused; the message does not show it",
@@ -37,6 +47,7 @@ class Watch:
     def __init__(self) -> None:
         self.secrets: dict[str, None] = {}
         self.errors: list[BaseException] = []
+        self.written: list[tuple[str, str]] = []
         self.found: list[str] = []
         self.tests = self.searched = self.taken = 0
         self.path: pathlib.Path | None = None
@@ -52,6 +63,23 @@ class Watch:
         if module is not None and "error" not in self._patched:
             self._patched.add("error")
             self._follow(module.SaferouteError, self._take_error)
+
+        for name, owner, function, text_of in WRITTEN:
+            module = sys.modules.get(name)
+            if module is not None and f"{name}.{function}" not in self._patched:
+                self._patched.add(f"{name}.{function}")
+                self._collect(getattr(module, owner) if owner else module, function, text_of)
+
+    def _collect(self, place: Any, function: str, text_of: Any) -> None:
+        plain = getattr(place, function)
+
+        def followed(*arguments: Any, **named: Any) -> Any:
+            made = plain(*arguments, **named)
+            if len(self.written) < MOST_WRITTEN:
+                self.written.append((function, text_of(arguments[0] if arguments else None, made)))
+            return made
+
+        setattr(place, function, followed)
 
     @staticmethod
     def _follow(kind: Any, take: Any) -> None:
@@ -77,7 +105,7 @@ class Watch:
     def leaks(self, sections: list[tuple[str, str]]) -> Iterator[str]:
         """Places where a secret shows."""
         secrets = tuple(self.secrets)
-        for name, text in sections:
+        for name, text in [*sections, *self.written]:
             self.searched += 1
             if place := where(text, secrets):
                 yield f"{name}: {place}"
@@ -102,6 +130,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     watch = item.config.stash[WATCH]
     watch.patch()
     watch.errors.clear()
+    watch.written.clear()
     if item.path != watch.path:  # what one file's fixtures made is looked for to its end, and not in other files' texts
         watch.path = item.path
         watch.secrets.clear()
@@ -116,6 +145,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         watch = item.config.stash[WATCH]
         leaks = list(dict.fromkeys(watch.leaks(report.sections)))
         watch.errors.clear()
+        watch.written.clear()
         if leaks:
             watch.found.append(item.nodeid)
             report.outcome = "failed"

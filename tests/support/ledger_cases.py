@@ -37,7 +37,9 @@ INSTANCE = hexadecimal("instance")
 
 def intent(number: int = 0, **changes: Any) -> Entry:
     """What is written before a request leaves."""
-    asked, request, system = (changes.pop(name, default) for name, default in (("asked", b"yes"), ("request", b"{}"), ("system", "Be brief.")))
+    asked, request, system = (
+        changes.pop(name, default) for name, default in (("asked", b"yes"), ("request", b"{}"), ("system", "Be brief."))
+    )
     fields = {
         "attempt": 1,
         "call": hexadecimal(f"call {number}"),
@@ -114,7 +116,13 @@ def denial(number: int = 0, **changes: Any) -> Entry:
 def certificate(key: PrivateKey = LOG_KEY, **changes: Any) -> Envelope:
     """The log role's word for a log key."""
     signer = changes.pop("signer", LOG_ROLE)
-    fields = {"key": key.public_key, "instance": INSTANCE, "issued": NOW // 1_000_000, "not_after": NOW // 1_000_000 + 86_400, "name": "acme"}
+    fields = {
+        "key": key.public_key,
+        "instance": INSTANCE,
+        "issued": NOW // 1_000_000,
+        "not_after": NOW // 1_000_000 + 86_400,
+        "name": "acme",
+    }
     return certify(Certificate(**(fields | changes)), [signer])
 
 

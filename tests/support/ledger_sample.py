@@ -8,12 +8,16 @@ from __future__ import annotations
 import pathlib
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from saferoute.ledger.certificate import Certificate, certify
 from saferoute.routing.publish import pin
 from saferoute.routing.publish_root import new_root
 from tests.support.ledger_story import BEGIN, DAY, Story, digest
 from tests.support.ledger_written import SECRET, Process, key_of
+
+if TYPE_CHECKING:
+    from saferoute.signing.envelope import Envelope
 
 __all__ = ["Sample", "certificate_for", "make_root", "sample"]
 
@@ -37,13 +41,18 @@ def make_root(where: pathlib.Path, *, log: bool = True) -> str:
     begin = BEGIN / 1e6
     keys = {"log_keys": [key_of("log role").public_key]} if log else {}
     data = new_root(
-        NAME, root_signers=[key_of("root role")], table_keys=[key_of("table role").public_key], now=begin, not_after=begin + 300 * 86_400, **keys
+        NAME,
+        root_signers=[key_of("root role")],
+        table_keys=[key_of("table role").public_key],
+        now=begin,
+        not_after=begin + 300 * 86_400,
+        **keys,
     )
     where.write_bytes(data)
     return pin(data)
 
 
-def certificate_for(name: str):
+def certificate_for(name: str) -> Envelope:
     begin = BEGIN // 1_000_000
     said = Certificate(key_of(name).public_key, digest(name)[:32], begin - 60, begin + 30 * 86_400, NAME)
     return certify(said, [key_of("log role")])
@@ -74,4 +83,4 @@ def sample(where: pathlib.Path, calls: int = 4_000, *, processes: int = 3, days:
 if __name__ == "__main__":
     place = pathlib.Path(sys.argv[1])
     place.mkdir(parents=True, exist_ok=True)
-    print(sample(place))
+    sys.stdout.write(f"{sample(place)}\n")

@@ -53,4 +53,6 @@ class Steps:
 
 
 def _copy(walk: _Walk) -> _Walk:
-    return replace(walk, tree=walk.tree.copy(), problems=[], pending=dict(walk.pending), answered=set(walk.answered), answers=[], removed=[])
+    return replace(
+        walk, tree=walk.tree.copy(), problems=[], pending=dict(walk.pending), answered=set(walk.answered), answers=[], removed=[]
+    )

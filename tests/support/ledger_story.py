@@ -176,13 +176,17 @@ class Story:
         guard = self._chance.choice(("injection", "secrets", "unicode"))
         verdicts = [verdict(guard, "block", self._chance.choice(("input", "tool_result")))] if blocked else []
         rejected = [[row, "its breaker is open"] for row in ALIASES[route]] if error == "AllRoutesCooling" else []
-        return Entry("denial", denial(call, route=route, error=error, deny=deny, verdicts=verdicts, rejected=rejected, **common), {"asked": b"{}"})
+        return Entry(
+            "denial", denial(call, route=route, error=error, deny=deny, verdicts=verdicts, rejected=rejected, **common), {"asked": b"{}"}
+        )
 
     def _attempts(self, call: str, route: str, common: dict[str, Any], now: int) -> Iterator[tuple[int, Entry]]:
         chance = self._chance
         rejected: list[list[str]] = []
         why = "ordered" if route != "smart" else "weighted"
-        verdicts = [verdict("pii", chance.choice(("flag", "redact")), "input", "/messages/1", "pii.email: 1")] if chance.random() < 0.12 else []
+        verdicts = (
+            [verdict("pii", chance.choice(("flag", "redact")), "input", "/messages/1", "pii.email: 1")] if chance.random() < 0.12 else []
+        )
         for attempt, name in enumerate(ALIASES[route], 1):
             row = ROWS[name]
             outage = name == "openai-eu" and 3.35 * DAY < now - BEGIN < 3.5 * DAY

@@ -34,7 +34,9 @@ def file_name(segment: str, now_us: int) -> str:
 class Process:
     """One process that writes segments into a directory."""
 
-    def __init__(self, directory: pathlib.Path, name: str, now_us: int = BEGIN, certificate: Envelope | None = None, every: int = 64) -> None:
+    def __init__(
+        self, directory: pathlib.Path, name: str, now_us: int = BEGIN, certificate: Envelope | None = None, every: int = 64
+    ) -> None:
         self._directory, self._name, self._certificate, self._every = directory, name, certificate, every
         self._number = 0
         self._receipts: dict[tuple[str, int], str] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from saferoute.cli import audit_files, main, progress
+from saferoute.cli.audit_verify import SegmentBytes
 from saferoute.drivers.keyring_store import KeyringStore
 from saferoute.ledger.export import COLUMNS
 from saferoute.ledger.plain import when
@@ -73,8 +74,10 @@ def test_verify_says_what_is_whole_and_what_that_does_not_show(run: Commands, le
         "",
         "What this does not show",
         "  - No trust root was given: nobody says whose log keys these are. Pass --root root.json --sha256 HEX.",
-        "  - No checkpoint that was kept elsewhere was compared: records cut off at the end of a segment that is not closed, and a last "
-        "segment that is gone as a whole, are not noticed without one.",
+        (
+            "  - No checkpoint that was kept elsewhere was compared: records cut off at the end of a segment that is not closed, and a last "
+            "segment that is gone as a whole, are not noticed without one."
+        ),
         "  - 1 attempt has no outcome: maybe sent, and nobody knows.",
     ]
 
@@ -180,6 +183,10 @@ def test_an_empty_directory_is_no_quiet_day(run: Commands, tmp_path: pathlib.Pat
 def test_two_directories_are_read_together(run: Commands, bigger: Sample, ledger: Process) -> None:
     done = run("audit", "verify", str(bigger.ledger), "audit", "audit")
     assert "ok: 5 segments" in done.out
+    segments = audit_files.segments_in([bigger.ledger, ledger.path.parent])
+    assert [one.name for one in segments] == sorted(one.name for one in segments)
+    with progress.Progress(1, "segments") as bar:
+        assert len(SegmentBytes(segments, bar)) == 5
 
 
 def test_show(run: Commands, ledger: Process) -> None:
@@ -190,8 +197,10 @@ def test_show(run: Commands, ledger: Process) -> None:
         f"2026-11-19 00:00:00 UTC  {ledger.segment}:1  fast  openai-eu (gpt-5-mini)  RateLimited 429  800 ms  nothing",
         f"2026-11-19 00:00:00 UTC  {ledger.segment}:3  fast  azure-eu (gpt-5-mini)  ok 200  800 ms  0.00065 USD",
         f"2026-11-20 00:00:00 UTC  {ledger.segment}:5  fast  refused: CapabilityForbidden (models)",
-        f"2026-11-21 00:00:00 UTC  {ledger.segment}:6  smart  openai-eu (gpt-5-mini)  MAYBE SENT  "
-        "not known for 1 attempt; at most 0.02 USD more is held back",
+        (
+            f"2026-11-21 00:00:00 UTC  {ledger.segment}:6  smart  openai-eu (gpt-5-mini)  MAYBE SENT  "
+            "not known for 1 attempt; at most 0.02 USD more is held back"
+        ),
     ]
 
 

@@ -30,7 +30,15 @@ def refusal(**fields: object) -> Told:
 
 
 def test_a_fallback_in_words() -> None:
-    failed = {"outcome": "RateLimited", "status": 429, "cost": None, "usage": None, "finish_reason": None, "request_id": None, "us": 106_000}
+    failed = {
+        "outcome": "RateLimited",
+        "status": 429,
+        "cost": None,
+        "usage": None,
+        "finish_reason": None,
+        "request_id": None,
+        "us": 106_000,
+    }
     story = [
         attempt(
             1, ends=failed, capabilities=[HEX], tags={"team": "search"}, purpose="answer", system_id=digest("system"), stream=True,
@@ -47,8 +55,10 @@ def test_a_fallback_in_words() -> None:
     ]  # fmt: skip
     assert explained(story, f"{SEGMENT}:3") == [
         f'Call {CALL}: chat, as a stream, asked for "fast" on 2026-11-19 00:00:00 UTC',
-        "  answered by azure-eu, model gpt-5-mini (the provider says gpt-5-mini-2026-08), at https://eu.api.openai.com (openai), attempt 2 of 2, "
-        "in 800 ms",
+        (
+            "  answered by azure-eu, model gpt-5-mini (the provider says gpt-5-mini-2026-08), at https://eu.api.openai.com (openai), attempt 2 of 2, "
+            "in 800 ms"
+        ),
         "  cost: 0.00065 USD",
         "",
         "Table",
@@ -182,14 +192,23 @@ def test_a_row_has_every_column_with_its_type(told: Told) -> None:
 
 def test_what_a_row_says() -> None:
     told = attempt(
-        1, rejected=[["a", "b"]], tags={"team": "search"}, templates=[{"name": "t", "sha256": HEX}], verdicts=[verdict("pii", "flag", "input", "/x", "y")]
+        1,
+        rejected=[["a", "b"]],
+        tags={"team": "search"},
+        templates=[{"name": "t", "sha256": HEX}],
+        verdicts=[verdict("pii", "flag", "input", "/x", "y")],
     )
     row = row_of(told)
     assert {name: row[name] for name in ("receipt", "outcome_receipt", "kind", "time_us", "time", "table_version", "max_cost", "input_tokens")} == {
         "receipt": f"{SEGMENT}:1", "outcome_receipt": f"{SEGMENT}:2", "kind": "attempt", "time_us": BEGIN + 1,
         "time": "2026-11-19 00:00:00.000001 UTC", "table_version": 12, "max_cost": "0.02", "input_tokens": 1000,
     }  # fmt: skip
-    assert (row["rejected"], row["tags"], row["templates"], row["verdicts"]) == (["a: b"], ["team=search"], [f"t {HEX}"], ["pii 1 input flag /x y"])
+    assert (row["rejected"], row["tags"], row["templates"], row["verdicts"]) == (
+        ["a: b"],
+        ["team=search"],
+        [f"t {HEX}"],
+        ["pii 1 input flag /x y"],
+    )
     cells = dict(zip(COLUMNS, csv_line(row), strict=True))
     assert (cells["stream"], cells["purpose"], cells["attempt"], cells["tags"]) == ("false", "", "1", '["team=search"]')
     assert dict(zip(COLUMNS, csv_line(row_of(attempt(1, stream=True))), strict=True))["stream"] == "true"

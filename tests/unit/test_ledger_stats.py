@@ -185,7 +185,9 @@ def test_a_quantile_is_a_value_that_so_many_do_not_exceed(values: list[int], par
 def test_amounts() -> None:
     assert amount_of("0.1") == Decimal("0.1")
     assert amount_of({"nano": 1_500_000_000, "currency": "USD"}) == Decimal("1.5")
-    assert [amount_of(value) for value in (None, "", "1e9", "-1", "NaN", "1" * 99, 5, {"nano": -1}, {"nano": True}, {"nano": "1"})] == [None] * 10
+    assert [amount_of(value) for value in (None, "", "1e9", "-1", "NaN", "1" * 99, 5, {"nano": -1}, {"nano": True}, {"nano": "1"})] == [
+        None
+    ] * 10
 
 
 @pytest.mark.parametrize(
