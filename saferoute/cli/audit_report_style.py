@@ -85,7 +85,7 @@ summary{cursor:pointer;width:max-content;padding:4px 0}
 summary:hover{color:var(--ink)}
 details .scroll{margin-top:8px}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:0 56px}
-.empty{padding:26px 28px;border:1px dashed var(--line);border-radius:10px;color:var(--soft);margin:0}
+.empty{padding:26px 28px;border:1px dashed var(--line);border-radius:10px;color:var(--soft);margin:0;max-width:none}
 footer{margin-top:88px;padding-top:24px;border-top:1px solid var(--line);font-size:14px;color:var(--soft)}
 footer pre{margin:8px 0 0;overflow-x:auto}
 @media (max-width:900px){.tiles{grid-template-columns:repeat(2,1fr)}}

@@ -98,10 +98,10 @@ def trust(chapters: Sequence[Chapter], facts: Facts, labels: Sequence[str], peri
     intro = "Which signed tables decided, and which processes wrote the ledger. A segment is what one process wrote into one file."
     content = [_timeline(chapters, facts, labels, period)] if chapters else [empty("There is no segment.")]
     content += [tag("h3", "Routing tables that decided"), _tables(facts), tag("h3", "Segments"), _segments(chapters, looked=looked)]
-    with_one = share(facts.with_capability, facts.total.attempts + facts.total.denials)
-    content.append(
-        tag("p", f"{with_one} of attempts and refusals presented a capability; the others had what the table grants to all.", class_="note")
-    )
+    every = facts.total.attempts + facts.total.denials
+    if every:
+        said = f"{share(facts.with_capability, every)} of attempts and refusals presented a capability; the others had what the table grants."
+        content.append(tag("p", said, class_="note"))
     return section("trust", "Trust over time", intro, *content)
 
 

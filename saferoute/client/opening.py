@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from saferoute.call.rules import Rules, views_for
 from saferoute.client.core import Core
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from saferoute.values.request import DataLabel
 
 __all__ = ["Wishes", "open_local", "open_production"]
+
+_KEPT: Final = 200
+"""Records that a client's own ledger has in memory: those of its last calls, for `explain`. Replies keep their receipts themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ def _ledger(ledger: Ledger | Literal["memory"] | None) -> Ledger | None:
     from saferoute.drivers.ledger import Ledger  # noqa: PLC0415  clients with a ledger only
 
     if isinstance(ledger, str) and ledger == "memory":
-        return Ledger.memory()
+        return Ledger.memory(_KEPT)
     if not isinstance(ledger, Ledger):
         msg = f'ledger= takes saferoute.Ledger.directory("audit") or one of its kin, "memory" or None, not {type(ledger).__name__}'
         raise ConfigurationError(msg)

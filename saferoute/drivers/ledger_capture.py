@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Capture"]
 
+
 class Capture(Uncopied):
     """What is captured, and under which key.
 

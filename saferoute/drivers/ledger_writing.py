@@ -106,8 +106,7 @@ class Writing:
             self._busy = True
             try:
                 segment, written = self._write(entry)
-                while self._later:
-                    segment, _ = self._write(self._later.popleft())
+                segment = self._catch_up() or segment
                 end = segment.stream.size
             finally:
                 self._busy = False
@@ -171,6 +170,13 @@ class Writing:
         if now - self._warned_at >= _QUIET:
             self._warned_at = now
             warnings.warn(words, LedgerWarning, stacklevel=5)
+
+    def _catch_up(self) -> Segment | None:
+        """Write what came in the middle of something else; the segment that it went to, None for nothing."""
+        segment = None
+        while self._later:
+            segment, _ = self._write(self._later.popleft())
+        return segment
 
     def _write(self, entry: Entry) -> tuple[Segment, Written]:
         now = self._settings.clock()
@@ -270,14 +276,15 @@ class Writing:
             if self._busy:  # this very thread is writing
                 self._wanted = True
                 return None
-            segment, now = self._segment, self._settings.clock()
-            if segment is None:
-                return None
-            over = final or segment.is_over(self._settings, now)
-            if not segment.writer.unsigned and not over:
-                return None
             self._busy = True
             try:
+                self._catch_up()
+                segment, now = self._segment, self._settings.clock()
+                if segment is None:
+                    return None
+                over = final or segment.is_over(self._settings, now)
+                if not segment.writer.unsigned and not over:
+                    return None
                 self._check(segment)
                 note = self._noted(segment, now, final=over)
             finally:

@@ -230,13 +230,14 @@ def _segment(walk: _Walk, place: int, _: Mapping[str, Any]) -> None:
 
 
 def _intent(walk: _Walk, _: int, fields: Mapping[str, Any]) -> None:
-    walk.pending[fields["seq"]] = (fields["call"], fields["attempt"])
+    if walk.segment:
+        walk.pending[fields["seq"]] = (fields["call"], fields["attempt"])
 
 
 def _outcome(walk: _Walk, place: int, fields: Mapping[str, Any]) -> None:
     name = fields["intent"]
-    if name is None:
-        return
+    if name is None or not walk.segment:
+        return  # without a first record nobody knows which segment this is
     segment, _, number = name.partition(":")
     if segment != walk.segment:
         walk.answers.append(Answer(place, name, fields["call"], fields["attempt"]))

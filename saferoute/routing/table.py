@@ -167,7 +167,8 @@ class RoutingTable:
             row is None
             or hash(row.target) != row.mark
             or row.target.model not in (target.model, "*")
-            or (target is not row.target and (_FIXED(target) != _FIXED(row.target) or not row.prices_are(target)))
+            or (target is not row.target and _FIXED(target) != _FIXED(row.target))
+            or (target is not row.target and not row.prices_are(target))
         ):
             raise UntrustedTable(
                 f"the route {target.id!r} in memory is not what was signed: something in this process changed it. Nothing was sent; "

@@ -4,7 +4,7 @@ Providers explain tools, and the schema of an answer, to the model in words of t
 gives 346 tokens for some models. Nor is reading from a cache always the cheaper price: what a row says counts.
 
 Guards: saferoute/call/prepare.py::if request.tools or request.output is not None:
-Guards: saferoute/capabilities/authorise.py::dearest = max(prices.input, prices.cache_read or 0, prices.cache_write_5m or 0, prices.cache_write_1h or 0) => dearest = max(prices.input, prices.cache_write_5m or 0, prices.cache_write_1h or 0)
+Guards: saferoute/values/cost.py::dearest = max(rates.input, rates.cache_read or 0, rates.cache_write_5m or 0, rates.cache_write_1h or 0) => dearest = max(rates.input, rates.cache_write_5m or 0, rates.cache_write_1h or 0)
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Guards: saferoute/guards/profiles.py::return wide and getattr(own, "model", None
 Guards: saferoute/guards/stricter.py::if type(outcome) is not Verdict or any(span.end > len(segment.text) for span in outcome.spans): => if type(outcome) is not Verdict:
 Guards: saferoute/guards/stricter.py::if action is None or outcome.action is Action.ALLOW or outcome.action >= action: => if action is None or outcome.action is Action.ALLOW:
 Guards: saferoute/guards/stricter.py::return self.inner.stages => return frozenset(self.inner.guard.stages)
-Guards: saferoute/routing/table.py::"extra_params", "quirks", "prices", "region", "digest", "limits", "quota_group", "guards", => "extra_params", "quirks", "prices", "region", "digest", "limits", "quota_group",
+Guards: saferoute/routing/table.py::"extra_params", "quirks", "region", "digest", "limits", "quota_group", "guards", => "extra_params", "quirks", "region", "digest", "limits", "quota_group",
 Guards: saferoute/routing/rows.py::if "guards" in row and row["guards"] not in guards: => if "guards" in row and not (guards := {row["guards"]: None, **guards}):
 Guards: saferoute/routing/guard_profiles.py::if (found := template_digest(text)) != raw["sha256"]: => if (found := template_digest(text)) == "":
 Guards: saferoute/routing/guard_profiles.py::for variable in sorted(named.symmetric_difference(variables)): => for variable in ():

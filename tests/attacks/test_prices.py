@@ -6,8 +6,8 @@ case. And a client that was narrowed to a capability must learn nothing of other
 
 Guards: saferoute/values/cost.py::reached: list[Prices | PriceTier] = [prices, *(tier for tier in prices.tiers if tier.above < most_input)] => reached: list[Prices | PriceTier] = [prices]
 Guards: saferoute/values/cost.py::rates = rates_at(prices, buckets.input_total) if prices.tiers else prices => rates = prices
-Guards: saferoute/values/cost.py::if term not in known: => if False: known.setdefault(term, 1000)
-Guards: saferoute/routing/table.py::or (target is not row.target and (_FIXED(target) != _FIXED(row.target) or not row.prices_are(target))) => or (target is not row.target and _FIXED(target) != _FIXED(row.target))
+Guards: saferoute/values/cost.py::if term not in known:
+Guards: saferoute/routing/table.py::or (target is not row.target and not row.prices_are(target)) => or False
 Guards: saferoute/routing/authoring.py::if merged.get("origin") != base.get("origin", merged.get("origin")) and "price_list" not in over:
 Guards: saferoute/values/costs.py::if asked and not asked.issubset(key.capabilities):
 """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from saferoute.cli.audit_report_markup import tag
 from saferoute.ledger.commitment import salt
 from saferoute.values.receipt import Entry
 from tests.support.commands import Commands
@@ -107,6 +108,13 @@ def test_no_text_of_a_record_becomes_markup(run: Commands, hostile: tuple[str, P
     found, same = Elements(report(run, "audit")), Elements(report(run, "harmless"))
     assert found.shape == same.shape
     assert all(letter.isprintable() for letter in found.text.replace("\n", ""))
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_no_text_leaves_the_attribute_that_it_stands_in(text: str) -> None:
+    found = Elements(tag("p", "words", aria_label=text))
+    assert found.shape == [("p", ("aria-label",))]
+    assert found.text.isprintable()
 
 
 def test_the_page_may_run_and_load_nothing(run: Commands, tmp_path: pathlib.Path) -> None:

@@ -414,6 +414,17 @@ def test_a_checkpoint_in_the_middle_of_a_checkpoint_is_made_with_the_next(tmp_pa
     clean(ledger.read())
 
 
+def test_what_comes_in_the_middle_of_a_checkpoint_is_written_before_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger.directory(tmp_path / "audit", fsync="always")
+    exchange(ledger)
+    in_the_middle(ledger, lambda: ledger.append(denial("nested")), monkeypatch)
+    ledger.checkpoint()
+    assert "denial" not in kinds(ledger)
+    ledger.close()
+    assert kinds(ledger) == ["segment", "intent", "outcome", "checkpoint", "denial", "checkpoint"]
+    clean(ledger.read())
+
+
 def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
     ledger = Ledger.directory(tmp_path / "audit")
     ledger.close()

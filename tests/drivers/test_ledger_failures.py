@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ class Elapsed:
 @pytest.fixture
 def elapsed(monkeypatch: pytest.MonkeyPatch) -> Elapsed:
     elapsed = Elapsed()
-    monkeypatch.setattr(ledger_writing.time, "monotonic", elapsed)
+    monkeypatch.setattr(ledger_writing, "time", SimpleNamespace(monotonic=elapsed))
     return elapsed
 
 

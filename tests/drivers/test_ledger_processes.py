@@ -62,7 +62,9 @@ def test_four_processes_at_once_write_one_ledger_with_one_secret(tmp_path: Path)
     report = clean(ledger.read())
     assert (len(report.segments), report.maybe_sent, report.unsigned_tail) == (4, (), 0)
     assert all(one["intent"] == one["outcome"] == 100 for one in kinds(ledger))
-    systems = {parse_line(line).fields["system_id"] for data in ledger.read().values() for line in data.splitlines() if b'"intent",' in line}
+    systems = {
+        parse_line(line).fields["system_id"] for data in ledger.read().values() for line in data.splitlines() if b'"intent",' in line
+    }
     assert len(systems) == 1
 
 

@@ -100,7 +100,7 @@ def test_records_go_out_as_log_records() -> None:
     provider = LoggerProvider()
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     ledger = Ledger.otlp(provider)
-    assert repr(ledger) == "Ledger(\"the ledger in OpenTelemetry's logs\")"
+    assert repr(ledger) == 'Ledger("the ledger in OpenTelemetry\'s logs")'
     exchange(ledger)
     ledger.close()
     lines = [str(one.log_record.body).encode() for one in exporter.get_finished_logs()]

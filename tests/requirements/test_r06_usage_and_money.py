@@ -34,6 +34,7 @@ class Invoice(NamedTuple):
     cost: str
 
 
+# Cohere bills its "billed units" and not the tokens: 5 in and 2 out here, 5 x 2.5 + 2 x 10 millionths of a dollar.
 INVOICES: Mapping[str, Invoice] = {
     "openai_chat, plain": Invoice("openai_chat", {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}, (1000, 500), Buckets(1000, output_text=500), "0.0075"),
     "openai_chat, cached and reasoning": Invoice("openai_chat", {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500, "prompt_tokens_details": {"cached_tokens": 400}, "completion_tokens_details": {"reasoning_tokens": 300}}, (1000, 500), Buckets(600, 400, output_text=200, reasoning=300), "0.0066"),
@@ -45,7 +46,7 @@ INVOICES: Mapping[str, Invoice] = {
     "anthropic, writes without their kind": Invoice("anthropic_messages", {"input_tokens": 100, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 300, "output_tokens": 50}, (400, 50), Buckets(100, 0, 300, output_text=50), "0.0016875"),
     "gemini, cached and thoughts": Invoice("gemini_generate", {"promptTokenCount": 1000, "cachedContentTokenCount": 200, "candidatesTokenCount": 30, "thoughtsTokenCount": 70, "totalTokenCount": 1100}, (1000, 100), Buckets(800, 200, output_text=30, reasoning=70), "0.00305"),
     "bedrock, cache reads and writes": Invoice("bedrock_converse", {"inputTokens": 100, "cacheReadInputTokens": 1000, "cacheWriteInputTokens": 200, "outputTokens": 50, "totalTokens": 1350}, (1300, 50), Buckets(100, 1000, 200, output_text=50), "0.001625"),
-    "cohere": Invoice("cohere_chat", {"billed_units": {"input_tokens": 5, "output_tokens": 2}, "tokens": {"input_tokens": 12.0, "output_tokens": 9.0, "reasoning_tokens": 4}, "cached_tokens": 8}, (12, 9), Buckets(4, 8, output_text=5, reasoning=4), "0.000102"),
+    "cohere": Invoice("cohere_chat", {"billed_units": {"input_tokens": 5, "output_tokens": 2}, "tokens": {"input_tokens": 12.0, "output_tokens": 9.0, "reasoning_tokens": 4}, "cached_tokens": 8}, (12, 9), Buckets(4, 8, output_text=5, reasoning=4), "0.0000325"),
     "mistral": Invoice("mistral_chat", {"prompt_tokens": 12, "completion_tokens": 9, "total_tokens": 21, "prompt_tokens_details": {"cached_tokens": 8}}, (12, 9), Buckets(4, 8, output_text=9), "0.000102"),
     "ollama": Invoice("ollama_chat", {"prompt_eval_count": 12, "eval_count": 9}, (12, 9), Buckets(12, output_text=9), "0.00012"),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import saferoute
 from saferoute.client.blocking import Client
 from saferoute.client.concurrent import AsyncClient
 from saferoute.errors import ConfigurationError, SaferouteError
@@ -74,7 +75,7 @@ def both_shapes(face: Face, count: int) -> None:
 
 def test_memory_is_flat_over_2000_calls(kind: str, serve: Serve, opened: Opened) -> None:
     server = serve(made_once(), keep=False)
-    face = opened(kind, server)
+    face = opened(kind, server, ledger=saferoute.Ledger.memory(20))  # full when the measuring begins
     both_shapes(face, WARM)
     gc.collect()
     blocks = sys.getallocatedblocks()
@@ -116,7 +117,7 @@ def test_memory_is_flat_over_10000_calls(kind: str, serve: Serve, opened: Opened
 
 def test_memory_is_flat_over_calls_that_fail(kind: str, serve: Serve, opened: Opened) -> None:
     server = serve(fails(400), keep=False)
-    face = opened(kind, server)
+    face = opened(kind, server, ledger=saferoute.Ledger.memory(20))  # full when the measuring begins
 
     def failing(count: int) -> None:
         for _ in range(count):

@@ -39,6 +39,7 @@ def test_it_judges_every_vector_as_we_do() -> None:
     token = load("token")
     counts = {name: len(load(name)["cases"]) for name in ("strict_json", "keys", "envelope", "trust", "asked", "vault")}
     counts |= {f"token {part}": len(token[part]) for part in ("chains", "moments", "calls")}
+    counts |= {f"ledger {part}": len(load("ledger")[part]) for part in ("notes", "segments", "ledgers", "proofs")}
     assert json.loads(done.stdout) == counts
 
 
@@ -69,6 +70,10 @@ CHANGES: list[tuple[str, str, str, Callable[[dict[str, Any]], object], str]] = [
         lambda case: case.update(data=case["data"].replace('"schema":1', '"schema":2')),
         "form instead of taken",
     ),
+    ("ledger", "segments", "a record missing", lambda case: case.update(first=3), 'a record missing: [2,true,false,6,["'),
+    ("ledger", "ledgers", "the first removed", lambda case: case["segments"].pop("3"), 'the first removed: [["2",0],[],[]] instead of'),
+    ("ledger", "proofs", "opened", lambda case: case["contents"].update(asked="x"), "ledger: proof opened: asked"),
+    ("ledger", "notes", "another key", lambda case: case.update(key=None), "another key: taken instead of refused"),
 ]
 
 

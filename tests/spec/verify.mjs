@@ -2,6 +2,7 @@
 // Prints one JSON line {file: cases}; exits with 1, and says which, if a vector is not judged as it says. Node >= 18, no dependencies.
 import fs from "node:fs";
 import path from "node:path";
+import { checkProof, commitment, decrypt, leafHash, pathOf, readNote, rootFrom, rootOf, salt, systemId, verifyLedger, verifySegment } from "./ledger.mjs";
 import { base64, hex, loadKey, pae, parse, readEnvelope, Refused, sha256, verify } from "./signing.mjs";
 import { askedHash, checkNow, same, verifyCall, verifyChain } from "./token.mjs";
 import { verifyTrust } from "./trust.mjs";
@@ -80,6 +81,52 @@ judge("vault", vault.cases, (one) => {
   if (!openai) return;
   const derived = { header: opened.header, check: hex(opened.check), mac_key: hex(opened.macKey), record_key: hex(openai.derived.key), commitment: hex(openai.derived.commitment) };
   for (const [name, value] of Object.entries(derived)) expect(`vault: derived ${name}`, vault.derived[name] === value);
+});
+
+const ledger = load("ledger");
+const secret = Buffer.from(ledger.secret, "hex");
+const keysOf = (given) => given && given.map((key) => loadKey(Buffer.from(key, "hex")));
+const dataOf = (names, tail = "") => names.map((name) => `${ledger.lines[name]}\n`).join("") + tail;
+const leaves = ledger.tree.leaves.map((leaf) => leafHash(Buffer.from(leaf, "hex")));
+ledger.tree.roots.forEach((one, size) => expect(`ledger: root of ${size}`, hex(rootOf(leaves.slice(0, size))) === one));
+for (const one of ledger.tree.paths) {
+  const nodes = one.path.map((node) => Buffer.from(node, "hex"));
+  const there = same(pathOf(leaves.slice(0, one.size), one.index).map(hex), one.path);
+  expect(`ledger: path ${one.index} of ${one.size}`, there && hex(rootFrom(leaves[one.index], one.index, one.size, nodes)) === ledger.tree.roots[one.size]);
+}
+for (const one of ledger.commitments) {
+  const made = salt(secret, one.segment, one.seq, one.name);
+  expect(`ledger: commitment ${one.name}`, hex(made) === one.salt && commitment(made, one.content) === one.commitment);
+}
+for (const one of ledger.system_ids) expect(`ledger: system id of ${one.text}`, systemId(secret, one.text) === one.id);
+expect("ledger: content", decrypt(Buffer.from(ledger.content.key, "hex"), ledger.content.record).toString() === ledger.content.content);
+judge("ledger notes", ledger.notes, (one) => {
+  const note = readNote(one.note, one.key && loadKey(Buffer.from(one.key, "hex")));
+  if (one.valid) expect(`ledger: note ${one.name}`, same([note.segment, note.size, hex(note.root), note.time], [one.segment, one.size, one.root, one.time]));
+});
+for (const one of ledger.segments) {
+  counts["ledger segments"] = (counts["ledger segments"] ?? 0) + 1;
+  const anchors = one.anchors.map((note) => readNote(note, null));
+  const found = verifySegment(dataOf(one.lines, one.tail), { anchors, logKeys: keysOf(one.log_keys), threshold: one.threshold });
+  const shown = [found.faults[0] ?? null, found.closed, found.certified, found.unsigned, [...found.open.keys()]];
+  const wanted = [one.first, one.closed, one.certified, one.unsigned_tail, one.maybe_sent];
+  expect(`ledger: segment: ${one.name}: ${JSON.stringify(shown)} instead of ${JSON.stringify(wanted)}`, same(shown, wanted));
+}
+for (const one of ledger.ledgers) {
+  counts["ledger ledgers"] = (counts["ledger ledgers"] ?? 0) + 1;
+  const files = Object.fromEntries(Object.entries(one.segments).map(([name, lines]) => [name, dataOf(lines)]));
+  const found = verifyLedger(files, { anchors: one.anchors.map((note) => readNote(note, null)) });
+  const [shown, wanted] = [[found.first, found.maybeSent, found.removed], [one.first, one.maybe_sent, one.removed]];
+  expect(`ledger: ${one.name}: ${JSON.stringify(shown)} instead of ${JSON.stringify(wanted)}`, same(shown, wanted));
+}
+judge("ledger proofs", ledger.proofs, (one) => {
+  const found = checkProof(one.proof, { logKeys: keysOf(one.log_keys), threshold: one.threshold });
+  if (!one.valid) return;
+  const names = ["id", "key_id", "certified", "time", "opened"];
+  expect(`ledger: proof ${one.name}`, same(names.map((name) => found[name]), names.map((name) => one[name])));
+  for (const [name, content] of Object.entries(one.contents ?? {})) {
+    expect(`ledger: proof ${one.name}: ${name}`, commitment(Buffer.from(found.opened[name], "hex"), content) === found.commit[name]);
+  }
 });
 
 for (const line of wrong) console.error(line);
