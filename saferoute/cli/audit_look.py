@@ -61,19 +61,18 @@ def find(options: argparse.Namespace) -> int:
     """List every attempt that presented a key; the segments are verified on the way."""
     check = SegmentCheck()
     reading = Reading(segments_in(options.directories), options.since, options.until, check)
-    used, times, calls = 0, [0, 0], set()
+    used: list[tuple[Told, str]] = []
     for told in reading.told():
-        if told.kind == "denial":
-            continue
         if told.began is None:
             check.orphans += 1
-        elif told.began["secret"] == options.secret:
-            times = [min(times[0] or told.time, told.time), max(times[1], told.time)]
-            used += 1
-            calls.add(told.call)
-            show(json_line(row_of(told)) if options.json else f"{line_of(told)}  {plain(str(told.began['origin']))}  call {told.call}")
-    between = f", from {when(times[0])} to {when(times[1])}" if used else ""
-    say(f"{count(used, 'attempt')} of {count(len(calls), 'call')} presented the key {plain(options.secret)}{between}")
+        elif told.kind == "attempt" and told.began["secret"] == options.secret:
+            used.append((told, plain(str(told.began["origin"]))))
+    used.sort(key=lambda one: one[0].time)
+    for told, origin in used:
+        show(json_line(row_of(told)) if options.json else f"{line_of(told)}  {origin}  call {told.call}")
+    between = f", from {when(used[0][0].time)} to {when(used[-1][0].time)}" if used else ""
+    calls = count(len({told.call for told, _ in used}), "call")
+    say(f"{count(len(used), 'attempt')} of {calls} presented the key {plain(options.secret)}{between}")
     for line in check.doubts():
         say(line)
-    return max(reading.code(), int(not check.ok), int(options.exit_code and used > 0))
+    return max(reading.code(), int(not check.ok), int(options.exit_code and bool(used)))

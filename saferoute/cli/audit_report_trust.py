@@ -100,7 +100,7 @@ def trust(chapters: Sequence[Chapter], facts: Facts, labels: Sequence[str], peri
     content += [tag("h3", "Routing tables that decided"), _tables(facts), tag("h3", "Segments"), _segments(chapters, looked=looked)]
     every = facts.total.attempts + facts.total.denials
     if every:
-        said = f"{share(facts.with_capability, every)} of attempts and refusals presented a capability; the others had what the table grants."
+        said = f"{share(facts.with_capability, every)} of attempts and refusals presented a capability; others had what the table grants."
         content.append(tag("p", said, class_="note"))
     return section("trust", "Trust over time", intro, *content)
 

@@ -13,8 +13,7 @@ from typing_extensions import override
 from saferoute.drivers.ledger_secrets import checked_place
 from saferoute.drivers.ledger_settings import Settings, common
 from saferoute.drivers.ledger_sinks import DirectoryPlace, FunctionPlace, MemoryPlace
-from saferoute.drivers.ledger_writing import CannotWrite, Writing
-from saferoute.drivers.storage.ledger_directory import PlaceRefused
+from saferoute.drivers.ledger_writing import Writing
 from saferoute.errors import ConfigurationError, LedgerError
 from saferoute.secrets.secret import Uncopied
 
@@ -114,10 +113,9 @@ class Ledger(Uncopied):
         problem = ""
         try:
             place.prepare()
-        except PlaceRefused as error:
-            problem = str(error)
-        except OSError:
-            problem = ""  # a disk that is read-only, or full, may not be so for ever: on_failure says what happens with a call's record
+        except OSError as error:
+            # A disk that is read-only, or full, may not be so for ever: on_failure says what happens with a call's record then.
+            problem = str(error) if error.errno is None else ""
         if problem:
             raise ConfigurationError(f"no ledger can be kept in {where}: {problem}")
         settings = Settings(
@@ -298,8 +296,8 @@ class Ledger(Uncopied):
         own, why = self._own(), ""
         try:
             return own.append(entry)
-        except CannotWrite as error:
-            why = str(error)
+        except LedgerError as error:
+            why = error.message
         if stop:
             raise LedgerError(f"{why}. {_GO_ON}")
         own.lose(why)
@@ -379,8 +377,8 @@ def _done(own: Writing, what: Callable[[Writing], None], *, stop: bool) -> None:
     why = ""
     try:
         what(own)
-    except CannotWrite as error:
-        why = str(error)
+    except LedgerError as error:
+        why = error.message
     if why and stop:
         raise LedgerError(f"{why}. What was recorded since the last checkpoint is not signed")
     if why:

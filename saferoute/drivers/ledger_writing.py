@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.drivers.ledger_secrets import load_key
 from saferoute.drivers.ledger_segments import begin, reason, retired
-from saferoute.errors import LedgerWarning, SaferouteError
+from saferoute.errors import LedgerError, LedgerWarning, SaferouteError
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.record import record_id
 from saferoute.ledger.segment import Link, Written
@@ -36,19 +36,18 @@ if TYPE_CHECKING:
     from saferoute.drivers.ledger_settings import Settings
     from saferoute.values.receipt import Entry
 
-__all__ = ["CannotWrite", "Writing"]
+__all__ = ["Writing"]
 
 _AGAIN: Final = 1.0  # seconds between attempts to begin a segment
 _QUIET: Final = 60.0  # seconds between warnings
 _REMOVED: Final = 1_000  # how many segments one record may name
 
 
-class CannotWrite(Exception):  # noqa: N818  caught by the ledger, which makes an error or a warning of it
-    """A record or a checkpoint could not be written; the text says why, and ends without a full stop."""
-
-
 class Writing:
-    """One process's part of a ledger. Any thread may use it, and none in a process that was forked off."""
+    """One process's part of a ledger. Any thread may use it, and none in a process that was forked off.
+
+    A LedgerError that is raised here says why, without a full stop; the ledger adds what to do, or makes a warning of it.
+    """
 
     __slots__ = (
         "_again_at", "_busy", "_closed", "_disk", "_instance", "_later", "_link", "_lock", "_lost", "_secret", "_segment", "_settings",
@@ -97,7 +96,7 @@ class Writing:
             Its receipt; None for a record that waits for the one that its thread was writing.
 
         Raises:
-            CannotWrite: it could not be written.
+            LedgerError: it could not be written.
         """
         with self._lock:
             if self._busy:
@@ -121,7 +120,7 @@ class Writing:
             final: whether the segment ends with it.
 
         Raises:
-            CannotWrite: it could not be written, or the disk does not have it.
+            LedgerError: it could not be written, or the disk does not have it.
         """
         if self._syncing == get_ident():
             self._wanted = True
@@ -142,12 +141,12 @@ class Writing:
         """End the segment with a checkpoint; nothing can be written after it.
 
         Raises:
-            CannotWrite: the checkpoint could not be written. The segment is left without it.
+            LedgerError: the checkpoint could not be written. The segment is left without it.
         """
         self._closed = True
         try:
             self.checkpoint(final=True)
-        except CannotWrite:
+        except LedgerError:
             with self._lock:
                 if self._segment is not None:
                     self._break(self._segment, link=None)
@@ -201,14 +200,14 @@ class Writing:
         """Make a record and write its line; after an error the segment goes on without it, or ends there.
 
         Raises:
-            CannotWrite: it could not be made or written. It is raised where no other error is kept with it: its frames hold the secret.
+            LedgerError: it could not be made or written. It is raised where no other error is kept with it: its frames hold the secret.
         """
         whole, link, problem = False, None, None
         try:
             try:
                 written = make(*arguments)
             except Refused as error:
-                whole, problem = True, CannotWrite(f"a record for {self._settings.place.label} cannot be made: {error}")
+                whole, problem = True, LedgerError(f"a record for {self._settings.place.label} cannot be made: {error}")
             else:
                 try:
                     segment.stream.write(written.line, written.record or None)
@@ -233,15 +232,15 @@ class Writing:
         self._link = link
         segment.stream.abandon()
 
-    def _because(self, error: Exception) -> CannotWrite:
-        return CannotWrite(f"{self._settings.place.label} cannot be written: {reason(error)}")
+    def _because(self, error: Exception) -> LedgerError:
+        return LedgerError(f"{self._settings.place.label} cannot be written: {reason(error)}")
 
     def _begin(self, now: int) -> Segment:
         """Begin a segment. What goes wrong is tried again a second later, and not with every call."""
         if self._closed:
-            raise CannotWrite(f"{self._settings.place.label} was closed: make a new one for what is still to be recorded")
+            raise LedgerError(f"{self._settings.place.label} was closed: make a new one for what is still to be recorded")
         if time.monotonic() < self._again_at:
-            raise CannotWrite(self._why)
+            raise LedgerError(self._why)
         segment = None
         try:
             self._settings.place.prepare()
@@ -251,7 +250,7 @@ class Writing:
         except Exception as error:  # noqa: BLE001  signers and functions are the program's, and may raise anything
             self._again_at, self._why = time.monotonic() + _AGAIN, str(self._because(error))
         if segment is None:
-            raise CannotWrite(self._why)
+            raise LedgerError(self._why)
         self._segment = segment
         self._retire(segment, now)
         return segment

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from pydantic_core import PydanticSerializationError, SchemaValidator, ValidationError, to_json
+from pydantic_core import CoreConfig, PydanticSerializationError, SchemaValidator, ValidationError, to_json
 
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import MAX_INTEGER
@@ -96,7 +96,8 @@ class Closed:
             shape: of an object.
             maps: its fields that `map_of` made: the validator leaves their keys in the order in which they came.
         """
-        self._validator = SchemaValidator(dict(shape))
+        # Every record has texts of its own: a cache of them would only be memory that grows.
+        self._validator = SchemaValidator(dict(shape), CoreConfig(cache_strings="keys"))
         self._maps = tuple(maps)
 
     def read(self, data: bytes) -> dict[str, Any]:

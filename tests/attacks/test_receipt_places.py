@@ -16,7 +16,7 @@ import pytest
 
 from saferoute.drivers.ledger import Ledger
 from saferoute.drivers.storage import ledger_directory
-from saferoute.drivers.storage.ledger_directory import LedgerDirectory, PlaceRefused, SegmentFiles
+from saferoute.drivers.storage.ledger_directory import LedgerDirectory, SegmentFiles
 from saferoute.errors import ConfigurationError, SecretError
 from tests.support.ledger_entries import clean, denial, exchange
 
@@ -83,7 +83,7 @@ def test_a_link_in_place_of_an_old_segment_is_not_read_continued_or_deleted(tmp_
     (tmp_path / "audit").mkdir(mode=0o700)
     (tmp_path / "audit" / name).symlink_to(tmp_path / "one" / name)
     os.utime(tmp_path / "one" / name, (0, 0))
-    with pytest.raises(PlaceRefused, match="is a symbolic link, and no segment"):
+    with pytest.raises(PermissionError, match="is a symbolic link, and no segment"):
         SegmentFiles(tmp_path / "audit")[name]
     second = Ledger.directory(tmp_path / "audit", keep_days=1)
     second.append(denial())
@@ -98,7 +98,7 @@ def test_a_link_in_place_of_an_old_segment_is_not_read_continued_or_deleted(tmp_
 def test_a_pipe_in_place_of_a_segment_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "audit").mkdir(mode=0o700)
     os.mkfifo(tmp_path / "audit" / NAME)
-    with pytest.raises(PlaceRefused, match="is not a regular file, and no segment"):
+    with pytest.raises(PermissionError, match="is not a regular file, and no segment"):
         SegmentFiles(tmp_path / "audit")[NAME]
     ledger = Ledger.directory(tmp_path / "audit", keep_days=0)
     exchange(ledger)

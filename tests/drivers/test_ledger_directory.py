@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from saferoute.drivers.storage import ledger_directory
-from saferoute.drivers.storage.ledger_directory import LedgerDirectory, PlaceRefused, SegmentFile, SegmentFiles, segment_of
+from saferoute.drivers.storage.ledger_directory import LedgerDirectory, SegmentFile, SegmentFiles, segment_of
 
 ID = "0123456789abcdef" * 2
 NOON = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
@@ -268,7 +268,7 @@ def test_a_directory_is_read_for_who_verifies_it(directory: LedgerDirectory) -> 
 
 def test_what_is_not_a_segments_file_is_not_read(directory: LedgerDirectory) -> None:
     (directory.path / NAME).mkdir()
-    with pytest.raises(PlaceRefused, match="is not a regular file, and no segment"):
+    with pytest.raises(PermissionError, match="is not a regular file, and no segment"):
         directory.read(NAME)
     with pytest.raises(FileNotFoundError):
         directory.read(NAME.replace("2026", "2027"))

@@ -70,10 +70,24 @@ const TEMPLATE = record(
   { sha256: digest, variables: map(text(/^[a-z][a-z0-9_]*$/, 64), word("text", "line", "integer", "number", "boolean", "json"), 64) },
   { text: text(/^[^]+$/, 65536) },
 );
-// What a row means is the router's matter; here the table's outermost fields, the rows' ids, which a status can halt, and their profiles.
+// Lists of prices, which the rows name, and the prices of a row.
+const currency = text(/^[A-Z]{3}$/, 3);
+const amount = whole(0, Number.MAX_SAFE_INTEGER);
+const rates = {
+  input: amount, output: amount, cache_read: amount, cache_write_5m: amount, cache_write_1h: amount, input_audio: amount, output_audio: amount,
+};
+const priced = {
+  ...rates, tiers: list(record({ above: whole(1, 1000000000) }, rates), 8, 1), multipliers: map(name, whole(1, 1000000), 16, 1),
+};
+const { input, ...others } = priced;
+const SEGMENT = "(?!\\.{1,2}(?:/|$))[!$&'()+,\\-.0-9:=@A-Z\\[\\]_a-z~]+";
+const modelName = text(new RegExp(`^${SEGMENT}(?:/${SEGMENT})*$`), 200);
+const PRICES = record({ currency }, priced);
+const PRICE_LIST = record({ currency, models: map(modelName, record({ input }, others), 2000, 1) }, { annotations });
+// What a row means is the router's matter; here the table's outermost fields, the rows' ids, which a status can halt, their profiles and prices.
 const TABLE = record(
   { schema: one, routes: list(anything, 2000, 1), aliases: map(name, anything, 500) },
-  { credentials: anything, guards: map(name, PROFILE, 100), templates: map(templateName, TEMPLATE, 200), grant: anything, annotations },
+  { credentials: anything, guards: map(name, PROFILE, 100), templates: map(templateName, TEMPLATE, 200), price_lists: map(name, PRICE_LIST, 100), grant: anything, ledger: word("stop", "warn"), annotations },
 );
 
 function checkTemplate({ sha256: named, variables, text: said }) {
@@ -101,6 +115,17 @@ function checkGuards(table) {
     if (rules.some((one) => Object.keys(one).length === 1)) refuse("json", "a rule that allows anything");
   }
   if (table.routes.some((row) => row.guards !== undefined && !Object.hasOwn(guards, row.guards))) refuse("json", "a profile that is not there");
+}
+
+function checkPrices(table) {
+  const lists = table.price_lists ?? {};
+  for (const row of table.routes) if (row.prices !== undefined) PRICES(row.prices);
+  const every = [...table.routes.flatMap((row) => row.prices ?? []), ...Object.values(lists).flatMap((one) => Object.values(one.models))];
+  for (const { tiers = [] } of every) {
+    if (tiers.some((tier, place) => place && tier.above <= tiers[place - 1].above)) refuse("json", "tiers that do not rise");
+    if (tiers.some((tier) => Object.keys(tier).length === 1)) refuse("json", "a tier that prices nothing");
+  }
+  if (table.routes.some((row) => row.price_list !== undefined && !Object.hasOwn(lists, row.price_list))) refuse("json", "a list that is not there");
 }
 
 function rootOf(payload) {
@@ -187,6 +212,7 @@ function tableOf(bodies, release) {
     TABLE(table);
     if (new Set(table.routes.map((row) => row.id)).size !== table.routes.length) refuse("json", "an id stands twice");
     checkGuards(table);
+    checkPrices(table);
     return table;
   });
 }

@@ -85,6 +85,23 @@ def guarded_payload(**changes: Any) -> dict[str, Any]:
     return table_payload(**{"routes": [{**rows[0], "guards": "strict"}], "guards": {"strict": profile}, "templates": templates, **changes})
 
 
+def priced_payload(**changes: Any) -> dict[str, Any]:
+    """A table with prices that have whatever they may have."""
+    rates = {
+        "input": 2_000, "output": 12_000, "cache_read": 200, "cache_write_5m": 2_500, "cache_write_1h": 4_000, "input_audio": 6_000,
+        "output_audio": 24_000,
+    }  # fmt: skip
+    prices = {
+        **rates,
+        "tiers": [{"above": 200_000, **rates}, {"above": 500_000, "input": 8_000}],
+        "multipliers": {"flex": 500, "a.b-c_d": 2_000},
+    }
+    own, listed = table_payload()["routes"]
+    rows = [{**own, "prices": {"currency": "USD", **prices}, "default_max_output": 100}, {**listed, "model": "*", "price_list": "house"}]
+    house = {"currency": "EUR", "models": {"vendor/model-1": prices, "model-2": {"input": 0}}, "annotations": {"source": "finance"}}
+    return table_payload(**{"routes": rows, "price_lists": {"house": house}, **changes})
+
+
 def template(said: str, **variables: str) -> dict[str, Any]:
     return {"sha256": sha256(said), "variables": variables, "text": said}
 
@@ -232,6 +249,8 @@ def _releases() -> list[Case]:
         Case("an alias with every field", bundle=bundle(None, bodies=(canonical(spread_payload()),))),
         Case("a table with guards and templates", bundle=_table(guarded_payload())),
         *_guards(),
+        Case("a table with prices", bundle=_table(priced_payload())),
+        *_prices(),
         Case("a table with white space", "table-form", "strict JSON", bundle=bundle(None, bodies=(BODY + b" ",))),
         Case("a row's id twice", "table-form", "ids are distinct", bundle=bundle(
             None, bodies=(canonical(table_payload(routes=table_payload()["routes"] * 2)),))),
@@ -279,6 +298,35 @@ def _guards() -> list[Case]:
         case("a rule that allows anything", "it would change nothing", **argument(path="/url")),
         case("an argument's place that is no pointer", "a JSON pointer", **argument(path="url", longest=1)),
         case("an unknown field of a guard", "closed fields", **setting(more=1)),
+    ]
+
+
+def _prices() -> list[Case]:
+    def row(name: str, why: str, **fields: Any) -> Case:
+        first, second = priced_payload()["routes"]
+        changed = {**first, "prices": {"currency": "USD", "input": 1, **fields}}
+        return Case(name, "table-form", why, bundle=_table(priced_payload(routes=[changed, second])))
+
+    def house(name: str, why: str, **fields: Any) -> Case:
+        held = {"currency": "USD", "models": {"m": {"input": 1}}, **fields}
+        return Case(name, "table-form", why, bundle=_table(priced_payload(price_lists={"house": held})))
+
+    return [
+        row("a tier that begins where the one before it does", "they rise", tiers=[{"above": 5, "input": 1}, {"above": 5, "input": 2}]),
+        row("a tier that prices nothing", "it would change nothing", tiers=[{"above": 5}]),
+        row("no tier at all", "1 to 8 tiers", tiers=[]),
+        row("a tier inside a tier", "closed fields", tiers=[{"above": 5, "input": 1, "tiers": []}]),
+        row("a price that is no whole number", "whole nano-units", output="1"),
+        row("a price below 0", "0 to 2^53-1", output=-1),
+        row("a multiplier of 0", "1 to 1,000,000", multipliers={"flex": 0}),
+        row("a term in capitals", "a word", multipliers={"Flex": 500}),
+        row("a price of something else", "closed fields", images=1),
+        house("a list without models", "1 to 2,000 models", models={}),
+        house("a model without a price of input", "every model has one", models={"m": {"output": 1}}),
+        house("a model in another currency", "the list's", models={"m": {"currency": "EUR", "input": 1}}),
+        house("a model that is any", "exact names", models={"*": {"input": 1}}),
+        house("an unknown field of a list", "closed fields", more=1),
+        Case("a list that is not there", "table-form", "a row's list is one of the table's", bundle=_table(priced_payload(price_lists={}))),
     ]
 
 

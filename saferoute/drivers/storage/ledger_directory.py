@@ -20,7 +20,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LedgerDirectory", "PlaceRefused", "SegmentFile", "SegmentFiles", "segment_of"]
+__all__ = ["LedgerDirectory", "SegmentFile", "SegmentFiles", "segment_of"]
 
 _NAME: Final = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-([0-9a-f]{32})\.ledger\.jsonl")
 _1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,10 +31,6 @@ _MAKE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _NO_FOLLOW
 _OWNER_ONLY: Final = 0o600
 _CLOSED: Final = -1  # no file: what is done with it fails, and cannot reach another file of the same number
 _DAY_US: Final = 86_400_000_000
-
-
-class PlaceRefused(PermissionError):  # noqa: N818  named for what happened, as the package's own errors are
-    """A directory or file that somebody else could have written, or that is not what it must be."""
 
 
 def segment_of(name: str) -> str | None:
@@ -149,7 +145,7 @@ class LedgerDirectory:
         """Make the directory, for its owner only, or see that nobody else can write in the one that is there.
 
         Raises:
-            PlaceRefused: with the reason, and what to do.
+            PermissionError: it is refused; without a number, and the text is the reason and what to do.
             OSError: it cannot be made.
         """
         try:
@@ -158,15 +154,15 @@ class LedgerDirectory:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = os.lstat(self.path)
         if stat.S_ISLNK(status.st_mode):
-            raise PlaceRefused("it is a symbolic link; give the directory itself")
+            raise PermissionError("it is a symbolic link; give the directory itself")
         if not stat.S_ISDIR(status.st_mode):
-            raise PlaceRefused("it is not a directory; give one of its own for the ledger")
+            raise PermissionError("it is not a directory; give one of its own for the ledger")
         if sys.platform != "win32":
             if status.st_uid != os.geteuid():
-                raise PlaceRefused("it belongs to another user; give a directory of your own")
+                raise PermissionError("it belongs to another user; give a directory of your own")
             if status.st_mode & 0o022:
                 mode = f"{stat.S_IMODE(status.st_mode):o}"
-                raise PlaceRefused(f"others may write in it (mode {mode}); set it right with chmod 700, or give a directory inside it")
+                raise PermissionError(f"others may write in it (mode {mode}); set it right with chmod 700, or give a directory inside it")
 
     def create(self, segment: str, now_us: int) -> SegmentFile:
         """Make the file of a new segment.
@@ -194,7 +190,7 @@ class LedgerDirectory:
         """What a segment holds, which may end in a part of a line.
 
         Raises:
-            PlaceRefused: it is a symbolic link or no regular file.
+            PermissionError: it is a symbolic link or no regular file.
             OSError: it cannot be read.
         """
         with _opened(self.path / name) as handle, open(handle, "rb", closefd=False) as file:
@@ -277,18 +273,18 @@ def _opened(path: Path) -> Iterator[int]:
     """Open a regular file for reading, following no link.
 
     Raises:
-        PlaceRefused: it is something else.
+        PermissionError: it is something else.
         OSError: it cannot be opened.
     """
     try:
         handle = os.open(path, _READ)
     except OSError:
         if path.is_symlink():
-            raise PlaceRefused(f"{path.name} is a symbolic link, and no segment") from None
+            raise PermissionError(f"{path.name} is a symbolic link, and no segment") from None
         raise
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise PlaceRefused(f"{path.name} is not a regular file, and no segment")
+            raise PermissionError(f"{path.name} is not a regular file, and no segment")
         yield handle
     finally:
         os.close(handle)
