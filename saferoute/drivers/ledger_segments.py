@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from saferoute.drivers.ledger_secrets import LedgerKey, key_bytes
 from saferoute.errors import SaferouteError
@@ -15,11 +15,15 @@ from saferoute.signing.keys import PrivateKey
 from saferoute.signing.refusal import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from saferoute.drivers.ledger_settings import Settings
     from saferoute.drivers.ledger_sinks import Place, Stream
     from saferoute.signing.envelope import Envelope
 
-__all__ = ["Segment", "begin", "reason", "retired"]
+__all__ = ["Segment", "begin", "reason", "retired", "tried"]
+
+R = TypeVar("R")
 
 _CERTIFIED: Final = 400 * 86_400  # seconds; a segment is over long before, and its key gone with it
 
@@ -97,10 +101,23 @@ def retired(place: Place, now: int) -> dict[str, dict[str, Any]]:
     return {name: link.fields() for name, link in links.items() if link is not None}
 
 
+def tried(work: Callable[..., R], *arguments: Any) -> tuple[R | None, str]:  # noqa: ANN401  what it takes
+    """Do what may raise anything: signers, hooks and functions that take records are the program's.
+
+    Returns:
+        What it returned, and ""; or None, and why it failed. The error itself is not kept: its frames hold the log secret, and its text
+        may hold anything.
+    """
+    try:
+        return work(*arguments), ""
+    except Exception as error:  # noqa: BLE001  as above
+        return None, reason(error)
+
+
 def reason(error: Exception) -> str:
     """Why, without a path, and without what a function of the program says: it may hold anything."""
     if isinstance(error, OSError):
         if error.errno is None:
-            return str(error)
+            return str(error) or type(error).__name__
         return f"{error.strerror} ({errno.errorcode.get(error.errno, error.errno)})"
     return str(error) if isinstance(error, (SaferouteError, Refused)) else type(error).__name__

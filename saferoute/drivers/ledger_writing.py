@@ -19,7 +19,7 @@ from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.drivers.ledger_secrets import load_key
-from saferoute.drivers.ledger_segments import begin, reason, retired
+from saferoute.drivers.ledger_segments import begin, reason, retired, tried
 from saferoute.errors import LedgerError, LedgerWarning, SaferouteError
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.record import record_id
@@ -193,8 +193,8 @@ class Writing:
         try:
             return [capture.sealed(ref, field, entry.contents[field]) for field in entry.contents]
         except (OSError, SaferouteError) as error:
-            problem = self._because(error)
-        raise problem
+            problem = self._cannot(reason(error))
+        raise LedgerError(problem)
 
     def _add(self, segment: Segment, make: Callable[..., Written], *arguments: Any) -> Written:  # noqa: ANN401  what it takes
         """Make a record and write its line; after an error the segment goes on without it, or ends there.
@@ -202,28 +202,26 @@ class Writing:
         Raises:
             LedgerError: it could not be made or written. It is raised where no other error is kept with it: its frames hold the secret.
         """
-        whole, link, problem = False, None, None
+        whole, link, problem = False, None, ""
         try:
             try:
                 written = make(*arguments)
             except Refused as error:
-                whole, problem = True, LedgerError(f"a record for {self._settings.place.label} cannot be made: {error}")
+                whole, problem = True, f"a record for {self._settings.place.label} cannot be made: {error}"
             else:
-                try:
-                    segment.stream.write(written.line, written.record or None)
-                except Exception as error:  # noqa: BLE001  a function that takes records may raise anything
-                    problem = self._because(error)
-                    whole = segment.stream.recover()
-                    segment.writer.take_back()
-                    link = segment.writer.link()
-                else:
+                _, why = tried(segment.stream.write, written.line, written.record or None)
+                if not why:
                     whole = True
                     return written
+                problem = self._cannot(why)
+                whole = segment.stream.recover()
+                segment.writer.take_back()
+                link = segment.writer.link()
         finally:
             if not whole:  # also for what a signal's handler raises, in whichever line
                 segment.stream.recover()
                 self._break(segment, link)
-        raise problem
+        raise LedgerError(problem)
 
     def _break(self, segment: Segment, link: Link | None) -> None:
         """Leave a segment as it is; the next append begins another, which goes on from this one's whole lines."""
@@ -232,8 +230,8 @@ class Writing:
         self._link = link
         segment.stream.abandon()
 
-    def _because(self, error: Exception) -> LedgerError:
-        return LedgerError(f"{self._settings.place.label} cannot be written: {reason(error)}")
+    def _cannot(self, why: str) -> str:
+        return f"{self._settings.place.label} cannot be written: {why}"
 
     def _begin(self, now: int) -> Segment:
         """Begin a segment. What goes wrong is tried again a second later, and not with every call."""
@@ -241,19 +239,19 @@ class Writing:
             raise LedgerError(f"{self._settings.place.label} was closed: make a new one for what is still to be recorded")
         if time.monotonic() < self._again_at:
             raise LedgerError(self._why)
-        segment = None
-        try:
-            self._settings.place.prepare()
-            if self._secret is None:
-                self._secret = load_key(self._settings.secret, self._settings.lock)
-            segment = begin(self._settings, self._instance, self._secret, self._link, now)
-        except Exception as error:  # noqa: BLE001  signers and functions are the program's, and may raise anything
-            self._again_at, self._why = time.monotonic() + _AGAIN, str(self._because(error))
+        segment, why = tried(self._begun, now)
         if segment is None:
+            self._again_at, self._why = time.monotonic() + _AGAIN, self._cannot(why)
             raise LedgerError(self._why)
         self._segment = segment
         self._retire(segment, now)
         return segment
+
+    def _begun(self, now: int) -> Segment:
+        self._settings.place.prepare()
+        if self._secret is None:
+            self._secret = load_key(self._settings.secret, self._settings.lock)
+        return begin(self._settings, self._instance, self._secret, self._link, now)
 
     def _retire(self, segment: Segment, now: int) -> None:
         """Record which segments are kept no longer, and then delete them."""
@@ -298,7 +296,7 @@ class Writing:
             segment.stream.check()
         except OSError as error:
             self._break(segment, segment.writer.link())
-            raise self._because(error) from None
+            raise LedgerError(self._cannot(reason(error))) from None
 
     def _noted(self, segment: Segment, now: int, *, final: bool) -> str:
         notes = []
@@ -334,14 +332,13 @@ class Writing:
         except OSError as error:  # what the disk has of it is not known, and asking again would not tell
             with self._lock:
                 self._break(segment, segment.writer.link())
-            raise self._because(error) from None
+            raise LedgerError(self._cannot(reason(error))) from None
 
     def _tell(self, note: str) -> None:
         for hook in self._settings.hooks:
-            try:
-                hook(read_note(note, None), note)
-            except Exception as error:  # noqa: BLE001  a hook is the program's, and may raise anything
-                self.warn(f"a checkpoint of {self._settings.place.label} was not anchored: its hook failed ({reason(error)})")
+            _, why = tried(hook, read_note(note, None), note)
+            if why:
+                self.warn(f"a checkpoint of {self._settings.place.label} was not anchored: its hook failed ({why})")
 
 
 def _parts(names: Iterable[str]) -> Iterator[tuple[str, ...]]:

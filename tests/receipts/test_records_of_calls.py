@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -373,3 +374,34 @@ def test_a_client_without_a_ledger_gives_no_receipts(four_ways: Way, serve: Serv
     with pytest.raises(NoRoute) as caught:
         four_ways.ask(face, "nowhere")
     assert caught.value.receipt is None
+
+
+HOSTILE_ANSWERS: dict[str, dict[str, Any]] = {
+    "counts beyond all bounds": {"usage": {"prompt_tokens": 10**30, "completion_tokens": 2**63, "total_tokens": 10**31}},
+    "counts below nothing": {"usage": {"prompt_tokens": -5, "completion_tokens": -1, "total_tokens": -6}},
+    "counts that are no whole numbers": {"usage": {"prompt_tokens": 1.5, "completion_tokens": "many", "total_tokens": None}},
+    "no counts": {"usage": None},
+    "an id of the exchange that is no id": {"headers": (("x-request-id", "\u001b[2J\u009b" + "a" * 4000),)},
+    "an id that is a key": {"headers": (("x-request-id", "sk-proj-" + "a1B2" * 20),)},
+    "a model that is no name": {"model": "\u202e<script>" + "m" * 5000},
+    "a model of two lines": {"model": "a\nb"},
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE_ANSWERS)
+def test_no_answer_keeps_itself_off_the_record(four_ways: Way, serve: Serve, opened: Opened, book: Book, case: str) -> None:
+    fields = 'default_max_output = 100\nprices = { input = "$1/M", output = "$2/M" }'
+    wire = dict(HOSTILE_ANSWERS[case])
+    model = json.dumps(wire.pop("model", "m-1")).encode()
+    plain = says("ok", **wire)
+
+    def answer(received: Any) -> RawAnswer:
+        made = plain(received)
+        return replace(made, pieces=tuple(piece.replace(b'"m-1"', model) for piece in made.pieces))
+
+    face = opened(four_ways.kind, serve(answer), fields=fields, ledger=book.ledger)
+    with contextlib.suppress(SaferouteError):
+        four_ways.ask(face, max_attempts=1)
+    assert [one["kind"] for one in book.of("intent", "outcome")] == ["intent", "outcome"]
+    assert not any(letter in json.dumps(book.records[-1], ensure_ascii=False) for letter in "\u001b\u202e\u009b\n")
+    assert "sk-proj" not in json.dumps(book.records)
