@@ -108,6 +108,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     bulky = any(word in item.name for word in _LONG) or not _BULKY.isdisjoint(item.path.parts)
     if by_chance or bulky:
         item.add_marker(pytest.mark.large)
+    if isinstance(item, SybilItem):
+        item.add_marker(pytest.mark.filterwarnings("ignore::saferoute.errors.LocalTrustWarning"))
 
 
 @pytest.hookimpl(trylast=True)

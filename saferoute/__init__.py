@@ -117,10 +117,10 @@ logging.getLogger("saferoute").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
-    if name in {"errors", "events", "guards", "keys", "testing"}:
+    if name in {"errors", "events", "guards", "keys", "telemetry", "testing"}:
         return import_module(f"saferoute.{name}")
-    if name == "operations":
-        return import_module("saferoute.values.operations")
+    if name in {"hooks", "operations"}:
+        return import_module(f"saferoute.values.{name}")
     home = _HOMES.get(name)
     if home is None:
         msg = f"module 'saferoute' has no attribute {name!r}"

@@ -7,6 +7,7 @@ consumer has seen an event.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 from typing_extensions import override
@@ -32,7 +33,7 @@ from saferoute.values.messages import Message
 from saferoute.values.reply import NOT_YET, Attempt, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["Call", "call_flow", "plain_name"]
 
 _LONGEST_NAME: Final = 256
+_NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Call:
         approved: the texts that may leave; None for a call that was made by hand, in tests.
         conversation: the caller's messages, which the reply goes on from; None for those of the request.
         recording: how the call is recorded; None for not at all.
+        tags: the program's words about it.
         tally: counts what attempts cost.
     """
 
@@ -102,6 +105,7 @@ class Call:
     approved: Approved | None = None
     conversation: tuple[Message, ...] | None = None
     recording: Recording | None = None
+    tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
     tally: Callable[..., None] | None = None
 
     def affords(self, target: Target) -> bool:  # noqa: ARG002  as `Tried`; a chat call's bound is its `balancing.cap`

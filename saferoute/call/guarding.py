@@ -92,10 +92,11 @@ class Guarding:
     @property
     def answers(self) -> bool:
         """Whether something is to be done with answers: a guard looks at them, or values are put back."""
-        return self._judges_answers or self._restores
+        return self._judges_answers or self.restores
 
     @property
-    def _restores(self) -> bool:
+    def restores(self) -> bool:
+        """Whether something that was taken out of the request is put back into the answer."""
         return self._vault is not None and self._vault.restores
 
     def _context(self, stage: Stage, views: Mapping[str, str] = _NO_VIEWS) -> Context:
@@ -279,7 +280,7 @@ class Guarding:
         """
         whole = whole or self.waits
         quick = AnswerGuards(self._quick, self._context, mark_of, whole=whole)
-        if self._vault is None or not self._restores:
+        if self._vault is None or not self.restores:
             return Answering(self, quick)
         from saferoute.guards.restored_answers import RestoredAnswer  # noqa: PLC0415  as above
 

@@ -92,6 +92,7 @@ class OperationCall(Generic[R]):
         again: prepares the call anew for another request: what guards took something out of.
         verdicts: what guards said about the request.
         recording: how the call is recorded; None for not at all.
+        tags: the program's words about it.
         tally: counts what attempts cost.
     """
 
@@ -113,6 +114,7 @@ class OperationCall(Generic[R]):
     again: Callable[[OperationRequest], OperationCall[R]] | None = None
     verdicts: tuple[Judged, ...] = ()
     recording: Recording | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
     tally: Callable[..., None] | None = None
 
 

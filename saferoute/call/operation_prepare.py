@@ -181,6 +181,7 @@ def _planned(
         charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
         replace(balancing, cap=None) if balancing.cap is not None else balancing,
         recording=recording,
+        tags=every,
         tally=snapshot.tally(route, powers, tags, now),
     )
 

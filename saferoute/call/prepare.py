@@ -188,6 +188,7 @@ def _planned(
         recording=None
         if snapshot.ledger is None
         else snapshot.chat_recording(route, powers, given, frozen if given is request else approved(given), checked.get("tags")),
+        tags={**snapshot.tags, **checked["tags"]} if "tags" in checked else snapshot.tags,
         tally=snapshot.tally(route, powers, checked.get("tags"), now),
     )
     return call if shadow is None else replace(call, shadow=_copy(call, shadow))

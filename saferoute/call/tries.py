@@ -261,7 +261,8 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                 if not may_go_on:
                     _explain(error, progress)
                     raise
-                _log.info("saferoute: %s failed with %s", target.id, type(error).__name__)
+                facts = {"event": "failed", "route": call.route, "target": target.id, "outcome": type(error).__name__}
+                _log.info("saferoute: %s failed with %s", target.id, facts["outcome"], extra={"saferoute": facts})
             except SaferouteError as refusal:  # this target cannot take the call; what was sent before it stays on record
                 refusal.attempts = progress.attempts
                 refusal.receipt = refusal.receipt or progress.receipt
@@ -285,6 +286,10 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
         while True:
             target = candidates.next(progress.now)
             if target is not None and (waited or not candidates.was_tried(target)):
+                if error is not None:
+                    event = "again" if target is progress.asked else "fallback"
+                    facts = {"event": event, "route": call.route, "target": target.id}
+                    _log.info("saferoute: asking %s next", target.id, extra={"saferoute": facts})
                 return target
             until = progress.now if target is not None else candidates.ready_at()
             if call.balancing.wait and target is None and candidates.rests:
@@ -309,7 +314,8 @@ def _next(call: Tried, candidates: Candidates, progress: Progress, error: Safero
                 _explain(error, progress)
                 raise error
             delay = max(delay, until - progress.now)
-            _log.info("saferoute: trying again in %.2f s", delay)
+            pause = {"event": "wait", "route": call.route, "seconds": delay}
+            _log.info("saferoute: trying again in %.2f s", delay, extra={"saferoute": pause})
             progress.now = yield from sleep(delay)
             waited = True
     finally:

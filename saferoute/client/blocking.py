@@ -72,6 +72,7 @@ class Client(Facade, Operations):
         accounts: Accounts | None = None,
         state: str | Path | None = None,
         telemetry: Telemetry = None,
+        hooks: Sequence[object] = (),
         guards: Sequence[Guard] | None = (),
         ledger: Ledger | Literal["memory"] | None = "memory",
         tags: Mapping[str, str] | None = None,
@@ -91,7 +92,9 @@ class Client(Facade, Operations):
                 this host, `.redis(url)` for all hosts.
             state: a folder where the newest table that was accepted is remembered, so that no older one is taken; None for the user's own
                 state folder. Without one that can be written, `min_table_version` of the trust is all there is.
-            telemetry: an OpenTelemetry tracer provider; None uses the program's own if it has loaded an SDK; False never.
+            telemetry: an OpenTelemetry tracer provider, or `saferoute.telemetry.TelemetryOptions`; None uses the program's own if it has
+                loaded an SDK; False never.
+            hooks: what hears of every call: `saferoute.hooks.Hooks(...)`, or objects with any of its methods, in the order to be told.
             guards: what every text that goes out or comes back passes, after the guards that are on by default: secrets are taken out,
                 hidden text is blocked, what would carry something off is taken out of answers, personal data is flagged. A guard that has
                 the name of one of these stands in its place; None turns all of these off. See `saferoute.guards`.
@@ -105,7 +108,7 @@ class Client(Facade, Operations):
             CapabilityError: the capability does not verify under the table's root, or is not valid now.
             ConfigurationError: a file is missing, or the key sources make no sense.
         """
-        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards, ledger, tags)
+        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards, ledger, tags, hooks=hooks)
         self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
@@ -131,6 +134,7 @@ class Client(Facade, Operations):
         budget: Money | None = None,
         accounts: Accounts | None = None,
         telemetry: Telemetry = None,
+        hooks: Sequence[object] = (),
         guards: Sequence[Guard] | None = (),
         ledger: Ledger | Literal["memory"] | None = "memory",
         tags: Mapping[str, str] | None = None,
@@ -149,6 +153,7 @@ class Client(Facade, Operations):
             budget: what all calls of this client may cost, in US dollars; only rows with prices are then used.
             accounts: as for the constructor.
             telemetry: as for the constructor.
+            hooks: as for the constructor.
             guards: as for the constructor.
             ledger: as for the constructor.
             tags: as for the constructor.
@@ -159,7 +164,7 @@ class Client(Facade, Operations):
             ConfigurationError: SAFEROUTE_FORBID_LOCAL is set.
         """
         client = cls.__new__(cls)
-        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards, ledger, tags)
+        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards, ledger, tags, hooks=hooks)
         client._begin(open_local(secrets, servers, issuers, wishes), transport)  # noqa: SLF001  its own class
         return client
 

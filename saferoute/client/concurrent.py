@@ -74,13 +74,14 @@ class AsyncClient(Facade, AsyncOperations):
         accounts: Accounts | None = None,
         state: str | Path | None = None,
         telemetry: Telemetry = None,
+        hooks: Sequence[object] = (),
         guards: Sequence[Guard] | None = (),
         ledger: Ledger | Literal["memory"] | None = "memory",
         tags: Mapping[str, str] | None = None,
         transport: Literal["own", "h11"] = "own",
     ) -> None:
         """Open a signed routing table. Arguments and errors are those of `Client`."""
-        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards, ledger, tags)
+        wishes = Wishes(data, capability, None, audience, accounts, telemetry, guards, ledger, tags, hooks=hooks)
         self._begin(open_production(table, trust, secrets, state, wishes), transport)
 
     def _begin(self, core: Core, transport: Literal["own", "h11"]) -> None:
@@ -105,6 +106,7 @@ class AsyncClient(Facade, AsyncOperations):
         budget: Money | None = None,
         accounts: Accounts | None = None,
         telemetry: Telemetry = None,
+        hooks: Sequence[object] = (),
         guards: Sequence[Guard] | None = (),
         ledger: Ledger | Literal["memory"] | None = "memory",
         tags: Mapping[str, str] | None = None,
@@ -112,7 +114,7 @@ class AsyncClient(Facade, AsyncOperations):
     ) -> Self:
         """Make a client for a notebook or a prototype. Arguments and errors are those of `Client.local`."""
         client = cls.__new__(cls)
-        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards, ledger, tags)
+        wishes = Wishes(data, capability, budget, None, accounts, telemetry, guards, ledger, tags, hooks=hooks)
         client._begin(open_local(secrets, servers, issuers, wishes), transport)  # noqa: SLF001  its own class
         return client
 

@@ -15,13 +15,11 @@ from saferoute.call.prepare import prepare
 from saferoute.call.recording import table_facts
 from saferoute.call.snapshot import Snapshot
 from saferoute.capabilities.authorise import reaches
-from saferoute.client.observing import Observer, OperationObserver
 from saferoute.client.scope import OwnBudget, held, own_budget
 from saferoute.drivers.entropy import fraction, unique_id
 from saferoute.errors import CapabilityForbidden, NoRoute, SaferouteError
 from saferoute.routing.catalogue import load_catalogue
 from saferoute.routing.local import why_not_local
-from saferoute.telemetry import start_operation_span, start_span
 from saferoute.values.permission import PresentedToken
 
 if TYPE_CHECKING:
@@ -196,7 +194,8 @@ class Core:
 
     def observe(self, call: Call) -> CallObserver:
         """Start watching one call."""
-        return _recorded(Observer(call, start_span(self.shared.telemetry, call.route, call.request, call.targets[0])), call.recording)
+        observer = self.shared.watch.over(call)
+        return observer if call.recording is None else _recorded(observer, call.recording)
 
     def operation(
         self, operation: Operation, route: str, request: OperationRequest, build: Callable[..., R], options: Mapping[str, Any]
@@ -215,7 +214,9 @@ class Core:
 
         if isinstance(error, NoRoute):
             error = self._explained(error, route)
-        return refused(self, error, operation, route, options)
+        error = refused(self, error, operation, route, options)
+        self.shared.watch.refused(operation, route, error, self.scope.tags)
+        return error
 
     def _explained(self, error: NoRoute, route: object) -> NoRoute:
         """The error, with what to do if a local table lacks the route because no local table can have it."""
@@ -227,8 +228,8 @@ class Core:
 
     def observe_operation(self, call: OperationCall[Any]) -> CallObserver:
         """Start watching one operation."""
-        span = start_operation_span(self.shared.telemetry, call.operation, call.route, call.targets[0])
-        return _recorded(OperationObserver(call, span), call.recording)
+        observer = self.shared.watch.over(call)
+        return observer if call.recording is None else _recorded(observer, call.recording)
 
     def boundary(self) -> str:
         """A random text to part the fields of a form with."""

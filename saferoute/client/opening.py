@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from saferoute.call.rules import Rules, views_for
 from saferoute.client.core import Core
+from saferoute.client.observing import Watch
 from saferoute.client.scope import Scope, held, own_budget
 from saferoute.client.shared import Shared
 from saferoute.drivers.entropy import unique_id
@@ -54,10 +55,11 @@ class Wishes:
         budget: a budget of this process, in US dollars.
         audience: the client's name.
         accounts: where budgets are counted.
-        telemetry: an OpenTelemetry tracer provider, None or False.
+        telemetry: an OpenTelemetry tracer provider, TelemetryOptions, None or False.
         guards: what every call passes besides the guards that are on by default; None for none of these either.
         ledger: where calls are recorded: "memory", a `Ledger`, or None for nowhere.
         tags: words of the program about all calls.
+        hooks: what hears of every call.
     """
 
     data: DataLabel | None = None
@@ -69,6 +71,7 @@ class Wishes:
     guards: Sequence[Guard] | None = ()
     ledger: Ledger | Literal["memory"] | None = "memory"
     tags: Mapping[str, str] | None = None
+    hooks: Sequence[object] = ()
 
 
 def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, state: str | Path | None, wishes: Wishes) -> Core:
@@ -92,7 +95,7 @@ def open_production(table: str | Path, trust: Trust, secrets: SecretsSpec, state
         first,
         "production",
         sources,
-        telemetry=_telemetry(wishes.telemetry),
+        watch=Watch(wishes.telemetry, wishes.hooks),
         audience=_audience(wishes.audience),
         accounts=_accounts(wishes.accounts),
         reopen=opened,
@@ -138,7 +141,7 @@ def open_local(secrets: SecretsSpec, servers: Sequence[Server], issuers: Sequenc
         opened,
         "local",
         sources,
-        telemetry=_telemetry(wishes.telemetry),
+        watch=Watch(wishes.telemetry, wishes.hooks),
         audience=_audience(wishes.audience),
         accounts=_accounts(wishes.accounts),
         guards=_rules(wishes.guards, enforce=False),
@@ -181,13 +184,6 @@ def _core(shared: Shared, wishes: Wishes) -> Core:
     if scope.held:
         core.powers()  # a capability that is refused is told here, and not at the first call
     return core
-
-
-def _telemetry(telemetry: Telemetry) -> Telemetry:
-    if telemetry is not None and telemetry is not False and not hasattr(telemetry, "get_tracer"):
-        msg = f"telemetry= takes an OpenTelemetry TracerProvider, None or False, not {type(telemetry).__name__}"
-        raise ConfigurationError(msg)
-    return telemetry
 
 
 def _audience(audience: str | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from saferoute.call.rules import Rules
 from saferoute.capabilities.chain import VerifiedChains
+from saferoute.client.observing import Watch
 from saferoute.drivers.accounts import open_accounts
 from saferoute.drivers.entropy import fraction, unique_id
 from saferoute.errors import TableRollback
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from saferoute.providers.codec import Codec
     from saferoute.routing.opened import Opened
     from saferoute.secrets.lookup import Sources
-    from saferoute.telemetry import Telemetry
     from saferoute.values.account import AccountStore
     from saferoute.values.limits import LimitStore
     from saferoute.values.output import JsonSchema, Output
@@ -48,12 +48,12 @@ class Shared:
         trust: how far the table's trust goes.
         sources: where keys come from.
         credentials: the keys, ready to present.
-        telemetry: as the client was given it.
         audience: the client's name, for permissions that are not for everybody.
         chains: capabilities that were verified.
         guards: what every call passes.
         ledger: where calls are recorded; None for nowhere.
         costs: what calls cost so far.
+        watch: who hears of its calls.
         places: what files the client was made of, for its report; empty for a local one.
     """
 
@@ -77,8 +77,8 @@ class Shared:
         "opened",
         "places",
         "sources",
-        "telemetry",
         "trust",
+        "watch",
     )  # fmt: skip
 
     def __init__(
@@ -87,7 +87,7 @@ class Shared:
         trust: Literal["local", "production"],
         sources: Sources,
         *,
-        telemetry: Telemetry = None,
+        watch: Watch | None = None,
         audience: str | None = None,
         accounts: Accounts | None = None,
         reopen: Callable[[], Opened] | None = None,
@@ -99,7 +99,7 @@ class Shared:
         self.trust: Literal["local", "production"] = trust
         self.sources = sources
         self.credentials = Credentials(sources, opened.table.credentials)
-        self.telemetry = telemetry
+        self.watch = Watch() if watch is None else watch
         self.audience = audience or ("local" if trust == "local" else opened.table.name)
         self.chains = VerifiedChains()
         self.places = places or {}

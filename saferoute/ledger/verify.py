@@ -73,8 +73,13 @@ class LedgerReport:
 
     @property
     def unsigned_tail(self) -> int:
-        """How many of them no checkpoint covers."""
-        return sum(report.unsigned_tail for report in self.segments.values())
+        """How many of them nothing signs: no checkpoint of their segment, nor of a later one that names it as it was."""
+        fixed: dict[str, int] = {}
+        for report in self.segments.values():
+            if report.previous is not None and report.unsigned_tail < report.records:
+                fixed[report.previous.segment] = max(report.previous.size, fixed.get(report.previous.segment, 0))
+        tails = ((report.unsigned_tail, report.records - fixed.get(report.segment, 0)) for report in self.segments.values())
+        return sum(max(0, min(tail)) for tail in tails)
 
     @property
     def certified(self) -> bool:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from saferoute.values.target import Target
 
 __all__ = [
-    "METRICS_SDK", "TRACE_SDK", "Asked", "Heard", "Instruments", "Telemetry", "TelemetryOptions", "options_from", "start_operation_span",
-    "start_span",
+    "METRICS_SDK", "TRACE_SDK", "Asked", "Heard", "Instruments", "Telemetry", "TelemetryOptions", "options_from",
 ]  # fmt: skip
 
 TRACE_SDK: Final = "opentelemetry.sdk.trace"
@@ -199,19 +198,3 @@ class Heard:
             self._histograms.fail(self._asked, error, nanoseconds / _NANO)
         if self._span is not None:
             self._span.fail(error, nanoseconds)
-
-
-def start_span(telemetry: Telemetry, route: str, request: ChatRequest, target: Target) -> Heard | None:
-    """Begin to measure a chat call without a client's instruments: until the clients keep some."""
-    if telemetry is False or (telemetry is None and TRACE_SDK not in sys.modules):
-        return None
-    options = options_from(telemetry)
-    return None if options is None else Instruments(options).begin(Asked("chat", route, (target,), {}, request))
-
-
-def start_operation_span(telemetry: Telemetry, operation: str, route: str, target: Target) -> Heard | None:
-    """As `start_span`, for another operation."""
-    if telemetry is False or (telemetry is None and TRACE_SDK not in sys.modules):
-        return None
-    options = options_from(telemetry)
-    return None if options is None else Instruments(options).begin(Asked(operation, route, (target,), {}))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.errors.root import KEY_SHAPED
 from saferoute.values.messages import File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from saferoute.values.reply import Reply
 
 __all__ = ["input_messages", "output_messages"]
+
+# What a guard leaves in the place of a find names its kind, such as "sk-key": that is none.
+_KEY_OR_MARK: Final = re.compile(rf"(?P<mark>\[redacted: [a-z]{{1,16}}\.[a-z_-]{{1,24}}\])|{KEY_SHAPED.pattern}")
 
 
 def input_messages(messages: Sequence[Message]) -> str:
@@ -69,4 +73,4 @@ def _arguments(text: str) -> Any:  # noqa: ANN401  JSON
 
 def _without_keys(text: str) -> str:
     """A text without what is shaped like a key: one that guards were not asked about, or that a provider has echoed."""
-    return KEY_SHAPED.sub("[removed]", text)
+    return _KEY_OR_MARK.sub(lambda found: found[0] if found["mark"] else "[removed]", text)

@@ -1,6 +1,6 @@
 """The log secret, a log key or what a program's function says gets out: by repr, pickle, an error, or a traceback that shows its locals.
 
-Guards: saferoute/drivers/ledger_writing.py::self._again_at, self._why = time.monotonic() + _AGAIN, str(self._because(error))
+Guards: saferoute/drivers/ledger_segments.py::return None, reason(error)
 Guards: saferoute/drivers/ledger_segments.py::return str(error) if isinstance(error, (SaferouteError, Refused)) else type(error).__name__
 """
 

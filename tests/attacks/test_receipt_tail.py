@@ -12,7 +12,7 @@ import pytest
 
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.verify import verify_ledger, verify_segment
-from tests.support.ledger_cases import LOG_KEY, A, B, Book, book_of
+from tests.support.ledger_cases import LOG_KEY, OTHER_KEY, A, B, Book, C, book_of
 
 BOOK = book_of(100, every=20)
 LINES = BOOK.lines
@@ -55,3 +55,16 @@ def test_what_nobody_has_signed_yet_is_counted() -> None:
     book.call()
     report = verify_segment(book.data)
     assert (report.ok, report.closed, report.unsigned_tail) == (True, False, 4)
+
+
+def test_the_first_checkpoint_of_the_next_segment_signs_the_tail_before_it() -> None:
+    killed = Book(A)
+    killed.call()
+    after = Book(B, previous=killed.writer.link())
+    killed.call()  # by another process, say, that still writes there
+    assert verify_ledger({A: killed.data, B: after.data}).unsigned_tail == 6
+    after.checkpoint()
+    assert verify_ledger({A: killed.data, B: after.data}).unsigned_tail == 2
+    more = Book(C, OTHER_KEY, previous=killed.writer.link())
+    more.checkpoint()
+    assert verify_ledger({A: killed.data, C: more.data, B: after.data}).unsigned_tail == 0
