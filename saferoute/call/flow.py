@@ -163,23 +163,19 @@ def call_flow(call: Call, now: float) -> Flow[Reply[object]]:
 
 def _guarded(call: Call, guarding: Guarding, now: float) -> Flow[Reply[object]]:
     """Run a call whose request is judged first. What guards of others took in time is the call's."""
+    began = now
     cleared = yield from guarding.of_request(call.targets[0].deadlines.total if call.total is None else call.total)
-    if cleared.texts and call.again is not None:
-        call = _as_recorded(call.again(cleared), call.recording)
+    if cleared.texts and call.again is not None:  # it is recorded with what its caller asked
+        call = replace(call.again(cleared), recording=call.recording)
     total, now = rest_of(call.total, call.targets[0].deadlines.total, now, cleared)
-    shadow = call.shadow if call.shadow is None or not cleared.verdicts else replace(call.shadow, verdicts=cleared.verdicts)
-    call = replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total, shadow=shadow)
-    return (yield from tries(call, _Progress(now), _attempt))
-
-
-def _as_recorded(call: Call, recording: Recording | None) -> Call:
-    """The call that guards made of another one, recorded as that one is: with what its caller asked."""
-    shadow = call.shadow
-    if recording is None:
-        return call
+    shadow, recording = call.shadow, call.recording
     if shadow is not None:
-        shadow = replace(shadow, recording=replace(recording, is_copy=True, stream=False))
-    return replace(call, recording=recording, shadow=shadow)
+        copied = None if recording is None else replace(recording, is_copy=True, stream=False)
+        shadow = replace(shadow, recording=copied, verdicts=cleared.verdicts)
+    progress = _Progress(now)
+    progress.entered = began
+    call = replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total, shadow=shadow)
+    return (yield from tries(call, progress, _attempt))
 
 
 def _attempt(call: Call, target: Target, progress: _Progress, total: float, deadline: float) -> Flow[Reply[object]]:

@@ -240,11 +240,13 @@ def operation_flow(call: OperationCall[R], now: float) -> Flow[R]:
 
 def _guarded(call: OperationCall[R], guarding: Guarding, now: float) -> Flow[R]:
     """Run an operation whose request is judged first."""
+    began = now
     cleared = yield from guarding.of_request(call.targets[0].deadlines.total if call.total is None else call.total)
     if cleared.texts and call.again is not None:
         call = replace(call.again(with_operation_texts(call.request, cleared.texts)), notices=call.notices)
     total, now = rest_of(call.total, call.targets[0].deadlines.total, now, cleared)
     progress = _Progress(now, call.bound)
+    progress.entered = began
     call = replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total)
     return (yield from tries(_Narrowed(call, progress), progress, _attempt))
 

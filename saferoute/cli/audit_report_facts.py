@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.ledger.attempts import verdicts_of
-from saferoute.ledger.stats import DIMENSIONS, Stats, Tally
+from saferoute.ledger.stats import DIMENSIONS, Stats, Tally, measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from saferoute.ledger.attempts import Told
+    from saferoute.ledger.stats import Measured
 
 __all__ = ["Facts", "Seen", "TableSeen", "buckets_between", "unit_for"]
 
@@ -119,11 +120,12 @@ class Facts:
             for tag in told.first["tags"]:
                 if f"tag:{tag}" not in self.by and len(self.by) < 2 + _TAGS_FOUND:
                     self._count_by(f"tag:{tag}")
-        self.total.take(told)
-        self.by_time.take(told)
+        counted = measured(told)
+        self.total.take(counted)
+        self.by_time.take(told, counted)
         for whole, over_time in self.by.values():
-            whole.take(told)
-            over_time.take(told)
+            whole.take(told, counted)
+            over_time.take(told, counted)
         repeated = told.kind == "attempt" and told.first["attempt"] > 1
         for one in told.ended["verdicts"] if repeated and told.ended is not None else () if repeated else verdicts_of(told):
             self.verdicts[one["guard"], one["action"]] += 1
@@ -134,7 +136,7 @@ class Facts:
             self.by_deny[told.outcome, told.first["deny"] or ""] += 1
             self.by_deny_time[str(self._label(told))] += 1
         else:
-            self._take_attempt(told)
+            self._take_attempt(told, counted)
 
     def _take_table(self, told: Told) -> None:
         table = told.first.get("table")
@@ -142,8 +144,8 @@ class Facts:
             key = TableSeen(table["name"], table["version"], table["sha256"], table["trust"])
             self.tables.setdefault(key, Seen(told.time, told.time)).at(told.time)
 
-    def _take_attempt(self, told: Told) -> None:
-        self.by_target.take(told)
+    def _take_attempt(self, told: Told, counted: Measured) -> None:
+        self.by_target.take(told, counted)
         target = str(told.first["target"])
         self.outcomes[told.outcome] += 1
         if told.outcome != "ok":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from saferoute.ledger.attempts import Told
 
-__all__ = ["DIMENSIONS", "OTHERS", "TIMES", "Stats", "Tally", "dimension", "quantile", "tally_to_json"]
+__all__ = ["DIMENSIONS", "OTHERS", "TIMES", "Measured", "Stats", "Tally", "dimension", "measured", "quantile", "tally_to_json"]
 
 _Label = str | None
 _TAG: Final = re.compile(r"tag:(.{1,200})", re.DOTALL)
@@ -144,11 +145,83 @@ def _bounded(label: Callable[[Told], _Label], most: int) -> Callable[[Told], _La
     return bounded
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What there is to count of one attempt or denial, read out of its records once for all the groups that it belongs to.
+
+    Attributes:
+        is_denial: whether it is a denial: of one, only `blocked` is counted besides.
+        blocked: whether a guard ended it.
+        answered: whether it was answered.
+        failed: whether it ended otherwise; what neither was answered nor failed was maybe sent.
+        requests: how many were sent.
+        us: how long it took, in microseconds.
+        tokens: what of each kind was used, as far as it is more than nothing.
+        tokens_unknown: whether its tokens are not known.
+        cost: what it cost; None where that is not known, or nothing.
+        currency: the cost's.
+        estimated: whether the cost is an estimate.
+        cost_unknown: whether it may have cost something that is not known.
+        held_back: what is held back for that, or for its being maybe sent; None for nothing.
+        held_in: the currency of that.
+    """
+
+    is_denial: bool
+    blocked: bool
+    answered: bool = False
+    failed: bool = False
+    requests: int = 0
+    us: int = 0
+    tokens: tuple[tuple[str, int], ...] = ()
+    tokens_unknown: bool = False
+    cost: Decimal | None = None
+    currency: str = ""
+    estimated: bool = False
+    cost_unknown: bool = False
+    held_back: Decimal | None = None
+    held_in: str = ""
+
+
+def measured(told: Told) -> Measured:
+    """Read out of an attempt's or a denial's records what there is to count."""
+    ended, blocked = told.ended, is_blocked(told)
+    if told.kind == "denial":
+        return Measured(is_denial=True, blocked=blocked)
+    if ended is None:
+        held_back, held_in = _worst_case(told)
+        return Measured(is_denial=False, blocked=blocked, held_back=held_back, held_in=held_in)
+    answered, estimated, usage = ended["outcome"] == "ok", ended["estimated"], ended["usage"]
+    charged = answered or estimated
+    cost = amount_of(ended["cost"])
+    held_back, held_in = _worst_case(told) if estimated and cost is None else (None, "")
+    return Measured(
+        is_denial=False,
+        blocked=blocked,
+        answered=answered,
+        failed=not answered,
+        requests=ended["requests"],
+        us=ended["us"],
+        tokens=() if usage is None else tuple([(name, usage[name]) for name in _TOKENS if usage[name]]),
+        tokens_unknown=charged and (usage is None or usage["input"] is None or usage["output"] is None),
+        cost=cost,
+        currency=str(ended["currency"]),
+        estimated=estimated,
+        cost_unknown=charged and cost is None,
+        held_back=held_back,
+        held_in=held_in,
+    )
+
+
+def _worst_case(told: Told) -> tuple[Decimal | None, str]:
+    worst = None if told.began is None else told.began["max_cost"]
+    return (None, "") if worst is None else (amount_of(worst), str(worst["currency"]))
+
+
 class Tally:
     """What is counted of one group."""
 
     __slots__ = (
-        "attempts", "blocked", "calls", "cost", "costs_known", "costs_unknown", "denials", "estimated", "failed", "held_back", "maybe_sent",
+        "attempts", "blocked", "calls", "cost", "costs_unknown", "denials", "estimated", "failed", "held_back", "maybe_sent",
         "ok", "requests", "times", "tokens", "tokens_unknown",
     )  # fmt: skip
 
@@ -159,45 +232,33 @@ class Tally:
         self.cost: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.estimated: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.held_back: defaultdict[str, Decimal] = defaultdict(Decimal)
-        self.costs_known = self.costs_unknown = 0
+        self.costs_unknown = 0
         self.times: array[int] = array("q")
 
-    def take(self, told: Told) -> None:
+    def take(self, one: Measured) -> None:
         """Count one attempt or denial, but not its call."""
-        self.blocked += is_blocked(told)
-        if told.kind == "denial":
+        self.blocked += one.blocked
+        if one.is_denial:
             self.denials += 1
             return
         self.attempts += 1
-        if told.ended is None:
-            self.maybe_sent += 1
-            _add_worst_case(self.held_back, told)
-            return
-        self._take_outcome(told, told.ended)
-
-    def _take_outcome(self, told: Told, ended: Mapping[str, Any]) -> None:
-        answered = ended["outcome"] == "ok"
-        self.ok += answered
-        self.failed += not answered
-        self.requests += ended["requests"]
-        if answered:
-            self.times.append(ended["us"])
-        charged = answered or ended["estimated"]
-        usage = ended["usage"]
-        if usage is not None:
-            for name in _TOKENS:
-                self.tokens[name] += usage[name] or 0
-        self.tokens_unknown += charged and (usage is None or usage["input"] is None or usage["output"] is None)
-        amount = amount_of(ended["cost"])
-        if amount is not None:
-            self.costs_known += 1
-            self.cost[str(ended["currency"])] += amount
-            if ended["estimated"]:
-                self.estimated[str(ended["currency"])] += amount
-        elif charged:
-            self.costs_unknown += 1
-            if ended["estimated"]:
-                _add_worst_case(self.held_back, told)
+        self.ok += one.answered
+        self.failed += one.failed
+        self.maybe_sent += not (one.answered or one.failed)
+        self.requests += one.requests
+        if one.answered:
+            self.times.append(one.us)
+        if one.tokens:
+            for name, number in one.tokens:
+                self.tokens[name] += number
+        self.tokens_unknown += one.tokens_unknown
+        self.costs_unknown += one.cost_unknown
+        if one.cost is not None:
+            self.cost[one.currency] += one.cost
+            if one.estimated:
+                self.estimated[one.currency] += one.cost
+        if one.held_back is not None:
+            self.held_back[one.held_in] += one.held_back
 
     @property
     def p50(self) -> int | None:
@@ -208,13 +269,6 @@ class Tally:
     def p95(self) -> int | None:
         """95 of 100 answered attempts took at most this, in microseconds."""
         return quantile(self.times, 0.95)
-
-
-def _add_worst_case(to: defaultdict[str, Decimal], told: Told) -> None:
-    worst = None if told.began is None else told.began.get("max_cost")
-    amount = amount_of(worst)
-    if worst is not None and amount is not None:
-        to[str(worst["currency"])] += amount
 
 
 def quantile(values: Sequence[int], part: float) -> int | None:
@@ -241,13 +295,18 @@ class Stats:
         self.groups: dict[tuple[_Label, ...], Tally] = {}
         self._seen: dict[int, None] = {}
 
-    def take(self, told: Told) -> None:
-        """Count one attempt or denial."""
+    def take(self, told: Told, counted: Measured | None = None) -> None:
+        """Count one attempt or denial.
+
+        Args:
+            told: what its records tell.
+            counted: what there is to count of it, for who has that already.
+        """
         key = tuple([label(told) for label in self._labels])
         tally = self.groups.get(key)
         if tally is None:
             tally = self.groups[key] = Tally()
-        tally.take(told)
+        tally.take(counted or measured(told))
         mark = hash((told.call, key))
         if mark not in self._seen:
             self._seen[mark] = None

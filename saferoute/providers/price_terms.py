@@ -55,7 +55,7 @@ def under_terms(usage: Usage, metadata: Mapping[str, Any], *apart: str) -> Usage
         if name in raw:
             found += _done(name, raw[name])
     for name in apart:
-        if metadata.get(name):
+        if name in metadata and metadata[name]:  # noqa: RUF019  get() would be one more call for every name
             found.append(_word(name))
     for details, kind in _KINDS:
         if details in raw and _has(raw[details], kind):

@@ -12,7 +12,7 @@ Guards: saferoute/client/refusing.py::_ended_without(self._recording, error)
 Guards: saferoute/client/refusing.py::route if isinstance(route, str) and is_route_name(route) else "(no name)", => str(route),
 Guards: saferoute/call/admission.py::if not is_route_name(route): => if False:
 Guards: saferoute/call/recording.py::contents = {"asked": recording.asked(), "request": body} => contents = {"asked": recording.asked()}
-Guards: saferoute/call/flow.py::call = _as_recorded(call.again(cleared), call.recording) => call = call.again(cleared)
+Guards: saferoute/call/flow.py::call = replace(call.again(cleared), recording=call.recording) => call = call.again(cleared)
 """
 
 from __future__ import annotations

@@ -92,7 +92,10 @@ def test_all_of_it_rewritten_under_another_key_is_not_certified() -> None:
     forged = Book(key=OTHER_KEY).closed()
     stolen = Book(key=OTHER_KEY, certificate=certificate()).closed()
     own = Book(key=OTHER_KEY, certificate=certificate(OTHER_KEY, signer=OTHER_KEY)).closed()
-    reports = {name: verify_segment(book.data, log_keys=keys) for name, book in (("true", true), ("forged", forged), ("stolen", stolen), ("own", own))}
+    reports = {
+        name: verify_segment(book.data, log_keys=keys)
+        for name, book in (("true", true), ("forged", forged), ("stolen", stolen), ("own", own))
+    }
     assert {name: (report.ok, report.certified) for name, report in reports.items()} == {
         "true": (True, True), "forged": (True, False), "stolen": (False, False), "own": (True, False),
     }  # fmt: skip
@@ -110,7 +113,10 @@ def test_all_of_it_rewritten_under_another_key_is_not_certified() -> None:
         ({"instance": hexadecimal("other")}, "not certified: its certificate is about another process's log key"),
         ({"issued": NOW // 1_000_000 + 301}, "not certified (weaker): its certificate was not valid for the whole time of the segment"),
         ({"issued": NOW // 1_000_000 + 300}, "certified by the log role of acme"),
-        ({"issued": 1, "not_after": NOW // 1_000_000}, "not certified (weaker): its certificate was not valid for the whole time of the segment"),
+        (
+            {"issued": 1, "not_after": NOW // 1_000_000},
+            "not certified (weaker): its certificate was not valid for the whole time of the segment",
+        ),
         ({"issued": 1, "not_after": NOW // 1_000_000 + 1}, "certified by the log role of acme"),
     ],
     ids=["another process", "issued later", "issued a little later", "over before the last checkpoint", "over after it"],

@@ -46,7 +46,9 @@ def guesses(content: bytes, number: int) -> list[bytes]:
     words = [f"saferoute salt v1|{A}|{number}|{field}".encode() for field in ("asked", "request", "system", "response")]
     keys = [*shown, *words, *(hmac.digest(key, word, "sha256") for key in shown for word in words), b"saferoute system prompt v1"]
     keys += [hmac.digest(key, b"saferoute system prompt v1", "sha256") for key in shown]
-    plain = [hashlib.new(name, prefix + content).digest() for name in ("sha256", "sha1", "md5", "sha512") for prefix in (*shown, b"\0", *words)]
+    plain = [
+        hashlib.new(name, prefix + content).digest() for name in ("sha256", "sha1", "md5", "sha512") for prefix in (*shown, b"\0", *words)
+    ]
     return [*plain, *(hmac.digest(key, content, "sha256") for key in keys)]
 
 

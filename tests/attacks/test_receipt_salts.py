@@ -47,7 +47,13 @@ def test_a_salt_is_not_the_secret_and_does_not_lead_to_another() -> None:
     """What somebody can make of one salt with everything that is public is none of the other salts."""
     mine = OPENINGS[0][2]
     others = {given for _, _, given, _ in OPENINGS[1:]}
-    made = {Salts(key, segment).of(seq, field) for key in (mine, SECRET[:-1] + b"t") for segment in (A, B) for seq in range(45) for field in ("asked", "response")}
+    made = {
+        Salts(key, segment).of(seq, field)
+        for key in (mine, SECRET[:-1] + b"t")
+        for segment in (A, B)
+        for seq in range(45)
+        for field in ("asked", "response")
+    }
     assert not made & others
     assert SECRET not in others | {mine}
 

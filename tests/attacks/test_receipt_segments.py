@@ -81,7 +81,9 @@ def test_an_outcome_in_a_later_segment_ends_an_intent() -> None:
     twice = Book(C, previous=second.writer.link())
     twice.add(outcome(asked, 1))
     report = verify_ledger({A: first.data, B: second.data, C: twice.data})
-    assert words(report) == [(C, 1, f"{asked}, which it is the outcome of, is no intent of this call and attempt, or has an outcome already")]
+    assert words(report) == [
+        (C, 1, f"{asked}, which it is the outcome of, is no intent of this call and attempt, or has an outcome already")
+    ]
     gone = Book(B, previous=first.writer.link())
     gone.add(outcome(asked, 1))
     gone.fields("retention", {"removed": [first.writer.link().fields()]})

@@ -49,14 +49,23 @@ DENIAL = {
 
 
 def certificate(signer: PrivateKey = LOG_ROLE, **changes: Any) -> Envelope:
-    given: dict[str, Any] = {"key": PROCESS.public_key, "instance": INSTANCE, "issued": NOW, "not_after": NOW + DAY, "name": "acme", **changes}
+    given: dict[str, Any] = {
+        "key": PROCESS.public_key,
+        "instance": INSTANCE,
+        "issued": NOW,
+        "not_after": NOW + DAY,
+        "name": "acme",
+        **changes,
+    }
     return certify(Certificate(**given), [signer])
 
 
 class Segment:
     """A segment as it is written."""
 
-    def __init__(self, name: str = A, signer: PrivateKey = PROCESS, previous: Link | None = None, certified: Envelope | None = None) -> None:
+    def __init__(
+        self, name: str = A, signer: PrivateKey = PROCESS, previous: Link | None = None, certified: Envelope | None = None
+    ) -> None:
         self.writer = SegmentWriter(name, INSTANCE, signer, secret=SECRET, certificate=certified, previous=previous, now_us=US)
         self.lines = [self.writer.first().decode().removesuffix("\n")]
         self.salts: dict[str, dict[str, bytes]] = {}
@@ -285,7 +294,11 @@ def proofs() -> list[dict[str, Any]]:
         return canonical(fields | changes).decode()
 
     def case(name: str, proof: str, *, valid: bool = False, log_keys: list[str] | None = keys, **said: Any) -> dict[str, Any]:
-        good = {"id": f"{A}:1", "key_id": PROCESS.public_key.key_id, "certified": bool(log_keys), "time": US + 3, "opened": {}} if valid else {}
+        good = (
+            {"id": f"{A}:1", "key_id": PROCESS.public_key.key_id, "certified": bool(log_keys), "time": US + 3, "opened": {}}
+            if valid
+            else {}
+        )
         return {"name": name, "proof": proof, "log_keys": log_keys, "threshold": 1, "valid": valid, **good, **said}
 
     return [
@@ -345,7 +358,14 @@ def ledger() -> dict[str, Any]:
             ],
         },
         "commitments": [
-            {"segment": A, "seq": 1, "name": name, "content": content, "salt": WHOLE.salts[ref][name].hex(), "commitment": intent["commit"][name]}
+            {
+                "segment": A,
+                "seq": 1,
+                "name": name,
+                "content": content,
+                "salt": WHOLE.salts[ref][name].hex(),
+                "commitment": intent["commit"][name],
+            }
             for name, content in contents.items()
         ],
         "system_ids": [

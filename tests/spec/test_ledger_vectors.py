@@ -67,7 +67,9 @@ def test_notes(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", named(LEDGER["segments"]))
 def test_segments(case: dict[str, Any]) -> None:
     anchors = [read_note(note, None) for note in case["anchors"]]
-    report = verify_segment(data(case["lines"], case["tail"]), anchors=anchors, log_keys=keys(case["log_keys"]), threshold=case["threshold"])
+    report = verify_segment(
+        data(case["lines"], case["tail"]), anchors=anchors, log_keys=keys(case["log_keys"]), threshold=case["threshold"]
+    )
     assert (report.problems[0][0] if report.problems else None) == case["first"], report.problems
     assert report.records == len(case["lines"])
     assert report.torn_tail_bytes == len(case["tail"].encode())

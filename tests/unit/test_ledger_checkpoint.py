@@ -174,7 +174,18 @@ PAYLOAD = parse(certificate().payload)
         canonical(PAYLOAD | {"name": "a" * 3_000}),
         b"[]",
     ],
-    ids=["schema", "another field", "no key", "a point of small order", "the identity", "base64", "white space", "long", "longer", "a list"],
+    ids=[
+        "schema",
+        "another field",
+        "no key",
+        "a point of small order",
+        "the identity",
+        "base64",
+        "white space",
+        "long",
+        "longer",
+        "a list",
+    ],
 )
 def test_a_signed_certificate_that_does_not_fit_is_refused(payload: bytes) -> None:
     envelope = sign(PayloadType.LOG_KEY, payload, [LOG_ROLE])

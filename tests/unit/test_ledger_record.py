@@ -102,7 +102,9 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "changes"), WRONG, ids=[f"{number} {kind} {min(changes)}" for number, (kind, changes) in enumerate(WRONG)])
+@pytest.mark.parametrize(
+    ("kind", "changes"), WRONG, ids=[f"{number} {kind} {min(changes)}" for number, (kind, changes) in enumerate(WRONG)]
+)
 def test_what_does_not_fit_is_refused_read_or_written(kind: str, changes: dict[str, Any]) -> None:
     fields = EACH[kind] | changes
     with pytest.raises(Refused) as caught:
@@ -185,7 +187,12 @@ def test_a_line_has_a_size() -> None:
 def test_what_is_said_at_length_is_cut_and_still_recorded() -> None:
     long = "x" * 600
     verdict = {"action": "allow", "guard": "pii", "path": "", "reasons": [long], "stage": "input", "version": "1"}
-    fields = EACH["intent"] | {"why": long, "rejected": [("a", long)] * 300, "verdicts": [verdict], "tags": MappingProxyType({"b": "\ud800", "a": "1"})}
+    fields = EACH["intent"] | {
+        "why": long,
+        "rejected": [("a", long)] * 300,
+        "verdicts": [verdict],
+        "tags": MappingProxyType({"b": "\ud800", "a": "1"}),
+    }
     line, record = write_record(fields)
     assert record["why"] == "x" * (LONGEST - 1) + "\N{HORIZONTAL ELLIPSIS}"
     assert len(record["rejected"]) == MOST_ITEMS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from saferoute.ledger import stats as stats_module
 from saferoute.ledger.attempts import MAYBE_SENT, Pairing, Told, is_blocked, verdicts_of
 from saferoute.ledger.plain import amount_of, count, money, plain, share, span, when
-from saferoute.ledger.stats import DIMENSIONS, OTHERS, Stats, Tally, dimension, quantile, tally_to_json
+from saferoute.ledger.stats import DIMENSIONS, OTHERS, Stats, Tally, dimension, measured, quantile, tally_to_json
 from tests.support.ledger_story import BEGIN, DAY, denial, digest, intent, outcome, verdict
 
 CALL = digest("call")[:32]
@@ -85,7 +85,7 @@ def test_a_tally_counts_what_is_known_and_what_is_not() -> None:
         *told(record("intent", intent(CALL))),
         *told(record("denial", denial(CALL, error="GuardBlocked"))),
     ):
-        tally.take(one)
+        tally.take(measured(one))
     assert tally_to_json(tally) == {
         "calls": 0, "attempts": 6, "ok": 3, "failed": 2, "maybe_sent": 1, "denials": 1, "blocked": 1, "requests": 5,
         "tokens": {"input": 2010, "output": 400, "cache_read": 4, "cache_write": 0, "reasoning": 0, "unknown": 2},
@@ -96,8 +96,8 @@ def test_a_tally_counts_what_is_known_and_what_is_not() -> None:
 
 def test_nothing_is_held_back_where_no_bound_is_known() -> None:
     tally = Tally()
-    tally.take(told(record("intent", intent(CALL, max_cost=None)))[0])
-    tally.take(told(record("outcome", outcome(intent(CALL), outcome="TimedOut", cost=None, estimated=True)))[0])
+    tally.take(measured(told(record("intent", intent(CALL, max_cost=None)))[0]))
+    tally.take(measured(told(record("outcome", outcome(intent(CALL), outcome="TimedOut", cost=None, estimated=True)))[0]))
     assert (tally.held_back, tally.p50) == ({}, None)
 
 
