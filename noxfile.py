@@ -192,6 +192,34 @@ def mutated(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def ledger(session: nox.Session) -> None:
+    """Two hundred processes that write records are killed at random points: every ledger verifies, and no reported checkpoint is lost."""
+    _install(session, "test")
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "-s",
+        "-p",
+        "no:randomly",
+        "-o",
+        "norecursedirs=.*",
+        "--timeout=1800",
+        "tests/ledger_soak",
+        *session.posargs,
+    )
+    session.run("python", "benchmarks/ledger.py")
+    session.run("python", "benchmarks/ledger_directory.py")
+
+
+@nox.session(python="3.11")
+def prices(session: nox.Session) -> None:
+    """Recorded usage priced and compared with independent price libraries."""
+    session.install(".", "genai-prices==0.2.3", "tokencost==0.1.26")
+    session.run("python", "benchmarks/price_comparison.py", *session.posargs)
+
+
+@nox.session(python="3.11")
 def canary(session: nox.Session) -> None:
     """The whole suite with everything that it logs, prints and raises searched for its own secrets, and sockets and processes watched."""
     _install(session, "test")

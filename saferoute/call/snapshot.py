@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from saferoute.call.recording import Recording, facts_of, templates_in, texts_asked
-from saferoute.call.rules import Rules, nonce_from
+from saferoute.call.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +29,7 @@ __all__ = ["Snapshot"]
 
 _NO_TAGS: Final[Mapping[str, Any]] = MappingProxyType({})
 _DAY: Final = 86_400
+_CALL_ID: Final = 32  # hexadecimal digits
 _NO_GUARDS: Final = Rules()
 
 
@@ -105,7 +106,7 @@ class Snapshot:
         """
         if self.ledger is None:
             return None
-        call = nonce_from(self.random) + nonce_from(self.random)
+        call = self.new_id("")[-_CALL_ID:]
         every = {**self.tags, **tags} if tags else self.tags
         facts = facts_of(call, operation, route, self.table_facts, capabilities=powers.digests, data=data, purpose=self.purpose, tags=every)
         return Recording(self.ledger, facts, asked)

@@ -74,7 +74,7 @@ def _write_csv(file: IO[str], every: Iterator[Told]) -> int:
 
 def _write_parquet(path: Path, every: Iterator[Told]) -> int:
     try:
-        import pyarrow as pa  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
         raise ConfigurationError("Parquet needs pyarrow, which is not installed: pip install 'saferoute-sdk[parquet]'") from None

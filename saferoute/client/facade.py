@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from saferoute.values.costs import Costs
     from saferoute.values.health_report import HealthReport
     from saferoute.values.options import CallOptions, Money
+    from saferoute.values.receipt import Receipt
     from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
 
@@ -134,6 +135,21 @@ class Facade:
         if not within:
             core.check_whole("costs")
         return core.shared.costs.costs(by, within=within)
+
+    def explain(self, receipt: Receipt | str) -> str:
+        """Say in words what became of a call: which route, row, model, table, capability, guards and templates, why, and for how much.
+
+        Args:
+            receipt: `reply.receipt` or `error.receipt`, or the id of one.
+
+        Raises:
+            RequestError: for what is no receipt.
+            ConfigurationError: this client has no ledger, or it does not hold the record (any more).
+            CapabilityForbidden: this is a part of a client, and the call was not made under its capability.
+        """
+        from saferoute.client.explaining import explain  # noqa: PLC0415  only who asks pays for it
+
+        return explain(self._core, receipt)
 
     def health(self) -> HealthReport:
         """How the rows of the table are doing, as this client and all its parts have seen them: breakers, waits, latencies, load.

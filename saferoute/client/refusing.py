@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from saferoute.call.admission import is_route_name
 from saferoute.call.recording import Recording, denial, facts_of
-from saferoute.call.rules import nonce_from
+from saferoute.drivers.entropy import unique_id
 from saferoute.errors import CapabilityError, LedgerError, SaferouteError
 from saferoute.values.permission import HeldChain
 from saferoute.values.request import DataLabel
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from saferoute.values.reply import Reply
 
 __all__ = ["Recorded", "refused"]
+
+_CALL_ID: Final = 32  # hexadecimal digits
 
 
 def refused(core: Core, error: SaferouteError, operation: str, route: object, options: Mapping[str, Any]) -> SaferouteError:
@@ -42,7 +44,7 @@ def refused(core: Core, error: SaferouteError, operation: str, route: object, op
         return error
     data = options.get("data")
     facts = facts_of(
-        nonce_from(snapshot.random) + nonce_from(snapshot.random),
+        unique_id()[-_CALL_ID:],
         operation,
         route if isinstance(route, str) and is_route_name(route) else "(no name)",
         snapshot.table_facts,

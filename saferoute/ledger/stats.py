@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from saferoute.ledger.attempts import is_blocked
 from saferoute.ledger.plain import amount_of
@@ -204,7 +204,7 @@ def measured(told: Told) -> Measured:
         tokens=() if usage is None else tuple([(name, usage[name]) for name in _TOKENS if usage[name]]),
         tokens_unknown=charged and (usage is None or usage["input"] is None or usage["output"] is None),
         cost=cost,
-        currency=str(ended["currency"]),
+        currency=str(ended["currency"] or "?"),
         estimated=estimated,
         cost_unknown=charged and cost is None,
         held_back=held_back,

@@ -69,10 +69,12 @@ def test_a_directory_that_others_write_in_is_refused(tmp_path: Path, mode: int) 
 def test_a_link_in_place_of_a_new_segment_is_not_followed(tmp_path: Path) -> None:
     directory = LedgerDirectory(tmp_path / "audit")
     directory.prepare()
-    (tmp_path / "audit" / NAME).symlink_to(tmp_path / "theirs")
-    with pytest.raises(FileExistsError):
-        directory.create(ID, NOON)
-    assert not (tmp_path / "theirs").exists()
+    for name in (NAME, f".{NAME}.new"):
+        (tmp_path / "audit" / name).symlink_to(tmp_path / "theirs")
+        with pytest.raises(FileExistsError):
+            directory.create(ID, NOON)
+        assert not (tmp_path / "theirs").exists()
+        (tmp_path / "audit" / name).unlink()
 
 
 def test_a_link_in_place_of_an_old_segment_is_not_read_continued_or_deleted(tmp_path: Path) -> None:

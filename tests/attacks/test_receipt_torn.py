@@ -2,11 +2,14 @@
 
 Guards: saferoute/drivers/ledger_writing.py::whole = segment.stream.recover()
 Guards: saferoute/drivers/ledger_writing.py::self._keep(segment, over=over)
+Guards: saferoute/drivers/storage/ledger_directory.py::_BEGINNING: Final = ".{}.new"
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from saferoute.drivers.ledger import Ledger
 from saferoute.drivers.storage import ledger_directory
 from saferoute.drivers.storage.ledger_directory import SegmentFile
 from saferoute.errors import LedgerError
+from tests.support.account_stores import ROOT
 from tests.support.ledger_entries import clean, denial, exchange
 from tests.support.ledger_killing import killed
 
@@ -30,6 +34,28 @@ def test_a_killed_process_leaves_whole_records_and_every_checkpoint_that_it_repo
     assert len(anchors) > 2
     report = clean(ledger.read(), anchors=anchors)
     assert list(report.segments.values())[-1].closed
+
+
+_KILLED_BEFORE_ITS_FIRST_LINE = """
+import os, signal, sys
+from pathlib import Path
+from saferoute.drivers.ledger import Ledger
+from saferoute.drivers.storage.ledger_directory import SegmentFile
+from tests.support.account_stores import ROOT
+from tests.support.ledger_entries import denial
+SegmentFile.write = lambda self, line, record=None: os.write(self._handle, line[:40]) and os.kill(os.getpid(), signal.SIGKILL)
+Ledger.directory(Path(sys.argv[1])).append(denial())
+"""
+
+
+def test_a_process_that_is_killed_before_its_first_line_leaves_no_segment(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _KILLED_BEFORE_ITS_FIRST_LINE, str(tmp_path / "audit")]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
+    ledger = Ledger.directory(tmp_path / "audit")
+    assert list(ledger.read()) == []
+    exchange(ledger)
+    ledger.close()
+    clean(ledger.read())
 
 
 def test_a_part_of_a_line_is_named_and_the_next_segment_continues_the_whole_ones(tmp_path: Path) -> None:

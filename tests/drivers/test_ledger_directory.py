@@ -56,6 +56,7 @@ def test_a_directory_and_its_files_are_made_for_their_owner(tmp_path: Path) -> N
         directory = LedgerDirectory(tmp_path / "deep" / "audit")
         directory.prepare()
         file = directory.create(ID, NOON)
+        file.write(b"line\n")
         file.close()
     finally:
         os.umask(before)
@@ -72,10 +73,25 @@ def test_a_name_holds_the_time_to_the_microsecond(directory: LedgerDirectory) ->
 
 
 def test_a_name_that_is_taken_is_not_written_over(directory: LedgerDirectory) -> None:
+    file = directory.create(ID, NOON)
     (directory.path / NAME).write_bytes(b"mine")
     with pytest.raises(FileExistsError):
         directory.create(ID, NOON)
+    with pytest.raises(FileExistsError):
+        file.write(b"line\n")
+    file.abandon()
     assert (directory.path / NAME).read_bytes() == b"mine"
+    assert [path.name for path in directory.path.iterdir()] == [NAME]
+
+
+@posix
+def test_a_segment_has_its_name_once_it_has_a_line(directory: LedgerDirectory) -> None:
+    file = directory.create(ID, NOON)
+    assert directory.names() == []
+    file.write(b"line\n")
+    assert directory.names() == [NAME]
+    file.close()
+    assert [path.name for path in directory.path.iterdir()] == [NAME]
 
 
 def test_lines_are_written_whole_and_counted(directory: LedgerDirectory) -> None:
@@ -189,9 +205,7 @@ def test_what_a_closed_file_had_as_a_number_is_left_alone(directory: LedgerDirec
 
 def test_segments_are_continued_from_the_newest_with_a_whole_line(directory: LedgerDirectory) -> None:
     for number, data in enumerate([b"oldest\n", b"older\npa", b"torn", b""]):
-        file = directory.create(f"{number:032x}", NOON + number)
-        os.write(file._handle, data)
-        file.close()
+        (directory.path / f"20261123T120000.00000{number}Z-{number:032x}.ledger.jsonl").write_bytes(data)
     (directory.path / f"20261124T120000.000000Z-{ID}.ledger.jsonl").symlink_to(directory.path / "ledger.secret")
     assert list(directory.earlier()) == [b"older\n", b"oldest\n"]
 

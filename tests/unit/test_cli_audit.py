@@ -15,6 +15,7 @@ import pytest
 from saferoute.cli import audit_files, main, progress
 from saferoute.cli.audit_verify import SegmentBytes
 from saferoute.drivers.keyring_store import KeyringStore
+from saferoute.drivers.ledger_secrets import find_key, given_key
 from saferoute.ledger.export import COLUMNS
 from saferoute.ledger.plain import when
 from saferoute.values.receipt import Entry
@@ -479,6 +480,13 @@ def test_what_is_no_proof(run: Commands, ledger: Process, tmp_path: pathlib.Path
     (tmp_path / "x").write_bytes(b"")
     done = run("audit", "check-proof", "proof.json", "--content", "asked=x")
     assert (done.code, "the proof does not open 'asked'" in done.err) == (1, True)
+
+
+def test_finding_the_log_secret_makes_none(tmp_path: pathlib.Path) -> None:
+    given = given_key(SECRET, "a log secret")
+    assert find_key(given) is given
+    assert find_key(tmp_path / "nothing") is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_certificates_are_of_one_process(tmp_path: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ link or no regular file. A segment is made with a name that nobody has, for its 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -42,7 +43,7 @@ def segment_of(name: str) -> str | None:
 class SegmentFile:
     """A segment that this process writes. Not for several threads at once: the ledger has the lock."""
 
-    __slots__ = ("_directory", "_handle", "_identity", "_new", "name", "size")
+    __slots__ = ("_directory", "_handle", "_identity", "_new", "_standing", "name", "size")
 
     def __init__(self, directory: Path, name: str) -> None:
         """Make the file.
@@ -54,7 +55,9 @@ class SegmentFile:
         self.name = name
         self.size = 0
         self._new = True  # its name is not on the disk yet
-        self._handle = os.open(directory / name, _MAKE, _OWNER_ONLY)
+        self._standing = _BEGINNING.format(name)  # under which name it stands now: it gets its own with its first line
+        _refuse_taken(directory / name)
+        self._handle = os.open(directory / self._standing, _MAKE, _OWNER_ONLY)
         status = os.fstat(self._handle)
         self._identity = status.st_dev, status.st_ino
         _hold(self._handle)
@@ -68,6 +71,10 @@ class SegmentFile:
         left = line[os.write(self._handle, line) :]
         while left:  # a disk that is almost full takes a part, and says why with the next
             left = left[os.write(self._handle, left) :]
+        if self._standing != self.name:  # whoever is killed before leaves no segment without a record
+            _refuse_taken(self._directory / self.name)
+            (self._directory / self._standing).rename(self._directory / self.name)
+            self._standing = self.name
         self.size += len(line)
 
     def recover(self) -> bool:
@@ -115,7 +122,7 @@ class SegmentFile:
             self.close()
         if self.size == 0:
             with contextlib.suppress(OSError):
-                (self._directory / self.name).unlink()
+                (self._directory / self._standing).unlink()
 
     def disown(self) -> None:
         """Close what a fork copied, in the child; the parent's stays open, and locked.
@@ -290,7 +297,13 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(handle)
 
 
+def _refuse_taken(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
 if sys.platform == "win32":
+    _BEGINNING: Final = "{}"  # an open file cannot be renamed there
 
     def _hold(handle: int) -> None:
         """Nothing: a file that is open there cannot be deleted."""
@@ -301,6 +314,7 @@ if sys.platform == "win32":
     def _sync_directory(directory: Path) -> None:
         """Nothing: a directory cannot be opened there, and names are journalled."""
 else:
+    _BEGINNING: Final = ".{}.new"
 
     def _hold(handle: int) -> None:
         """Say that the segment has a writer; the system takes it back when the process ends, however it ends."""
