@@ -28,6 +28,7 @@ ALLOWED = {  # a dependency -> the layers (or modules) that may import it
     "llamafirewall": {"integrations.guards.llamafirewall"},
     "nemoguardrails": {"integrations.guards.nemo"},
     "presidio_analyzer": {"integrations.guards.presidio"},
+    "pyarrow": {"cli.audit_export"},
     "tldextract": {"integrations.guards.presidio"},  # comes with it
 }
 FOREIGN = {"pydantic", "pydantic_core", "typing_extensions", *ALLOWED}

@@ -1,6 +1,6 @@
 """Attack: what was taken out of a request leaves all the same: with a retry, a fallback, a hedge, a copy for a shadow, or in a name.
 
-Guards: saferoute/call/flow.py::call = call.again(cleared) => call = replace(call.again(cleared), request=call.request, shadow=call.shadow, approved=call.approved)
+Guards: saferoute/call/flow.py::call = replace(call.again(cleared), recording=call.recording) => call = replace(call.again(cleared), request=call.request, shadow=call.shadow, approved=call.approved)
 Guards: saferoute/call/guarding_conclusions.py::if not place.replaceable:
 """
 
