@@ -48,6 +48,7 @@ def security_report(core: Core) -> Report:
         *_routes(core.table.routes.values()),
         *_guarded(core, (row for row in core.table.routes.values() if row.id not in halted)),
         *_keys(core),
+        *_receipts(core),
         *_files(core),
         *_surroundings(),
     ]
@@ -135,6 +136,29 @@ def _active(core: Core) -> set[frozenset[str]]:
         with suppress(GuardFailed):  # calls to its rows are refused, which `_guarded` tells
             found.add(strict(frozenset([profile])).names)
     return found
+
+
+def _receipts(core: Core) -> Iterator[Finding]:
+    """What can be proved afterwards, and how far."""
+    ledger = core.shared.ledger
+    if ledger is None:
+        text = "calls are not recorded, and nothing can be proved afterwards: Client(ledger=saferoute.Ledger.directory(...))"
+        yield Finding("warning", "receipts", text)
+        return
+    label, is_kept, is_certified, is_anchored = ledger.standing()
+    if not is_kept:
+        text = "receipts are kept in memory and end with the process: Client(ledger=saferoute.Ledger.directory(...)) keeps them"
+        yield Finding("note" if core.trust == "local" else "warning", "receipts", text)
+        return
+    yield Finding("ok", "receipts", f"calls are recorded: {label}")
+    if not is_certified:
+        text = "no log role certifies this process's log key: the ledger shows whether it was changed, and not who wrote it (signer=...)"
+        yield Finding("note", "receipts", text)
+    if not is_anchored:
+        text = "no checkpoint is kept elsewhere: records that are cut off at the end would not be missed (on_checkpoint=...)"
+        yield Finding("note", "receipts", text)
+    if core.table.ledger == "warn":
+        yield Finding("note", "receipts", "the table lets calls go on that cannot be recorded")
 
 
 def _guarded(core: Core, rows: Iterable[Target]) -> Iterator[Finding]:

@@ -284,6 +284,11 @@ class Ledger(Uncopied):
             problem = error.strerror or str(error)
         raise LedgerError(f"{self._settings.place.label} cannot be read: {problem}")
 
+    def standing(self) -> tuple[str, bool, bool, bool]:
+        """Where records go, in words; whether they outlive the process; whether a log role certifies them; whether checkpoints are told."""
+        own = self._settings
+        return own.place.label, not isinstance(own.place, MemoryPlace), own.signer is not None, bool(own.hooks)
+
     def for_table(self, *, stop: bool) -> Ledger | ChosenLedger:
         """The same ledger for a client whose table says what happens when a record cannot be written. Clients do this.
 

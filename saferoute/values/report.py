@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Area", "Finding", "Level", "Report"]
 
 Level: TypeAlias = Literal["problem", "warning", "note", "ok"]
-Area: TypeAlias = Literal["trust", "permissions", "budgets", "keys", "routes", "files", "environment", "host"]
+Area: TypeAlias = Literal["trust", "permissions", "budgets", "keys", "routes", "receipts", "files", "environment", "host"]
 
 _ORDER = ("problem", "warning", "note", "ok")
 _COLOURS = {"problem": "#b00020", "warning": "#9a6700", "note": "#57606a", "ok": "#1a7f37"}

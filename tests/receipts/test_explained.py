@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import saferoute
-from saferoute.errors import CapabilityForbidden, ConfigurationError, GuardBlocked, RequestError
+from saferoute.errors import CapabilityForbidden, ConfigurationError, GuardBlocked, LedgerError, LedgerWarning, RequestError
 from saferoute.guards import Action
-from tests.requirements.conftest import Way
+from tests.requirements.conftest import Deployed, Way, row
 from tests.support.both import Face
 from tests.support.counting_server import CountingServer, fails, says
 from tests.support.guarded import Words
@@ -74,3 +75,42 @@ def test_a_part_is_told_of_its_own_calls_only(kind: str, serve: Serve) -> None:
         with pytest.raises(CapabilityForbidden):
             face.client.using(tags={"a": "b"}).explain(own)
         assert "demo" in face.client.explain(foreign)
+
+
+@pytest.mark.parametrize(
+    ("made", "level", "said"),
+    [
+        (lambda _: None, "warning", "not recorded"),
+        (lambda _: "memory", "warning", "end with the process"),
+        (lambda folder: saferoute.Ledger.directory(folder / "audit"), "note", "no log role certifies"),
+        (lambda folder: saferoute.Ledger.directory(folder / "audit", on_checkpoint=[lambda *_: None]), "ok", "calls are recorded"),
+    ],
+)
+def test_the_security_report_says_what_can_be_proved(
+    kind: str, serve: Serve, opened: Opened, tmp_path: Path, made: Callable[[Path], object], level: str, said: str
+) -> None:
+    face = opened(kind, serve(says("ok")), ledger=made(tmp_path))
+    found = [one for one in face.client.security_report().findings if one.area == "receipts"]
+    assert any(one.level == level and said in one.text for one in found)
+    anchored = [one for one in found if "no checkpoint is kept elsewhere" in one.text]
+    assert bool(anchored) is (said == "no log role certifies")
+
+
+def test_a_table_that_lets_calls_go_on_is_told(kind: str, serve: Serve, deployed: Deployed, tmp_path: Path) -> None:
+    """`ledger = "warn"`, signed: a call that cannot be recorded goes on, and the report says so; without the word it does not go out."""
+    server = serve(says("ok"))
+
+    def full(_: bytes, record: Mapping[str, Any]) -> None:
+        if record["kind"] != "segment":
+            raise OSError(28, "No space left on device")
+
+    kept = deployed(kind, f'ledger = "warn"\n{row("row", server.origin)}', ledger=saferoute.Ledger.directory(tmp_path / "audit"))
+    assert any("cannot be recorded" in one.text for one in kept.client.security_report().findings if one.area == "receipts")
+    going_on = deployed(kind, f'ledger = "warn"\n{row("row", server.origin)}', ledger=saferoute.Ledger.to(full))
+    with pytest.warns(LedgerWarning):
+        assert going_on.chat("row", "hi").receipt is None
+    for word in ("", 'ledger = "stop"\n'):
+        stopping = deployed(kind, word + row("row", server.origin), ledger=saferoute.Ledger.to(full))
+        with pytest.raises(LedgerError):
+            stopping.chat("row", "hi")
+    assert server.count == 1
