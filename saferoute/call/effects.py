@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from saferoute.values.http import Clocks, Head, HttpRequest
     from saferoute.values.limits import Busy, Draw, Lease, LimitStore
     from saferoute.values.receipt import Entry, LedgerWriter, Receipt
+    from saferoute.values.reply import Attempt
 
 __all__ = [
     "UNBOUNDED",
@@ -304,7 +305,15 @@ Flow: TypeAlias = Generator[Effect, Answer, R]
 
 
 class Abandoned(BaseException):
-    """Thrown into a flow whose consumer left. The flow cleans up by effects and returns."""
+    """Thrown into a flow whose consumer left. The flow cleans up by effects and returns.
+
+    Attributes:
+        attempts: what was tried until then.
+        receipt: the ledger's record of it; None for none.
+    """
+
+    attempts: tuple[Attempt, ...] = ()
+    receipt: Receipt | None = None
 
 
 _READ = Read()

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from saferoute.call.charging import is_free
-from saferoute.call.effects import record
-from saferoute.errors import GuardError, LedgerError, RequestError, SaferouteError
+from saferoute.call.effects import Abandoned, record
+from saferoute.errors import CapabilityError, GuardError, LedgerError, RequestError, SaferouteError
+from saferoute.values.guarding import Action
 from saferoute.values.json import encode
 from saferoute.values.messages import Text
 from saferoute.values.receipt import Entry
@@ -273,15 +274,14 @@ def outcome(recording: Recording, target: Target, progress: Progress, ending: En
 
 def recorded_end(call: Recorded, target: Target, progress: Progress, error: BaseException) -> Flow[None]:
     """Record how a request has ended that brought no answer, and give its receipt to the error."""
-    code = getattr(error, "code", None)
     ending = Ending(
         type(error).__name__,
-        deny=code if isinstance(code, str) else None,
+        deny=_code_of(error),
         estimated=progress.billed is None and not (isinstance(error, SaferouteError) and is_free(error, progress)),
         verdicts=error.verdicts if isinstance(error, GuardError) else (),
     )
     receipt = yield from outcome(_of(call), target, progress, ending)
-    if isinstance(error, SaferouteError):
+    if isinstance(error, SaferouteError | Abandoned):
         error.receipt = receipt
 
 
@@ -293,13 +293,12 @@ def denial(facts: Mapping[str, Any], error: SaferouteError, asked: bytes) -> Ent
         error: what it ended with.
         asked: what the commitment to the request is made over; empty where it never came to one.
     """
-    code = getattr(error, "code", None)
     fields = {
         **facts,
         "error": type(error).__name__,
-        "deny": code if isinstance(code, str) else None,
+        "deny": _code_of(error),
         "verdicts": _said(error.verdicts if isinstance(error, GuardError) else ()),
-        "rejected": [],
+        "rejected": [[name, _plain(why)] for name, why in error.rejected] if isinstance(error, CapabilityError) else [],
     }
     return Entry("denial", fields, {"asked": asked} if asked else _NO_CONTENT, None, facts["route"])
 
@@ -307,6 +306,16 @@ def denial(facts: Mapping[str, Any], error: SaferouteError, asked: bytes) -> Ent
 def _plain(text: str) -> str:
     """A text of the caller's as a record can have it: bounded, and without lone surrogates."""
     return text[:_LONGEST].encode("utf-8", "replace").decode()
+
+
+def _code_of(error: BaseException) -> str | None:
+    """Why it was refused, in a word fit for counting: the code of a capability's denial, a guard's name. None for what is no refusal."""
+    if isinstance(error, CapabilityError):
+        return error.code
+    if isinstance(error, GuardError):
+        blocking = [one.guard for one in error.verdicts if one.verdict.action is Action.BLOCK]
+        return _plain(f"guard:{blocking[0]}") if blocking else "guard"
+    return None
 
 
 def _of(call: Recorded) -> Recording:

@@ -217,8 +217,7 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
     attempting = Attempting(call, attempt, total, progress.now + total)
     progress.allowance = Allowance(total, attempting.deadline)
     candidates = Candidates(call, progress.now)
-    hedged = call.balancing.policy.hedge is not None
-    plain = call.balancing.throttle is None and not hedged
+    plain = call.balancing.throttle is None and call.balancing.policy.hedge is None
     error: SaferouteError | None = None
     try:
         while True:
@@ -247,7 +246,11 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                         raise
                     answered(call, target, progress, began)
                     return result
-                rival = rival_of(call, candidates, progress, target) if hedged and not progress.last_resort else None
+                rival = (
+                    rival_of(call, candidates, progress, target)
+                    if call.balancing.policy.hedge is not None and not progress.last_resort
+                    else None
+                )
                 if rival is not None:
                     return (yield from raced(attempting, candidates, progress, target, rival))
                 return (yield from attempt_at(attempting, target, progress))
@@ -267,8 +270,9 @@ def tries(call: C, progress: P, attempt: Callable[[C, Target, P, float, float], 
                 refusal.attempts = progress.attempts
                 refusal.receipt = refusal.receipt or progress.receipt
                 raise
-            except Abandoned:
+            except Abandoned as left_early:
                 yield from cancel()
+                _tell(left_early, progress)
                 raise
     finally:
         error = None  # an error refers to this frame: without the way back nothing is kept alive by it
@@ -342,6 +346,13 @@ def _record(candidates: Candidates, target: Target, progress: Progress, error: S
     progress.failures += 1 if progress.head is None else progress.head.requests
     if not is_free(error, progress):
         candidates.spent(target, progress.billed)
+
+
+def _tell(left_early: Abandoned, progress: Progress) -> None:
+    """Say what was tried until the consumer left."""
+    left_early.attempts = progress.attempts
+    if progress.asked is not None:
+        left_early.attempts += (on_record(progress.asked, progress, "Abandoned", progress.now - progress.began),)
 
 
 def _explain(error: SaferouteError, progress: Progress) -> None:

@@ -347,7 +347,9 @@ def _asked_output(asked: Asked) -> str:
 
 def _nothing_left(asked: Asked, dropped: list[tuple[str, str, str]]) -> CapabilityForbidden:
     reasons = "; ".join(f"{name} {reason}" for name, _, reason in dropped)
-    return CapabilityForbidden(f"no row of the route {asked.route!r} may answer this call: {reasons}", code=dropped[0][1])
+    error = CapabilityForbidden(f"no row of the route {asked.route!r} may answer this call: {reasons}", code=dropped[0][1])
+    error.rejected = tuple((name, reason) for name, _, reason in dropped)
+    return error
 
 
 def _listed(names: frozenset[str] | list[str]) -> str:

@@ -71,7 +71,7 @@ def check(options: argparse.Namespace) -> int:
     """Check a proof, and contents against what it opens."""
     who = certifiers(options)
     try:
-        proved = check_proof(read_bounded(options.file, _MOST_BYTES), log_keys=who.keys, threshold=who.threshold)
+        proved = check_proof(read_bounded(options.file, _MOST_BYTES), log_roles=who.roles)
         held = {name: proved.holds(name, read_bounded(path, _MOST_CONTENT)) for name, path in options.content}
     except Refused as refusal:
         raise LedgerError(f"{options.file} proves nothing: {refusal}") from None
@@ -82,7 +82,7 @@ def check(options: argparse.Namespace) -> int:
             show(line)
         if who.words:
             say(f"note: {who.words}")
-    return 0 if all(held.values()) and (who.keys is None or proved.certified) else 1
+    return 0 if all(held.values()) and (who.roles is None or proved.certified) else 1
 
 
 def _in_words(proved: Proved, held: dict[str, bool]) -> list[str]:
@@ -104,6 +104,7 @@ def _as_json(proved: Proved, held: dict[str, bool]) -> dict[str, Any]:
         "key": proved.key_id,
         "certified": proved.certified,
         "certificate": proved.certificate,
+        "root_version": proved.root_version,
         "time_us": proved.time_us,
         "opened": sorted(proved.opened),
         "content": held,

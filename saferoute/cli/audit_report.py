@@ -67,8 +67,8 @@ def report(options: argparse.Namespace) -> int:
     found = verified(options, segments)
     times = dict(zip(found.report.segments, map(_times_of, segments), strict=True))
     chapters = chapters_of(found, times)
-    first = min(one.first for one in chapters) if options.since is None else options.since
-    last = max(one.last for one in chapters) if options.until is None else options.until - 1
+    first = min((one.first for one in chapters), default=0) if options.since is None else options.since
+    last = max((one.last for one in chapters), default=0) if options.until is None else options.until - 1
     facts = Facts(unit_for(last - first), options.tag)
     reading = Reading(segments, options.since, options.until)
     for told in reading.told():
@@ -104,7 +104,7 @@ def page(subject: Subject) -> str:
         _header(subject),
         verdict(subject.found),
         _tiles(facts),
-        trust(subject.chapters, facts, labels, (subject.first, subject.last), looked=subject.found.certifiers.keys is not None),
+        trust(subject.chapters, facts, labels, (subject.first, subject.last), looked=subject.found.certifiers.roles is not None),
         parts.money_and_tokens(facts, labels),
         parts.times(facts, labels),
         parts.refusals(facts, labels),

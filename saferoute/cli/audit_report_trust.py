@@ -181,5 +181,5 @@ def _more(number: int) -> Html | None:
 
 
 def chapters_of(found: Verified, times: Mapping[str, tuple[str, int, int]]) -> list[Chapter]:
-    """The segments with their processes and times, in the order in which they began."""
-    return [Chapter(report, *times[name]) for name, report in found.report.segments.items()]
+    """The segments that have a record, with their processes and times, in the order in which they began."""
+    return [Chapter(report, *times[name]) for name, report in found.report.segments.items() if report.records]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from saferoute.cli.table_files import chain_of
 from saferoute.cli.terminal import show
 from saferoute.drivers.storage.trust_files import read_bounded
 from saferoute.errors import ConfigurationError
+from saferoute.ledger.certificate import LogRole
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.plain import count, plain
 from saferoute.ledger.verify import verify_ledger, verify_segment
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from saferoute.cli.audit_files import Segment
     from saferoute.ledger.checkpoint import Checkpoint
     from saferoute.ledger.verify import LedgerReport, SegmentReport
-    from saferoute.signing.keys import PublicKey
 
 __all__ = ["Certifiers", "SegmentBytes", "SegmentCheck", "Verified", "certifiers", "verified", "verify"]
 
@@ -43,13 +44,13 @@ class Certifiers:
     """Who certifies log keys.
 
     Attributes:
-        keys: the log role's keys; None where nobody is named.
-        threshold: how many of them must sign.
+        roles: the log roles of all roots of the chain that have one, the newest first; None where nobody is named.
+        newest: the version of the last root.
         words: what is weaker about them; "" for nothing.
     """
 
-    keys: tuple[PublicKey, ...] | None
-    threshold: int
+    roles: tuple[LogRole, ...] | None
+    newest: int
     words: str
 
 
@@ -84,9 +85,11 @@ class Verified:
 
     def stronger(self) -> list[str]:
         """What certificates and checkpoints from elsewhere show, where there are such and nothing is wrong."""
-        found, keys = [], {report.key for report in self.report.segments.values() if report.certified}
-        if keys:
-            found.append(f"{count(len(keys), 'log key is', 'log keys are')} certified by the log role of the trust root.")
+        found, by = [], self._certified()
+        if by:
+            keys = count(sum(by.values()), "log key is", "log keys are")
+            versions = f"{next(iter(by))}" if len(by) == 1 else ", ".join(f"{number} by {version}" for version, number in by.items())
+            found.append(f"{keys} certified by the log role of the trust root (version {versions}).")
         if self.anchors:
             found.append(
                 f"{count(self.anchors, 'checkpoint')} that {'was' if self.anchors == 1 else 'were'} kept elsewhere: the ledger agrees."
@@ -97,8 +100,15 @@ class Verified:
         """What all this does not show, in words."""
         reports = list(self.report.segments.values())
         found = [self.certifiers.words] if self.certifiers.words else []
-        if self.certifiers.keys is not None:
+        if self.certifiers.roles is not None:
             found += _uncertified(reports)
+        older = {version: number for version, number in self._certified().items() if version != self.certifiers.newest}
+        if older:
+            found.append(
+                f"{count(sum(older.values()), 'log key was', 'log keys were')} certified under an older root (version "
+                f"{', '.join(map(str, older))}; the newest is {self.certifiers.newest}). If a key of its log role was replaced because it had "
+                "leaked, that shows nothing: pass the root that came after it as --root."
+            )
         if not self.anchors:
             found.append(
                 "No checkpoint that was kept elsewhere was compared: records cut off at the end of a segment that is not closed, and a "
@@ -112,9 +122,14 @@ class Verified:
             found.append(f"{gone} removed by the ledger's own rule for old ones, as signed records say: what they held is not here.")
         return found
 
+    def _certified(self) -> dict[int, int]:
+        """How many log keys each version of the root certifies, the newest version first."""
+        keys = {report.key: report.root_version for report in self.report.segments.values() if report.root_version is not None}
+        return dict(sorted(Counter(keys.values()).items(), reverse=True))
+
 
 def _uncertified(reports: Sequence[SegmentReport]) -> list[str]:
-    lacking = [report for report in reports if not report.certified]
+    lacking = [report for report in reports if report.records and not report.certified]
     if not lacking:
         return []
     why = "; ".join(dict.fromkeys(plain(report.certificate) for report in lacking))
@@ -132,13 +147,19 @@ def _tails(reports: Sequence[SegmentReport]) -> list[str]:
             f"{records} at the end of {count(len(unsigned), 'segment')} lie behind the last checkpoint: who can write the file can have "
             "written them."
         )
-    torn = [report for report in reports if report.torn_tail_bytes]
+    empty = [report for report in reports if not report.records]
+    if empty:
+        found.append(
+            f"{count(len(empty), 'file holds', 'files hold')} no whole record: the process was killed, or the power cut, before its first one "
+            "was kept. It counts as not written."
+        )
+    torn = [report for report in reports if report.records and report.torn_tail_bytes]
     if torn:
         found.append(
             f"{count(len(torn), 'segment ends', 'segments end')} in a part of a line: the process was killed while it wrote. That part "
             "counts as not written."
         )
-    still = [report for report in reports if not report.closed]
+    still = [report for report in reports if report.records and not report.closed]
     if still:
         found.append(
             f"{count(len(still), 'segment has', 'segments have')} no end: a process that was killed, or that still runs. What else it "
@@ -181,7 +202,7 @@ def verified(options: argparse.Namespace, segments: Sequence[Segment]) -> Verifi
     anchors = [note for path in options.anchor for note in _notes(path)]
     who = certifiers(options)
     with Progress(2 * sum(one.size for one in segments), "segments read") as progress:
-        report = verify_ledger(SegmentBytes(segments, progress), anchors=anchors, log_keys=who.keys, threshold=who.threshold)
+        report = verify_ledger(SegmentBytes(segments, progress), anchors=anchors, log_roles=who.roles)
     return Verified(report, len(anchors), who)
 
 
@@ -209,15 +230,16 @@ def certifiers(options: argparse.Namespace) -> Certifiers:
     if options.root is None:
         if options.sha256 is not None or options.updates is not None:
             raise ConfigurationError("--sha256 and --updates say something of a root: give it with --root")
-        return Certifiers(None, 1, "No trust root was given: nobody says whose log keys these are. Pass --root root.json --sha256 HEX.")
+        return Certifiers(None, 0, "No trust root was given: nobody says whose log keys these are. Pass --root root.json --sha256 HEX.")
     chain = chain_of(options.root, options.updates)
     if options.sha256 is not None and options.sha256 != chain.sha256:
         raise ConfigurationError(f"{options.root} is another root: its SHA-256 is {chain.sha256}")
-    role = chain.root.log
-    if role is None:
-        return Certifiers(None, 1, f"The root {chain.root.name} has no log role: nobody certifies log keys.")
+    newest = chain.root.version
+    roles = tuple(LogRole(tuple(one.log.keys), one.log.threshold, one.version) for one in reversed(chain.roots) if one.log is not None)
+    if not roles:
+        return Certifiers(None, newest, f"The root {chain.root.name} has no log role: nobody certifies log keys.")
     believed = f"The root was believed as it is. Its SHA-256 is {chain.sha256}: compare it with the one in your program, or pass --sha256."
-    return Certifiers(tuple(role.keys), role.threshold, "" if options.sha256 else believed)
+    return Certifiers(roles, newest, "" if options.sha256 else believed)
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -257,6 +279,7 @@ def _as_json(found: Verified) -> dict[str, Any]:
                 "key": None if one.key is None else one.key.key_id,
                 "certified": one.certified,
                 "certificate": one.certificate,
+                "root_version": one.root_version,
                 "closed": one.closed,
                 "unsigned_tail": one.unsigned_tail,
                 "torn_tail_bytes": one.torn_tail_bytes,

@@ -10,7 +10,8 @@ from saferoute.call.guarding import judgement_flow
 from saferoute.client.facade import Facade, Remaining
 from saferoute.client.opening import Wishes, open_local, open_production
 from saferoute.client.operations import Operations
-from saferoute.drivers.blocking import BlockingRun, Stream, close_all, run
+from saferoute.drivers.background import close_all
+from saferoute.drivers.blocking import BlockingRun, Stream, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,8 @@ from saferoute.call.guarding import judgement_flow
 from saferoute.client.facade import Facade, Remaining
 from saferoute.client.opening import Wishes, open_local, open_production
 from saferoute.client.operations_async import AsyncOperations
-from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, close_all_async, run_async
+from saferoute.drivers.background_async import close_all_async
+from saferoute.drivers.concurrent import AsyncStream, ConcurrentRun, run_async
 from saferoute.drivers.key_lookup import AsyncKeysFirst
 
 if TYPE_CHECKING:

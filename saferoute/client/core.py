@@ -210,12 +210,13 @@ class Core:
 
     def _refused(self, error: SaferouteError, operation: str, route: object, options: Mapping[str, Any]) -> SaferouteError:
         """The error of a call that was not made, with its receipt."""
-        from saferoute.client.refusing import refused  # noqa: PLC0415  calls that are not made only
+        from saferoute.client.refusing import refused, tags_of  # noqa: PLC0415  calls that are not made only
 
         if isinstance(error, NoRoute):
             error = self._explained(error, route)
-        error = refused(self, error, operation, route, options)
-        self.shared.watch.refused(operation, route, error, self.scope.tags)
+        tags = tags_of(self.scope.tags, options)
+        error = refused(self, error, operation, route, options=options, tags=tags)
+        self.shared.watch.refused(operation, route, error, tags)
         return error
 
     def _explained(self, error: NoRoute, route: object) -> NoRoute:

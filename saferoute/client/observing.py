@@ -200,15 +200,14 @@ class _Told:
     def failed(self, error: BaseException) -> None:
         from saferoute.values.hooks import CallFailed  # noqa: PLC0415  as above
 
-        ours = error if isinstance(error, SaferouteError) else None
-        attempts: Any = () if ours is None else ours.attempts
+        attempts, receipt = getattr(error, "attempts", ()), getattr(error, "receipt", None)
         failed = CallFailed(
             began=self._began,
             kind=type(error).__name__,
             status=error.status if isinstance(error, ProviderError) else None,
             code=error.code if isinstance(error, CapabilityError) else None,
             seconds=monotonic() - self._at,
-            receipt=None if ours is None or ours.receipt is None else ours.receipt.id,
+            receipt=None if receipt is None else receipt.id,
             attempts=attempts,
             verdicts=error.verdicts if isinstance(error, GuardError) else (),
             error=error,

@@ -9,6 +9,7 @@ from saferoute.call.admission import is_route_name
 from saferoute.call.recording import Recording, denial, facts_of
 from saferoute.drivers.entropy import unique_id
 from saferoute.errors import CapabilityError, LedgerError, SaferouteError
+from saferoute.values.options import check_options
 from saferoute.values.permission import HeldChain
 from saferoute.values.request import DataLabel
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from saferoute.drivers.exchange import CallObserver
     from saferoute.values.reply import Reply
 
-__all__ = ["Recorded", "refused"]
+__all__ = ["Recorded", "refused", "tags_of"]
 
 _CALL_ID: Final = 32  # hexadecimal digits
 
 
-def refused(core: Core, error: SaferouteError, operation: str, route: object, options: Mapping[str, Any]) -> SaferouteError:
+def refused(
+    core: Core, error: SaferouteError, operation: str, route: object, *, options: Mapping[str, Any], tags: Mapping[str, str]
+) -> SaferouteError:
     """Record a call that was not made. Whoever asked for what is refused is on record, whatever was wrong with it.
 
     Args:
@@ -34,6 +37,7 @@ def refused(core: Core, error: SaferouteError, operation: str, route: object, op
         operation: such as "chat".
         route: what was given as a route.
         options: what was given with it, unchecked.
+        tags: see `tags_of`.
 
     Returns:
         The error, with its receipt; a ledger that cannot be written changes nothing about it.
@@ -51,9 +55,22 @@ def refused(core: Core, error: SaferouteError, operation: str, route: object, op
         capabilities=_digests(snapshot, [*core.scope.held, options.get("capability")]),
         data=data if data in get_args(DataLabel) else snapshot.data,
         purpose=snapshot.purpose,
-        tags=snapshot.tags,
+        tags=tags,
     )
     return _with_receipt(error, Recording(writer, facts, bytes))
+
+
+def tags_of(tags: Mapping[str, str], options: Mapping[str, Any]) -> Mapping[str, str]:
+    """The tags of a call that is refused: whoever asks who was refused asks by them, whatever else was wrong with it.
+
+    Args:
+        tags: the client's.
+        options: the call's, unchecked.
+    """
+    if options.get("tags") is not None:
+        with suppress(SaferouteError):
+            return {**tags, **check_options({"tags": options["tags"]})["tags"]}
+    return tags
 
 
 def _digests(snapshot: Snapshot, given: list[Any]) -> list[str]:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from saferoute.drivers.exchange import Transport
     from saferoute.drivers.stopping import Stop
 
-__all__ = ["GRACE", "Background", "Job", "say_ended"]
+__all__ = ["GRACE", "Background", "Job", "close_all", "say_ended"]
 
 _log = logging.getLogger("saferoute")
 
@@ -225,3 +226,11 @@ def _wait(jobs: list[Job], seconds: float) -> list[Job]:
     """Wait for jobs; give those that have not ended by then."""
     ends = time.monotonic() + seconds
     return [job for job in jobs if not job.done.wait(max(0.0, ends - time.monotonic()))]
+
+
+def close_all(transport: Transport, accounts: Callable[[], None], background: Background | None = None) -> None:
+    """Let what runs beside calls end, close connections, and then what counts the calls that they carried."""
+    if background is not None:
+        background.close()
+    transport.close()
+    accounts()

@@ -12,7 +12,9 @@ from saferoute.drivers.background import GRACE, Background, say_ended
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["AsyncBackground"]
+    from saferoute.drivers.exchange import AsyncTransport
+
+__all__ = ["AsyncBackground", "close_all_async"]
 
 
 class AsyncBackground:
@@ -103,3 +105,11 @@ async def _quietly(work: Callable[[], Coroutine[object, object, object]]) -> Non
         pass  # it was stopped, and has tidied up; its task ends with this
     except (Exception, Abandoned) as error:  # noqa: BLE001  nobody is there to hear it
         say_ended(error)
+
+
+async def close_all_async(transport: AsyncTransport, accounts: Callable[[], None], background: AsyncBackground | None = None) -> None:
+    """Let what runs beside calls end, close connections, and then what counts the calls; a store may wait for a disk or a network."""
+    if background is not None:
+        await background.close()
+    await transport.close()
+    await asyncio.to_thread(accounts)

@@ -46,10 +46,11 @@ if TYPE_CHECKING:
     from saferoute.drivers.background import Background
     from saferoute.drivers.exchange import Exchange, Transport
     from saferoute.drivers.stopping import Stop
+    from saferoute.errors.root import ReceiptOf
     from saferoute.values.events import StreamEvent
     from saferoute.values.reply import Partial, Reply
 
-__all__ = ["BlockingRun", "Stream", "close_all", "run"]
+__all__ = ["BlockingRun", "Stream", "run"]
 
 R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
@@ -235,13 +236,14 @@ class BlockingRun(Generic[R]):
                     effect.writer.checkpoint()
                 return Recorded(self._clock(), receipt)
 
-    def abandon(self) -> None:
-        """Tell the flow that nobody listens any more, and drive it to its end."""
+    def abandon(self) -> Abandoned:
+        """Tell the flow that nobody listens any more, and drive it to its end. Returns what it was told, and what it made of it."""
+        left = Abandoned()
         if self.finished:
-            return
+            return left
         self.finished = True
         try:
-            effect = self._flow.throw(Abandoned())
+            effect = self._flow.throw(left)
             while True:
                 if type(effect) in _GOES_ON:
                     break
@@ -252,6 +254,7 @@ class BlockingRun(Generic[R]):
             if self._exchange is not None:
                 self._exchange.close()
                 self._exchange = None
+        return left.with_traceback(None)
 
 
 def run(
@@ -276,14 +279,6 @@ def run(
     return result
 
 
-def close_all(transport: Transport, accounts: Callable[[], None], background: Background | None = None) -> None:
-    """Let what runs beside calls end, close connections, and then what counts the calls that they carried."""
-    if background is not None:
-        background.close()
-    transport.close()
-    accounts()
-
-
 class Stream(Generic[T_co]):
     """An answer while it arrives: an iterator of typed events, and a context manager.
 
@@ -292,9 +287,10 @@ class Stream(Generic[T_co]):
 
     Attributes:
         route: the name that was asked for.
+        receipt: the ledger's record of how it ended; None before that, and for a client without a ledger.
     """
 
-    __slots__ = ("_batch", "_observer", "_reply", "_run", "_seen", "route")
+    __slots__ = ("_batch", "_observer", "_reply", "_run", "_seen", "receipt", "route")
 
     def __init__(self, route: str, work: BlockingRun[Reply[T_co]], observer: CallObserver) -> None:
         self.route = route
@@ -303,6 +299,7 @@ class Stream(Generic[T_co]):
         self._seen: list[StreamEvent[T_co]] = []
         self._batch: Iterator[StreamEvent[T_co]] = iter(())
         self._reply: Reply[T_co] | None = None
+        self.receipt: ReceiptOf | None = None
         self._more()  # connects, so that what goes wrong until the first event is raised here
 
     def _more(self) -> bool:
@@ -310,6 +307,7 @@ class Stream(Generic[T_co]):
             events = self._run.advance()
         except BaseException as error:
             self._observer.fail(error)
+            self.receipt = getattr(error, "receipt", None)
             raise
         if events is None:
             return False
@@ -317,7 +315,7 @@ class Stream(Generic[T_co]):
         self._batch = iter(events)
         last = events[-1]
         if type(last) is Finished:
-            self._reply = last.reply
+            self._reply, self.receipt = last.reply, last.reply.receipt
             self._run.advance()
             self._observer.finish(last.reply)
         return True
@@ -371,8 +369,9 @@ class Stream(Generic[T_co]):
     def close(self) -> None:
         """Stop, and cancel the request upstream if it is still running. Safe to call twice."""
         if not self._run.finished:
-            self._run.abandon()
-            self._observer.fail(Abandoned())
+            left = self._run.abandon()
+            self.receipt = left.receipt
+            self._observer.fail(left)
 
     def __enter__(self) -> Self:
         return self

@@ -51,10 +51,11 @@ if TYPE_CHECKING:
     from saferoute.call.effects import Answer, Effect, Flow
     from saferoute.drivers.background_async import AsyncBackground
     from saferoute.drivers.exchange import AsyncExchange, AsyncTransport
+    from saferoute.errors.root import ReceiptOf
     from saferoute.values.events import StreamEvent
     from saferoute.values.reply import Partial, Reply
 
-__all__ = ["AsyncStream", "ConcurrentRun", "close_all_async", "run_async"]
+__all__ = ["AsyncStream", "ConcurrentRun", "run_async"]
 
 R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
@@ -209,14 +210,16 @@ class ConcurrentRun(Generic[R]):
                     await afterwards(writer.checkpoint, self._background)
                 return Recorded(self._clock(), written)
 
-    async def abandon(self) -> None:
-        """Tell the flow that nobody listens any more, and drive it to its end, whatever happens to this task meanwhile."""
+    async def abandon(self) -> Abandoned:
+        """As BlockingRun.abandon, whatever happens to this task meanwhile."""
+        left = Abandoned()
         if self.finished:
-            return
+            return left
         self.finished = True
-        tidying = asyncio.ensure_future(self._tidy_up())
+        tidying = asyncio.ensure_future(self._tidy_up(left))
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(tidying), _GRACE)
+        return left.with_traceback(None)
 
     def abort(self) -> None:
         """Give up without waiting: for a finalizer, which cannot await."""
@@ -227,9 +230,9 @@ class ConcurrentRun(Generic[R]):
         if self.begun:
             settle_beside(self._flow)
 
-    async def _tidy_up(self) -> None:
+    async def _tidy_up(self, left: Abandoned) -> None:
         try:
-            effect = self._flow.throw(Abandoned())
+            effect = self._flow.throw(left)
             while True:
                 if type(effect) in _GOES_ON:
                     break
@@ -275,14 +278,6 @@ async def run_async(
     return result
 
 
-async def close_all_async(transport: AsyncTransport, accounts: Callable[[], None], background: AsyncBackground | None = None) -> None:
-    """Let what runs beside calls end, close connections, and then what counts the calls; a store may wait for a disk or a network."""
-    if background is not None:
-        await background.close()
-    await transport.close()
-    await asyncio.to_thread(accounts)
-
-
 class AsyncStream(Generic[T_co]):
     """An answer while it arrives: an async iterator of typed events, and an async context manager.
 
@@ -291,9 +286,10 @@ class AsyncStream(Generic[T_co]):
 
     Attributes:
         route: the name that was asked for.
+        receipt: as `Stream.receipt`.
     """
 
-    __slots__ = ("_batch", "_observe", "_observer", "_reply", "_run", "_seen", "route")
+    __slots__ = ("_batch", "_observe", "_observer", "_reply", "_run", "_seen", "receipt", "route")
 
     def __init__(self, route: str, work: ConcurrentRun[Reply[T_co]], observe: Callable[[], CallObserver]) -> None:
         self.route = route
@@ -303,6 +299,7 @@ class AsyncStream(Generic[T_co]):
         self._seen: list[StreamEvent[T_co]] = []
         self._batch: Iterator[StreamEvent[T_co]] = iter(())
         self._reply: Reply[T_co] | None = None
+        self.receipt: ReceiptOf | None = None
 
     async def _more(self) -> bool:
         observer = self._observer = self._observer or self._observe()
@@ -310,6 +307,7 @@ class AsyncStream(Generic[T_co]):
             events = await self._run.advance()
         except BaseException as error:
             observer.fail(error)
+            self.receipt = getattr(error, "receipt", None)
             raise
         if events is None:
             return False
@@ -317,7 +315,7 @@ class AsyncStream(Generic[T_co]):
         self._batch = iter(events)
         last = events[-1]
         if type(last) is Finished:
-            self._reply = last.reply
+            self._reply, self.receipt = last.reply, last.reply.receipt
             await self._run.advance()
             observer.finish(last.reply)
         return True
@@ -369,9 +367,10 @@ class AsyncStream(Generic[T_co]):
     async def close(self) -> None:
         """Stop, and cancel the request upstream if it is still running. Safe to call twice."""
         if not self._run.finished:
-            await self._run.abandon()
+            left = await self._run.abandon()
+            self.receipt = left.receipt
             if self._observer is not None:
-                self._observer.fail(Abandoned())
+                self._observer.fail(left)
 
     async def __aenter__(self) -> Self:
         if not self._run.begun:

@@ -1,4 +1,4 @@
-"""Segments: how one is begun, continuing those before it, and which old ones are kept no longer."""
+"""Segments: how one is begun, continuing those before it. Which old ones are kept no longer is in ledger_retention.py."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from saferoute.drivers.ledger_settings import Settings
-    from saferoute.drivers.ledger_sinks import Place, Stream
+    from saferoute.drivers.ledger_sinks import Stream
     from saferoute.signing.envelope import Envelope
 
-__all__ = ["Segment", "begin", "reason", "retired", "tried"]
+__all__ = ["Segment", "begin", "reason", "tried"]
 
 R = TypeVar("R")
 
@@ -37,12 +37,14 @@ class Segment:
         writer: makes them.
         begun: when it was, in microseconds since 1970.
         synced: up to which byte the disk has it.
+        retired: names of old segments that it says are removed, and that are deleted once a checkpoint covers that.
     """
 
     stream: Stream
     writer: SegmentWriter
     begun: int
     synced: int = 0
+    retired: tuple[str, ...] = ()
 
     def is_over(self, settings: Settings, now: int) -> bool:
         """Whether it is large or old enough."""
@@ -85,20 +87,6 @@ def _certified(settings: Settings, instance: str, key: PrivateKey, now: int) -> 
         return None
     seconds = now // 1_000_000
     return certify(Certificate(key.public_key, instance, seconds, seconds + _CERTIFIED, settings.name), [settings.signer])
-
-
-def retired(place: Place, now: int) -> dict[str, dict[str, Any]]:
-    """The segments that are kept no longer, oldest first: what a record says of each, by its name.
-
-    What is no segment, whatever its name, is left alone.
-
-    Raises:
-        OSError: they cannot be read.
-    """
-    names = place.expired(now)
-    found = place.read() if names else {}
-    links = {name: link_of(found[name]) for name in names}
-    return {name: link.fields() for name, link in links.items() if link is not None}
 
 
 def tried(work: Callable[..., R], *arguments: Any) -> tuple[R | None, str]:  # noqa: ANN401  what it takes

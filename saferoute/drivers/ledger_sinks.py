@@ -76,6 +76,9 @@ class Place(Protocol):
     def read(self) -> Mapping[str, bytes]:
         """What is kept, by the segment's name."""
 
+    def first(self, name: str) -> bytes:
+        """A segment's first line, without its line feed; nothing if it has none."""
+
     def remove(self, name: str) -> None:
         """Delete a segment."""
 
@@ -137,6 +140,14 @@ class DirectoryPlace:
             OSError: the directory cannot be read.
         """
         return SegmentFiles(self._directory.path)
+
+    def first(self, name: str) -> bytes:
+        """A file's first line, without its line feed; nothing if it has none.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return self._directory.first(name)
 
     def remove(self, name: str) -> None:
         """Delete a file.
@@ -231,6 +242,10 @@ class MemoryPlace:
         """The lines that are kept, by segment."""
         return {segment: b"".join(stream.lines) for segment, stream in list(self._segments.items())}
 
+    def first(self, name: str) -> bytes:
+        """A segment's first line, without its line feed."""
+        return next(iter(self._segments[name].lines), b"")[:-1]
+
     def remove(self, name: str) -> None:
         """Forget a segment."""
         self._segments.pop(name, None)
@@ -277,6 +292,10 @@ class FunctionPlace:
             LedgerError: always.
         """
         raise LedgerError(f"{self.label} cannot be read back: read it where its records went")
+
+    def first(self, name: str) -> bytes:  # noqa: ARG002  the protocol's
+        """Nothing is kept here."""
+        return b""
 
     def remove(self, name: str) -> None:
         """Nothing is kept here."""

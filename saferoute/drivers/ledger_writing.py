@@ -14,12 +14,12 @@ import os
 import time
 import warnings
 from collections import deque
-from itertools import islice
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, Final
 
+from saferoute.drivers.ledger_retention import retired
 from saferoute.drivers.ledger_secrets import load_key
-from saferoute.drivers.ledger_segments import begin, reason, retired, tried
+from saferoute.drivers.ledger_segments import begin, reason, tried
 from saferoute.errors import LedgerError, LedgerWarning, SaferouteError
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.record import record_id
@@ -28,7 +28,7 @@ from saferoute.signing.refusal import Refused
 from saferoute.values.receipt import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from saferoute.drivers.ledger_capture import Capture
     from saferoute.drivers.ledger_secrets import LedgerKey
@@ -114,7 +114,7 @@ class Writing:
         return Receipt(written.id, written.record, written.salts)
 
     def checkpoint(self, *, final: bool = False) -> None:
-        """Sign what has been written, wait for the disk, and tell the hooks.
+        """Sign what has been written, wait for the disk, tell the hooks, and delete what is now said to be removed.
 
         Args:
             final: whether the segment ends with it.
@@ -136,6 +136,7 @@ class Writing:
             finally:
                 self._syncing = 0
         self._tell(note)
+        self._delete(segment)
 
     def close(self) -> None:
         """End the segment with a checkpoint; nothing can be written after it.
@@ -254,19 +255,28 @@ class Writing:
         return begin(self._settings, self._instance, self._secret, self._link, now)
 
     def _retire(self, segment: Segment, now: int) -> None:
-        """Record which segments are kept no longer, and then delete them."""
-        place = self._settings.place
+        """Record which segments are kept no longer. They are deleted with the next checkpoint, which is due at once."""
+        old, why = tried(retired, self._settings.place, self._settings.signer, now)
+        if old is None:
+            self._not_deleted(why)
+            return
+        for first in range(0, len(old.rows), _REMOVED):
+            removed = [link.fields() for link in old.rows[first : first + _REMOVED]]
+            self._add(segment, segment.writer.add_fields, "retention", {"removed": removed}, now)
+        segment.retired = old.names
+        self._wanted = self._wanted or bool(old.names)
+
+    def _delete(self, segment: Segment) -> None:
+        """Delete what a signed record says is removed: before, a crash would leave a gap that nothing signed explains."""
+        names, segment.retired = segment.retired, ()
         try:
-            old = retired(place, now)
-            for part in _parts(old):
-                removed = [old[name] for name in part]
-                self._add(segment, segment.writer.add_fields, "retention", {"removed": removed}, now)
-                if self._settings.fsync != "never":
-                    segment.stream.sync()  # never gone before it is said
-                for name in part:
-                    place.remove(name)
+            for name in names:
+                self._settings.place.remove(name)
         except OSError as error:
-            self.warn(f"old segments of {place.label} are not deleted: {reason(error)}")
+            self._not_deleted(reason(error))
+
+    def _not_deleted(self, why: str) -> None:
+        self.warn(f"old segments of {self._settings.place.label} are not deleted: {why}")
 
     def _sign(self, *, final: bool) -> tuple[Segment, str, bool] | None:
         with self._lock:
@@ -339,10 +349,3 @@ class Writing:
             _, why = tried(hook, read_note(note, None), note)
             if why:
                 self.warn(f"a checkpoint of {self._settings.place.label} was not anchored: its hook failed ({why})")
-
-
-def _parts(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """As many names at a time as one record may have."""
-    left = iter(names)
-    while part := tuple(islice(left, _REMOVED)):
-        yield part

@@ -36,7 +36,7 @@ class Entrant(Protocol):
     def run_until_emit(self) -> Emit | None:
         """Run until the flow wants to emit; None when it has returned."""
 
-    def abandon(self) -> None:
+    def abandon(self) -> object:
         """Tell the flow that nobody listens any more, and drive it to its end."""
 
     def hand_over(self) -> Exchange | None:

@@ -27,7 +27,7 @@ class AsyncEntrant(Protocol):
     async def run_until_emit(self) -> Emit | None:
         """Run until the flow wants to emit; None when it has returned."""
 
-    async def abandon(self) -> None:
+    async def abandon(self) -> object:
         """Tell the flow that nobody listens any more, and drive it to its end."""
 
     def hand_over(self) -> AsyncExchange | None:

@@ -124,9 +124,11 @@ class CapabilityError(SaferouteError):
 
     Attributes:
         code: a stable word for the reason, fit for a metric label.
+        rejected: rows that may not answer, with the reasons; empty where the call as a whole is refused.
     """
 
     code: str = "denied"
+    rejected: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, message: str, *, code: str = "denied") -> None:
         super().__init__(message)

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["BLOCKED", "MAYBE_SENT", "Pairing", "Told", "is_blocked", "verdicts_of"]
+__all__ = ["BLOCKED", "LEFT", "MAYBE_SENT", "Pairing", "Told", "is_blocked", "is_copy", "is_left", "is_refused", "verdicts_of"]
 
 MAYBE_SENT: Final = "maybe sent"
 """What stands for the outcome where there is none: the process ended in between, or the attempt is still under way."""
 
 BLOCKED: Final = frozenset({"GuardBlocked", "GuardFailed"})
 """The errors with which a guard ends a call."""
+
+LEFT: Final = "Abandoned"
+"""The outcome of what its caller left: a stream that was closed, a call that was cancelled, the slower side of a hedge."""
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -106,3 +109,18 @@ def verdicts_of(told: Told) -> list[Mapping[str, Any]]:
 def is_blocked(told: Told) -> bool:
     """Whether a guard ended it: before anything was sent, or in the answer."""
     return told.outcome in BLOCKED
+
+
+def is_refused(told: Told) -> bool:
+    """Whether it was refused on this side: a denial, a guard's block of an answer, or an attempt that ended with the code of a refusal."""
+    return told.kind == "denial" or is_blocked(told) or (told.ended is not None and told.ended["deny"] is not None)
+
+
+def is_left(told: Told) -> bool:
+    """Whether its caller left it, so that it neither failed nor was refused."""
+    return told.ended is not None and told.outcome == LEFT
+
+
+def is_copy(told: Told) -> bool:
+    """Whether it is a copy of a call for a shadow, of which the call knows nothing."""
+    return told.began is not None and str(told.began.get("why")).startswith("shadow")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from saferoute.ledger.shapes import Closed, matching, record_of, text, whole
 from saferoute.signing.envelope import PayloadType, decode_base64, encode_base64, sign, verify
 from saferoute.signing.keys import PublicKey
-from saferoute.signing.refusal import Refused
+from saferoute.signing.refusal import Refused, TooFewSigned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from saferoute.signing.envelope import Envelope
     from saferoute.signing.keys import Signer
 
-__all__ = ["Certificate", "certify", "read_certificate"]
+__all__ = ["Certificate", "LogRole", "certified_by", "certify", "read_certificate"]
 
 _SCHEMA: Final = 1
 _LATEST: Final = 253_402_300_799
@@ -57,6 +57,21 @@ class Certificate:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class LogRole:
+    """The log role of one version of the trust root: whose signatures certify log keys.
+
+    Attributes:
+        keys: its keys.
+        threshold: how many of them must have signed a certificate.
+        version: the root's.
+    """
+
+    keys: tuple[PublicKey, ...]
+    threshold: int = 1
+    version: int = 1
+
+
 def certify(certificate: Certificate, signers: Sequence[Signer]) -> Envelope:
     """Sign a certificate.
 
@@ -89,6 +104,26 @@ def read_certificate(envelope: Envelope, log_keys: Iterable[PublicKey], threshol
         Refused: for another type, a wrong signature, too few of them, and fields that do not fit.
     """
     return _read(verify(envelope, PayloadType.LOG_KEY, log_keys, threshold))
+
+
+def certified_by(envelope: Envelope, roles: Iterable[LogRole]) -> tuple[Certificate, LogRole]:
+    """Read a certificate under the first role that signed it.
+
+    Args:
+        envelope: as read.
+        roles: the log roles of a chain of roots, the newest first. A role that was given up still speaks for what it certified: when
+            that was is the signer's word alone, so who gave it up because a key had leaked pins the root that came after it.
+
+    Raises:
+        Refused: as `read_certificate` does; as TooFewSigned, if none of the roles signed it.
+    """
+    none = TooFewSigned("no log role signed it")
+    for role in roles:
+        try:
+            return read_certificate(envelope, role.keys, role.threshold), role
+        except TooFewSigned as refusal:
+            none = refusal
+    raise none
 
 
 def _read(payload: bytes) -> Certificate:

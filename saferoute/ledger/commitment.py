@@ -32,6 +32,7 @@ __all__ = ["Salts", "commit", "message_bytes", "messages_bytes", "salt", "system
 _BLOCK: Final = 64  # of SHA-256, for HMAC as RFC 2104 has it
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+_REST: Final = bytes(_BLOCK - 32)  # of a block behind a salt
 _SYSTEM: Final = b"saferoute system prompt v1"
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -85,8 +86,11 @@ def salt(secret: bytes, segment: str, seq: int, field: str) -> bytes:
 
 
 def commit(salt: bytes, content: bytes) -> str:
-    """The commitment to a content under its salt, in hex."""
-    return digest(salt, content, "sha256").hex()
+    """The commitment to a content under its salt of 32 bytes, in hex: HMAC in two steps, which take less than `hmac.digest` does."""
+    key = salt + _REST
+    inner = sha256(key.translate(_INNER))
+    inner.update(content)
+    return sha256(key.translate(_OUTER) + inner.digest()).hexdigest()
 
 
 def system_id(secret: bytes, text: str) -> str:

@@ -9,11 +9,12 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from saferoute.ledger.attempts import BLOCKED, Told, verdicts_of
+from saferoute.ledger.attempts import Told, is_left, verdicts_of
 from saferoute.ledger.plain import amount_of, count, money, plain, span, when
+from saferoute.ledger.reasons import error_in_words, grant_in_words, why_there
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 __all__ = ["cost_in_words", "explained", "record_in_words"]
 
@@ -22,7 +23,12 @@ _KINDS: Final[Mapping[str, str]] = {
     "outcome": "an outcome: how a request ended",
     "denial": "a refusal: nothing more was sent",
 }
-_COMMITTED = ("asked", "system", "request", "response")
+_COMMITTED: Final[Mapping[str, str]] = {
+    "asked": "what was asked",
+    "system": "the system prompt",
+    "request": "the request as it was sent",
+    "response": "the answer",
+}
 _TOKENS = (
     ("input", "in"), ("cache_read", "of them from cache"), ("cache_write", "of them into cache"), ("output", "out"),
     ("reasoning", "of them reasoning"),
@@ -54,7 +60,7 @@ def explained(story: Sequence[Told], receipt: str | None = None) -> list[str]:
     if attempts:
         lines += ["", "Attempts, in order"]
         for place, told in enumerate(attempts, 1):
-            lines += _attempt(place, told, receipt)
+            lines += _attempt(place, told, receipt, attempts[: place - 1])
     for told in story:
         if told.kind == "denial":
             lines += ["", "Refusal", *(f"  {line}" for line in _denial(told, receipt))]
@@ -79,16 +85,16 @@ def record_in_words(record: Mapping[str, Any]) -> list[str]:
         lines += [f"target: {plain(str(record['target']))}", *_ended(told)]
     else:
         told = Told("denial" if kind == "denial" else "attempt", "", record, None, None, record["time"])
-        lines += _sent(told, record) if kind == "intent" else [f"refused: {_error(told.outcome, record['deny'])}", *_passed_over(record)]
+        lines += _sent(told, record) if kind == "intent" else [f"refused: {error_in_words(told.outcome, record['deny'])}", *_passed_over(record)]
         lines += [f"table: {'; '.join(_table(record))}", *_permission(record)]
         lines += _instructions([told]) if kind == "intent" else []
-    return [*lines, *(f"guard: {said}" for said in _guards([told])), f"commits to: {', '.join(record['commit']) or 'nothing'}"]
+    return [*lines, *(f"guard: {said}" for said in _guards([told])), _fingerprints(record["commit"])]
 
 
-def _sent(told: Told, began: Mapping[str, Any]) -> list[str]:
+def _sent(told: Told, began: Mapping[str, Any], before: Sequence[Told] = ()) -> list[str]:
     return [
         f"to {_target(told)}",
-        f"chosen: {plain(str(began['why']))}",
+        f"why there: {why_there(began, before)}",
         *_passed_over(began),
         f"key presented: {plain(str(began['secret']))}" if began["secret"] else "no key was presented",
     ]
@@ -103,21 +109,18 @@ def _ending(story: Sequence[Told], attempts: Sequence[Told]) -> list[str]:
     last = story[-1]
     if last.kind == "denial":
         before = f"after {count(len(attempts), 'attempt')}" if attempts else "before anything was sent"
-        return [f"refused {before}: {_error(last.outcome, last.first.get('deny'))}"]
+        return [f"refused {before}: {error_in_words(last.outcome, last.first.get('deny'))}"]
     if any(told.maybe_sent for told in attempts):
         held = [told for told in attempts if told.maybe_sent]
         return [f"MAYBE SENT: {count(len(held), 'attempt has', 'attempts have')} no outcome; the process ended, or it is still under way"]
     answered = next((told for told in reversed(attempts) if told.outcome == "ok"), None)
     if answered is None:
-        return [f"failed after {count(len(attempts), 'attempt')}: {_error(last.outcome, (last.ended or {}).get('deny'))}"]
+        if is_left(last):
+            return [f"left by the caller after {count(len(attempts), 'attempt')}, before the answer had ended: neither failed nor refused"]
+        return [f"failed after {count(len(attempts), 'attempt')}: {error_in_words(last.outcome, (last.ended or {}).get('deny'))}"]
     ended = answered.ended or {}
     by = _target(answered)
     return [f"answered by {by}, attempt {_number(answered)} of {len(attempts)}, in {span(ended.get('us'))}"]
-
-
-def _error(outcome: str, deny: object) -> str:
-    code = "" if deny is None else f" ({plain(str(deny))})"
-    return f"{plain(outcome)}{code}" + (", by a guard" if outcome in BLOCKED else "")
 
 
 def _number(told: Told) -> int:
@@ -153,7 +156,7 @@ def _permission(first: Mapping[str, Any]) -> list[str]:
         )
         lines = [several, *(f"  {plain(digest)}" for digest in digests)]
     else:
-        lines = ["no capability: what the table itself grants, or local trust"]
+        lines = [grant_in_words(first.get("table"))]
     labels = [f"data {plain(str(first['data']))}"] if first.get("data") else []
     labels += [f"purpose {plain(str(first['purpose']))}"] if first.get("purpose") else []
     labels += [f"tag {plain(name)}={plain(value)}" for name, value in first.get("tags", {}).items()]
@@ -180,18 +183,24 @@ def _guards(story: Iterable[Told]) -> list[str]:
     return list(dict.fromkeys(lines)) or ["no finding of a guard is recorded"]
 
 
-def _attempt(place: int, told: Told, receipt: str | None) -> list[str]:
+def _attempt(place: int, told: Told, receipt: str | None, before: Sequence[Told]) -> list[str]:
     began = told.began or {}
     lines = [f"  {place}. {_target(told)}"]
     said = [f"at {when(told.time, exact=True)}"]
-    said += [*(_sent(told, began)[1:] if began else ()), *_ended(told)]
-    said.append(f"proves, with its opening: {', '.join(name for name in _COMMITTED if name in _commitments(told)) or 'nothing'}")
+    said += [*(_sent(told, began, before)[1:] if began else ()), *_ended(told)]
+    said.append(_fingerprints(_commitments(told)))
     said += _receipts(told, receipt)
     return [*lines, *(f"       {line}" for line in said)]
 
 
 def _passed_over(record: Mapping[str, Any]) -> list[str]:
     return [f"passed over: {plain(name)}: {plain(why)}" for name, why in record.get("rejected", ())]
+
+
+def _fingerprints(names: Container[str]) -> str:
+    """What can be shown later to be what this record was made of."""
+    words = [said for name, said in _COMMITTED.items() if name in names]
+    return f"can be proved later, by fingerprints in the record: {', '.join(words)}" if words else "no fingerprint of a content is recorded"
 
 
 def _commitments(told: Told) -> set[str]:
@@ -208,7 +217,7 @@ def _ended(told: Told) -> list[str]:
     status = "" if ended["status"] is None else f", status {ended['status']}"
     first = "" if ended["first_us"] is None else f" (first token after {span(ended['first_us'])})"
     sent = count(ended["requests"], "request")
-    lines = [f"ended: {_error(told.outcome, ended['deny'])}{status}, after {span(ended['us'])}{first}, {sent} sent"]
+    lines = [f"ended: {error_in_words(told.outcome, ended['deny'])}{status}, after {span(ended['us'])}{first}, {sent} sent"]
     if ended["finish_reason"] is not None:
         lines.append(f"finish reason: {plain(ended['finish_reason'])}")
     if ended["request_id"] is not None:
@@ -232,7 +241,7 @@ def _denial(told: Told, receipt: str | None) -> list[str]:
     first = told.first
     mark = "  <- asked about" if told.ref == receipt else ""
     return [
-        f"{_error(told.outcome, first.get('deny'))}, on {when(told.time, exact=True)}",
+        f"{error_in_words(told.outcome, first.get('deny'))}, on {when(told.time, exact=True)}",
         *_passed_over(first),
         f"denial: {plain(told.ref)}{mark}",
     ]

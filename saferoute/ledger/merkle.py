@@ -38,17 +38,26 @@ class Frontier:
 
     def __init__(self) -> None:
         self.size = 0
-        self._nodes: list[bytes] = []  # roots of whole subtrees, the largest first
+        self._nodes: tuple[bytes, ...] = ()  # roots of whole subtrees, the largest first
 
     def add(self, leaf: bytes) -> None:
         """Add a leaf's hash."""
         nodes = self._nodes
-        filled = self.size
+        filled, kept = self.size, len(nodes)
         while filled & 1:  # two subtrees of one size become one
-            leaf = sha256(b"\1" + nodes.pop() + leaf).digest()
+            kept -= 1
+            leaf = sha256(b"\1" + nodes[kept] + leaf).digest()
             filled >>= 1
-        nodes.append(leaf)
+        self._nodes = (*nodes[:kept], leaf)
         self.size += 1
+
+    def mark(self) -> tuple[int, tuple[bytes, ...]]:
+        """Where it stands, for `back_to`. Nothing is copied."""
+        return self.size, self._nodes
+
+    def back_to(self, mark: tuple[int, tuple[bytes, ...]]) -> None:
+        """Forget the leaves that were added since."""
+        self.size, self._nodes = mark
 
     def root(self) -> bytes:
         """The root over all leaves so far."""
@@ -62,7 +71,7 @@ class Frontier:
     def copy(self) -> Frontier:
         """A tree of the same leaves, which grows on its own."""
         other = Frontier()
-        other.size, other._nodes = self.size, self._nodes.copy()
+        other.back_to(self.mark())
         return other
 
 

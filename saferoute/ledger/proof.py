@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
-from saferoute.ledger.certificate import read_certificate
+from saferoute.ledger.certificate import certified_by
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.commitment import commit
 from saferoute.ledger.merkle import HASH_BYTES, inclusion_path, leaf_hash, root_from_path
@@ -28,7 +28,7 @@ from saferoute.signing.strict_json import canonical, parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from saferoute.ledger.certificate import Certificate
+    from saferoute.ledger.certificate import Certificate, LogRole
     from saferoute.ledger.record import Record
     from saferoute.signing.strict_json import StrictJson
 
@@ -54,6 +54,7 @@ class Proved:
         key_id: the id of the log key that signed: SHA-256 of the key, in hex.
         certified: whether the log role certifies that key.
         certificate: the same in words.
+        root_version: the version of the trust root whose log role does; None for none.
         time_us: when the checkpoint was signed, in microseconds since 1970, by the signer's clock: the record is not younger.
         opened: the salts that the proof gives, by the name of the commitment.
     """
@@ -63,6 +64,7 @@ class Proved:
     key_id: str
     certified: bool
     certificate: str
+    root_version: int | None
     time_us: int
     opened: Mapping[str, bytes]
 
@@ -128,16 +130,16 @@ def _covering(lines: Sequence[bytes], seq: int, key: PublicKey) -> tuple[str, in
     raise Refused(f"no checkpoint covers record {seq} yet: make one (`ledger.checkpoint()`, or close the ledger)")
 
 
-def check_proof(data: bytes, *, log_keys: Iterable[PublicKey] | None = None, threshold: int = 1) -> Proved:
+def check_proof(data: bytes, *, log_roles: Iterable[LogRole] | None = None) -> Proved:
     """Check a proof, with nothing else of the ledger.
 
     Args:
         data: the proof's bytes; one line feed at the end is allowed.
-        log_keys: the keys of the trust root's log role. Without them, compare `key_id` with one that you know.
-        threshold: how many of them must have signed the certificate.
+        log_roles: who certifies log keys: the log roles of the trust root's versions, the newest first. Without them, compare `key_id`
+            with one that you know.
 
     Raises:
-        Refused: if it does not show that the record stands in a ledger that this key signed; and, with `log_keys`, if it has a
+        Refused: if it does not show that the record stands in a ledger that this key signed; and, with `log_roles`, if it has a
             certificate that is wrong. One that has none is reported as not certified.
     """
     fields = parse(data.removesuffix(b"\n"), max_bytes=_MAX_BYTES)
@@ -151,14 +153,15 @@ def check_proof(data: bytes, *, log_keys: Iterable[PublicKey] | None = None, thr
     said = read_note(note, key)
     if root_from_path(leaf_hash(line.line), line.seq, said.size, _path(fields["path"])) != said.root:
         raise Refused("the record is not among those that the checkpoint was signed over: the record or its path was altered")
-    certificate = _certificate(fields["certificate"], key, log_keys, threshold)
-    in_time = certificate is not None and certificate.issued * _SECOND <= said.time_us <= certificate.not_after * _SECOND
+    found = _certificate(fields["certificate"], key, log_roles)
+    in_time = found is not None and found[0].issued * _SECOND <= said.time_us <= found[0].not_after * _SECOND
     return Proved(
         id=record_id(said.segment, line.seq),
         record=line.fields,
         key_id=key.key_id,
         certified=in_time,
-        certificate=_words(fields["certificate"], log_keys, certificate, in_time=in_time),
+        certificate=_words(fields["certificate"], log_roles, found, in_time=in_time),
+        root_version=found[1].version if found is not None and in_time else None,
         time_us=said.time_us,
         opened=_openings(fields["openings"], line),
     )
@@ -182,20 +185,20 @@ def _openings(value: StrictJson, line: Record) -> dict[str, bytes]:
     return {name: _hash(salt, "openings") for name, salt in value.items()}
 
 
-def _certificate(value: StrictJson, key: PublicKey, log_keys: Iterable[PublicKey] | None, threshold: int) -> Certificate | None:
-    if value is None or log_keys is None:
+def _certificate(value: StrictJson, key: PublicKey, log_roles: Iterable[LogRole] | None) -> tuple[Certificate, LogRole] | None:
+    if value is None or log_roles is None:
         return None
-    said = read_certificate(Envelope.from_json(value), log_keys, threshold)
+    said, role = certified_by(Envelope.from_json(value), log_roles)
     if said.key != key:
         raise Refused("its certificate is about another log key")
-    return said
+    return said, role
 
 
-def _words(value: StrictJson, log_keys: object, certificate: Certificate | None, *, in_time: bool) -> str:
+def _words(value: StrictJson, log_roles: object, found: tuple[Certificate, LogRole] | None, *, in_time: bool) -> str:
     if value is None:
         return "not certified (weaker): nobody says whose log key this is; compare its id with one that you know"
-    if log_keys is None:
+    if log_roles is None:
         return "not checked: its certificate needs the log role's keys, out of the trust root"
-    if certificate is None or not in_time:
+    if found is None or not in_time:
         return "not certified (weaker): its certificate was not valid when the checkpoint was signed"
-    return f"certified by the log role of {certificate.name}"
+    return f"certified by the log role of {found[0].name}, root version {found[1].version}"

@@ -150,7 +150,7 @@ class SegmentWriter:
         self._prev = FIRST_PREV
         self._frontier = Frontier()
         self._closed = False
-        self._before: tuple[int, str, Frontier, int, int, bool] | None = None
+        self._before: tuple[tuple[int, tuple[bytes, ...]], str, int, int, bool] | None = None
         fields = {
             "certificate": None if certificate is None else certificate.to_json(),
             "instance": instance,
@@ -160,6 +160,7 @@ class SegmentWriter:
             "software": software,
         }
         self._first = self._append("segment", fields, now_us, {})
+        self._before = None  # what there is one of cannot be taken back
 
     @property
     def size(self) -> int:
@@ -182,20 +183,20 @@ class SegmentWriter:
         """
         commitments: dict[str, str] = {}
         made: dict[str, bytes] = {}
+        kind, system, salts = entry.kind, entry.system, self._salts
         fields = {**entry.fields, "commit": commitments}
-        if entry.kind == "intent":
+        if kind == "intent":
             fields["system_id"] = None
-        salts = self._salts
         if salts is not None:
-            seq, system = self._frontier.size, entry.system
+            seq, salt_of = self._frontier.size, salts.of
             for name, content in entry.contents.items():
-                made[name] = salt = salts.of(seq, name)
+                made[name] = salt = salt_of(seq, name)
                 commitments[name] = commit(salt, content)
             if system is not None:
-                made["system"] = salt = salts.of(seq, "system")
+                made["system"] = salt = salt_of(seq, "system")
                 commitments["system"] = commit(salt, text_bytes(system))
                 fields["system_id"] = salts.system_id(system)
-        written = self._append(entry.kind, fields, now_us, made)
+        written = self._append(kind, fields, now_us, made)
         self.unsigned += 1
         return written
 
@@ -237,9 +238,10 @@ class SegmentWriter:
         Raises:
             Refused: if there is nothing to undo; only one record can be taken back.
         """
-        if self._before is None or self._before[0] == 0:
+        if self._before is None:
             raise Refused("there is no record to take back")
-        _, self._prev, self._frontier, self.unsigned, self.checkpointed_at, self._closed = self._before
+        mark, self._prev, self.unsigned, self.checkpointed_at, self._closed = self._before
+        self._frontier.back_to(mark)
         self._before = None
 
     def _append(self, kind: str, fields: dict[str, Any], now_us: int, salts: dict[str, bytes]) -> Written:
@@ -247,10 +249,11 @@ class SegmentWriter:
             raise Refused("the segment is closed")
         tree = self._frontier
         seq = tree.size
-        fields |= {"v": VERSION, "kind": kind, "seq": seq, "prev": self._prev, "time": now_us}
+        prev = self._prev
+        fields |= {"v": VERSION, "kind": kind, "seq": seq, "prev": prev, "time": now_us}
         line, record = write_record(fields)
-        self._before = (seq, self._prev, tree.copy(), self.unsigned, self.checkpointed_at, self._closed)
         leaf = leaf_hash(line)
+        self._before = (tree.mark(), prev, self.unsigned, self.checkpointed_at, False)
         self._prev = leaf.hex()
         tree.add(leaf)
         return Written(record_id(self.segment, seq), seq, line + b"\n", record, salts)

@@ -130,8 +130,9 @@ class Closed:
         except ValidationError as error:
             raise _refusal(error) from None
         for name in self._maps:
-            if len(fields.get(name, ())) > 1:
-                fields[name] = dict(sorted(fields[name].items()))
+            keys = list(fields.get(name, ()))
+            if keys != sorted(keys):
+                fields[name] = {key: fields[name][key] for key in sorted(keys)}
         return fields
 
     def write(self, value: object, *, fit: bool = False) -> tuple[bytes, dict[str, Any]]:

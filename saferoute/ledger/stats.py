@@ -1,4 +1,6 @@
-"""Counting what a ledger tells: calls, attempts, tokens, money, times and refusals, by whatever distinguishes them.
+"""Counting what a ledger tells: calls and how they ended, attempts, tokens, money, times and refusals, by whatever distinguishes them.
+
+A call that was answered after a fallback is answered; one that its caller left neither failed nor was refused.
 
 Money is added up per currency and only where it is known; what is not known is counted apart, never as 0. Times are those of attempts that
 were answered. What was maybe sent counts as an attempt, and its worst case stands under "held back".
@@ -15,7 +17,7 @@ from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from saferoute.ledger.attempts import is_blocked
+from saferoute.ledger.attempts import LEFT, is_blocked, is_copy, is_left, is_refused
 from saferoute.ledger.plain import amount_of
 
 if TYPE_CHECKING:
@@ -23,12 +25,15 @@ if TYPE_CHECKING:
 
     from saferoute.ledger.attempts import Told
 
-__all__ = ["DIMENSIONS", "OTHERS", "TIMES", "Measured", "Stats", "Tally", "dimension", "measured", "quantile", "tally_to_json"]
+__all__ = ["DIMENSIONS", "ENDS", "OTHERS", "TIMES", "Measured", "Stats", "Tally", "dimension", "measured", "quantile", "tally_to_json"]
 
 _Label = str | None
 _TAG: Final = re.compile(r"tag:(.{1,200})", re.DOTALL)
 _CALLS_REMEMBERED: Final = 1 << 20
 """Calls and groups of which is remembered that they were counted; the records of one call lie much closer together."""
+
+ENDS: Final = ("copied", "failed", "maybe sent", "left", "refused", "answered")
+"""How a call can have ended. Of several attempts, that one says it whose word comes last here."""
 
 _TOKENS: Final = ("input", "output", "cache_read", "cache_write", "reasoning")
 
@@ -77,7 +82,9 @@ def _week(told: Told) -> _Label:
 
 
 def _outcome(told: Told) -> _Label:
-    return told.outcome if told.kind == "attempt" else f"denied: {told.outcome}"
+    if told.kind == "denial":
+        return f"denied: {told.outcome}"
+    return "left" if told.outcome == LEFT else told.outcome
 
 
 def _deny(told: Told) -> _Label:
@@ -153,7 +160,9 @@ class Measured:
         is_denial: whether it is a denial: of one, only `blocked` is counted besides.
         blocked: whether a guard ended it.
         answered: whether it was answered.
-        failed: whether it ended otherwise; what neither was answered nor failed was maybe sent.
+        failed: whether it ended otherwise; what neither was answered, failed nor was left was maybe sent.
+        left: whether its caller left it.
+        end: what it says of how its call ended, as a place in `ENDS`.
         requests: how many were sent.
         us: how long it took, in microseconds.
         tokens: what of each kind was used, as far as it is more than nothing.
@@ -170,6 +179,8 @@ class Measured:
     blocked: bool
     answered: bool = False
     failed: bool = False
+    left: bool = False
+    end: int = 0
     requests: int = 0
     us: int = 0
     tokens: tuple[tuple[str, int], ...] = ()
@@ -184,12 +195,13 @@ class Measured:
 
 def measured(told: Told) -> Measured:
     """Read out of an attempt's or a denial's records what there is to count."""
-    ended, blocked = told.ended, is_blocked(told)
+    ended, blocked, end = told.ended, is_blocked(told), ENDS.index(_end(told))
     if told.kind == "denial":
-        return Measured(is_denial=True, blocked=blocked)
+        return Measured(is_denial=True, blocked=blocked, end=end)
     if ended is None:
         held_back, held_in = _worst_case(told)
-        return Measured(is_denial=False, blocked=blocked, held_back=held_back, held_in=held_in)
+        return Measured(is_denial=False, blocked=blocked, end=end, held_back=held_back, held_in=held_in)
+    left = is_left(told)
     answered, estimated, usage = ended["outcome"] == "ok", ended["estimated"], ended["usage"]
     charged = answered or estimated
     cost = amount_of(ended["cost"])
@@ -198,7 +210,9 @@ def measured(told: Told) -> Measured:
         is_denial=False,
         blocked=blocked,
         answered=answered,
-        failed=not answered,
+        failed=not (answered or left),
+        left=left,
+        end=end,
         requests=ended["requests"],
         us=ended["us"],
         tokens=() if usage is None else tuple([(name, usage[name]) for name in _TOKENS if usage[name]]),
@@ -212,21 +226,32 @@ def measured(told: Told) -> Measured:
     )
 
 
+def _end(told: Told) -> str:
+    if is_copy(told):
+        return "copied"
+    if is_refused(told):
+        return "refused"
+    if told.maybe_sent:
+        return "maybe sent"
+    return "left" if is_left(told) else "answered" if told.outcome == "ok" else "failed"
+
+
 def _worst_case(told: Told) -> tuple[Decimal | None, str]:
     worst = None if told.began is None else told.began["max_cost"]
     return (None, "") if worst is None else (amount_of(worst), str(worst["currency"]))
 
 
 class Tally:
-    """What is counted of one group."""
+    """What is counted of one group. `ends` counts its calls by how they ended, the rest is of attempts and denials."""
 
     __slots__ = (
-        "attempts", "blocked", "calls", "cost", "costs_unknown", "denials", "estimated", "failed", "held_back", "maybe_sent",
-        "ok", "requests", "times", "tokens", "tokens_unknown",
+        "attempts", "blocked", "calls", "cost", "costs_unknown", "denials", "ends", "estimated", "failed", "held_back", "left",
+        "maybe_sent", "ok", "requests", "times", "tokens", "tokens_unknown",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.calls = self.attempts = self.ok = self.failed = self.maybe_sent = self.denials = self.blocked = self.requests = 0
+        self.calls = self.attempts = self.ok = self.failed = self.left = self.maybe_sent = self.denials = self.blocked = self.requests = 0
+        self.ends = dict.fromkeys(ENDS, 0)
         self.tokens = dict.fromkeys(_TOKENS, 0)
         self.tokens_unknown = 0
         self.cost: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -244,7 +269,8 @@ class Tally:
         self.attempts += 1
         self.ok += one.answered
         self.failed += one.failed
-        self.maybe_sent += not (one.answered or one.failed)
+        self.left += one.left
+        self.maybe_sent += not (one.answered or one.failed or one.left)
         self.requests += one.requests
         if one.answered:
             self.times.append(one.us)
@@ -293,7 +319,7 @@ class Stats:
         self.by = tuple(by)
         self._labels = [_bounded(dimension(name), most) if most and name not in TIMES else dimension(name) for name in self.by]
         self.groups: dict[tuple[_Label, ...], Tally] = {}
-        self._seen: dict[int, None] = {}
+        self._seen: dict[int, int] = {}
 
     def take(self, told: Told, counted: Measured | None = None) -> None:
         """Count one attempt or denial.
@@ -306,11 +332,18 @@ class Stats:
         tally = self.groups.get(key)
         if tally is None:
             tally = self.groups[key] = Tally()
-        tally.take(counted or measured(told))
+        counted = counted or measured(told)
+        tally.take(counted)
         mark = hash((told.call, key))
-        if mark not in self._seen:
-            self._seen[mark] = None
+        before = self._seen.get(mark)
+        if before is not None and before < counted.end:
+            self._seen[mark] = counted.end
+            tally.ends[ENDS[before]] -= 1
+            tally.ends[ENDS[counted.end]] += 1
+        elif before is None:
+            self._seen[mark] = counted.end
             tally.calls += 1
+            tally.ends[ENDS[counted.end]] += 1
             if len(self._seen) > _CALLS_REMEMBERED:
                 del self._seen[next(iter(self._seen))]
 
@@ -321,10 +354,11 @@ class Stats:
 
 def tally_to_json(tally: Tally) -> dict[str, object]:
     """A tally for other programs: money as decimal text, times in microseconds."""
-    plain = ("calls", "attempts", "ok", "failed", "maybe_sent", "denials", "blocked", "requests")
+    plain = ("calls", "attempts", "ok", "failed", "left", "maybe_sent", "denials", "blocked", "requests")
     amounts = {name: {key: f"{amount:f}" for key, amount in getattr(tally, name).items()} for name in ("cost", "estimated", "held_back")}
     return {
         **{name: getattr(tally, name) for name in plain},
+        "calls_by_end": {name.replace(" ", "_"): number for name, number in tally.ends.items()},
         "tokens": {**tally.tokens, "unknown": tally.tokens_unknown},
         **amounts,
         "cost_unknown": tally.costs_unknown,

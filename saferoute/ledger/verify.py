@@ -20,6 +20,7 @@ from saferoute.signing.refusal import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from saferoute.ledger.certificate import LogRole
     from saferoute.ledger.checkpoint import Checkpoint
     from saferoute.signing.keys import PublicKey
 
@@ -53,7 +54,7 @@ class LedgerReport:
         segments: each segment's report, by name, in the order in which they were given.
         faults: everything that is wrong, in order; the first one is the first bad record.
         maybe_sent: ids of intents without an outcome in any segment: the request may have been sent.
-        removed: segments that are gone, as signed records say.
+        removed: segments that are gone, as signed records say. One that is named so and still there is not among them.
     """
 
     segments: Mapping[str, SegmentReport]
@@ -83,8 +84,8 @@ class LedgerReport:
 
     @property
     def certified(self) -> bool:
-        """Whether the log role certifies the key of every segment."""
-        return all(report.certified for report in self.segments.values())
+        """Whether the log role certifies the key of every segment that has a record."""
+        return all(report.certified for report in self.segments.values() if report.records)
 
 
 @dataclass(slots=True)
@@ -105,8 +106,7 @@ def verify_ledger(
     segments: Mapping[str, bytes],
     *,
     anchors: Iterable[Checkpoint] = (),
-    log_keys: Iterable[PublicKey] | None = None,
-    threshold: int = 1,
+    log_roles: Iterable[LogRole] | None = None,
 ) -> LedgerReport:
     """Verify the segments of a ledger, and that they belong together.
 
@@ -114,14 +114,14 @@ def verify_ledger(
         segments: each segment's bytes by its name, oldest first. Each is asked for twice, so that a mapping may read them one by one. A
             name that holds 32 hexadecimal digits must hold the segment's id.
         anchors: checkpoints that were kept elsewhere.
-        log_keys: the keys of the trust root's log role; None to leave certificates unread.
-        threshold: how many of them must have signed a certificate.
+        log_roles: who certifies log keys: the log roles of the trust root's versions, the newest first; None to leave certificates
+            unread.
     """
-    kept, keys = tuple(anchors), None if log_keys is None else tuple(log_keys)
+    kept, roles = tuple(anchors), None if log_roles is None else tuple(log_roles)
     ledger = _Ledger(order={name: index for index, name in enumerate(segments)})
     links = tuple(link for name in segments if (link := _previous(segments[name])) is not None)
     for name in segments:
-        report = verify_segment(segments[name], anchors=kept, links=links, log_keys=keys, threshold=threshold)
+        report = verify_segment(segments[name], anchors=kept, links=links, log_roles=roles)
         ledger.reports[name] = report
         for place, words in report.problems:
             ledger.wrong(name, place, words)
@@ -131,15 +131,18 @@ def verify_ledger(
             if known != link:
                 ledger.wrong(name, 0, f"segment {link.segment} was removed as two different ones")
     _check_links(ledger)
+    _check_removed(ledger)
     _check_anchors(ledger, kept)
     maybe_sent = _open_intents(ledger)
-    return LedgerReport(ledger.reports, tuple(sorted(ledger.faults)), maybe_sent, tuple(ledger.removed.values()))
+    gone = tuple(link for link in ledger.removed.values() if link.segment not in ledger.names)
+    return LedgerReport(ledger.reports, tuple(sorted(ledger.faults)), maybe_sent, gone)
 
 
 def _previous(data: bytes) -> Link | None:
     """The link in a segment's first record, if that can be read; if not, the segment's report says so."""
+    end = data.find(b"\n")
     try:
-        fields = parse_line(data[: data.find(b"\n")]).fields
+        fields = parse_line(data[: max(end, 0)]).fields
     except Refused:
         return None
     previous: dict[str, Any] | None = fields.get("previous")
@@ -187,6 +190,19 @@ def _is_gone(ledger: _Ledger, link: Link) -> bool:
     return gone is not None and (link == gone if link.size == gone.size else link.size < gone.size)
 
 
+def _check_removed(ledger: _Ledger) -> None:
+    """What is named as removed and is still there, as its process was killed before it deleted it, is what was named."""
+    for link in ledger.removed.values():
+        name = ledger.names.get(link.segment)
+        end = None if name is None else ledger.reports[name].end
+        if name is None or end is None or end.size > link.size or end == link:
+            continue
+        if end.size < link.size:
+            ledger.wrong(name, end.size, f"{link.size - end.size} records are missing at the end: the record of its removal says that there were {link.size}")
+        else:
+            ledger.wrong(name, end.size - 1, "its records are not those that the record of its removal fixes: another history")
+
+
 def _check_anchors(ledger: _Ledger, anchors: Iterable[Checkpoint]) -> None:
     for anchor in anchors:
         if anchor.segment in ledger.names:
@@ -205,7 +221,8 @@ def _open_intents(ledger: _Ledger) -> tuple[str, ...]:
         for answer in report.answers:
             segment, _ = split_id(answer.intent)
             if segment not in ledger.names:
-                if segment not in ledger.removed:
+                # A record that says what was removed may have been removed itself. A call may then still go on: nobody can repeat it.
+                if not ledger.removed:
                     ledger.wrong(name, answer.seq, f"segment {segment}, which has the intent of this outcome, is missing")
             elif pending.pop(answer.intent, None) != (answer.call, answer.attempt):
                 words = "is no intent of this call and attempt, or has an outcome already"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from saferoute.ledger.certificate import read_certificate
+from saferoute.ledger.certificate import certified_by
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.merkle import Frontier, leaf_hash
 from saferoute.ledger.record import FIRST_PREV, MAX_LINE_BYTES, parse_line, record_id, split_id
@@ -23,6 +23,7 @@ from saferoute.signing.refusal import Refused, TooFewSigned
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from saferoute.ledger.certificate import LogRole
     from saferoute.ledger.checkpoint import Checkpoint
 
 __all__ = ["MOST_PROBLEMS", "Answer", "Problem", "SegmentReport", "verify_segment"]
@@ -61,8 +62,8 @@ class SegmentReport:
     """What verifying a segment found.
 
     Attributes:
-        segment: its id; "" if its first record cannot be read.
-        records: how many whole lines it has.
+        segment: its id; "" if its first record cannot be read, or was not written as a whole.
+        records: how many whole lines it has; 0 of a file that a power cut, or the end of its process, left without any.
         problems: the places and words of what is wrong, in order; the first is the first bad record.
         torn_tail_bytes: bytes after the last whole line: what a process was writing when it was killed. They count as not written.
         unsigned_tail: records after the last good checkpoint: nothing signs them yet, and whoever can write the file can write them.
@@ -71,6 +72,7 @@ class SegmentReport:
         key: the log key; None if the first record cannot be read.
         certified: whether the log role certifies that key, for the whole time of the segment.
         certificate: the same in words.
+        root_version: the version of the trust root whose log role does; None for none.
         previous: the segment that it follows.
         answers: outcomes whose intents stand in other segments.
         removed: segments that this process has deleted, as signed records of this segment say.
@@ -87,6 +89,7 @@ class SegmentReport:
     key: PublicKey | None
     certified: bool
     certificate: str
+    root_version: int | None
     previous: Link | None
     answers: tuple[Answer, ...]
     removed: tuple[Link, ...]
@@ -133,8 +136,7 @@ def verify_segment(
     *,
     anchors: Iterable[Checkpoint] = (),
     links: Iterable[Link] = (),
-    log_keys: Iterable[PublicKey] | None = None,
-    threshold: int = 1,
+    log_roles: Iterable[LogRole] | None = None,
 ) -> SegmentReport:
     """Verify one segment.
 
@@ -142,16 +144,14 @@ def verify_segment(
         data: its bytes.
         anchors: checkpoints that were kept elsewhere; those of other segments are passed over.
         links: what other segments say of this one; those about others are passed over.
-        log_keys: the keys of the trust root's log role, which certify log keys; None to leave the certificate unread.
-        threshold: how many of them must have signed.
+        log_roles: who certifies log keys: the log roles of the trust root's versions, the newest first; None to leave the certificate
+            unread.
     """
     lines = data.split(b"\n")
     torn = lines.pop()
     walk = _Walk()
-    if lines:
+    if lines:  # else nothing whole was written, which is no fault of what is there: whoever refers to the segment misses it
         _begin(walk, lines[0])
-    else:
-        walk.wrong(0, "it has no record")
     wanted = _wanted(walk, anchors, links, len(lines))
     for place, line in enumerate(lines):
         if place in wanted:
@@ -163,7 +163,7 @@ def verify_segment(
         walk.wrong(len(lines), "there are bytes after the final checkpoint")
     elif len(torn) > MAX_LINE_BYTES:
         walk.wrong(len(lines), "the torn tail is longer than any record")
-    certified, words = _certified(walk, log_keys, threshold)
+    version, words = _certified(walk, log_roles)
     walk.problems.sort(key=itemgetter(0))
     return SegmentReport(
         segment=walk.segment,
@@ -174,8 +174,9 @@ def verify_segment(
         closed=walk.closed,
         pending={record_id(walk.segment, seq): asked for seq, asked in walk.pending.items()},
         key=walk.key,
-        certified=certified,
+        certified=version is not None,
         certificate=words,
+        root_version=version,
         previous=_link(walk.first["previous"]) if walk.first.get("previous") else None,
         answers=tuple(walk.answers),
         removed=tuple(link for place, link in walk.removed if place < walk.signed),
@@ -326,23 +327,23 @@ def _compare(walk: _Walk, place: int, rows: list[_Wanted]) -> None:
             walk.wrong(max(place - 1, 0), f"its first {place} records are not those that {row.who} fixes: another history")
 
 
-def _certified(walk: _Walk, log_keys: Iterable[PublicKey] | None, threshold: int) -> tuple[bool, str]:
-    """Whether the log role speaks for the segment's key, and that in words."""
+def _certified(walk: _Walk, log_roles: Iterable[LogRole] | None) -> tuple[int | None, str]:
+    """Which version of the trust root speaks for the segment's key, and that in words."""
     given = walk.first.get("certificate")
     if walk.key is None or given is None:
-        return False, "not certified (weaker): nobody says whose log key this is"
-    if log_keys is None:
-        return False, "not checked: its certificate needs the log role's keys, out of the trust root"
+        return None, "not certified (weaker): nobody says whose log key this is"
+    if log_roles is None:
+        return None, "not checked: its certificate needs the log role's keys, out of the trust root"
     try:
-        said = read_certificate(Envelope.from_json(given), log_keys, threshold)
+        said, role = certified_by(Envelope.from_json(given), log_roles)
     except TooFewSigned:
-        return False, "not certified (weaker): its certificate is not signed by the log role"
+        return None, "not certified (weaker): its certificate is not signed by the log role"
     except Refused as refusal:
         walk.wrong(0, f"its certificate is refused: {refusal}")
-        return False, f"not certified: its certificate is refused: {refusal}"
+        return None, f"not certified: its certificate is refused: {refusal}"
     if (said.key, said.instance) != (walk.key, walk.first["instance"]):
         walk.wrong(0, "its certificate is about another process's log key")
-        return False, "not certified: its certificate is about another process's log key"
+        return None, "not certified: its certificate is about another process's log key"
     if walk.first["time"] < said.issued * _SECOND - _SKEW_US or max(walk.first["time"], walk.signed_us) > said.not_after * _SECOND:
-        return False, "not certified (weaker): its certificate was not valid for the whole time of the segment"
-    return True, f"certified by the log role of {said.name}"
+        return None, "not certified (weaker): its certificate was not valid for the whole time of the segment"
+    return role.version, f"certified by the log role of {said.name}, root version {role.version}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CallSpan", "provider_of", "tracer_of"]
 
+_LEFT: Final = "Abandoned"  # how a stream ends that its consumer left
 _LONGEST: Final = 256
 _MOST: Final = 64
 _NANO: Final = 1_000_000_000
@@ -92,11 +93,14 @@ class CallSpan:
         """End the span with the error's class and status: never its text, which a provider may have had a hand in."""
         span = self._span
         if span.is_recording():
+            attempts, receipt = getattr(error, "attempts", ()), getattr(error, "receipt", None)
+            self._attempts(cast("tuple[Attempt, ...]", attempts), nanoseconds)
+            span.set_attributes(_known({names.ATTEMPTS: len(attempts), names.RECEIPT: None if receipt is None else receipt.id}))
             if isinstance(error, SaferouteError):
-                self._attempts(cast("tuple[Attempt, ...]", error.attempts), nanoseconds)
                 span.set_attributes(_known(_of_error(error)))
             span.set_attribute(names.ERROR_TYPE, type(error).__name__)
-            span.set_status(StatusCode.ERROR, type(error).__name__)
+            if type(error).__name__ != _LEFT:  # who leaves a stream early has what was wanted of it
+                span.set_status(StatusCode.ERROR, type(error).__name__)
         span.end(self._began + nanoseconds)
 
     def _of_result(self, result: Reply[Any] | Outcome) -> dict[str, Any]:
@@ -138,7 +142,9 @@ class CallSpan:
                 _of_attempt(number, attempt) | ({} if row is None else _place(row)),
                 start_time=self._began + began,
             )
-            if attempt.outcome != "ok":
+            if attempt.outcome == _LEFT:
+                span.set_attribute(names.ERROR_TYPE, _LEFT)
+            elif attempt.outcome != "ok":
                 span.set_attribute(names.ERROR_TYPE, attempt.outcome)
                 span.set_status(StatusCode.ERROR, attempt.outcome)
             span.end(self._began + ended)
@@ -174,10 +180,8 @@ def _of_reply(reply: Reply[Any]) -> dict[str, Any]:
 
 def _of_error(error: SaferouteError) -> dict[str, Any]:
     return {
-        names.ATTEMPTS: len(error.attempts),
         names.STATUS_CODE: error.status if isinstance(error, ProviderError) else None,
         names.DENY: error.code if isinstance(error, CapabilityError) else None,
-        names.RECEIPT: None if error.receipt is None else error.receipt.id,
         names.VERDICTS: _said(error.verdicts if isinstance(error, GuardError) else ()),
     }
 

@@ -123,14 +123,14 @@ def test_all_of_it_rewritten_under_another_key_is_not_certified() -> None:
 )
 def test_a_certificate_speaks_for_one_process_and_a_time(changes: dict[str, object], words: str) -> None:
     data = Book(certificate=certificate(**changes)).closed().data
-    assert verify_segment(data, log_keys=[LOG_ROLE.public_key]).certificate == words
+    assert verify_segment(data, log_roles=[LogRole((LOG_ROLE.public_key,))]).certificate == words
 
 
 def test_a_certificate_with_a_wrong_signature_is_a_fault() -> None:
     good = certificate()
     (row,) = good.signatures
     bad = Envelope(good.payload_type, good.payload, ((row[0], bytes(64)),))
-    report = verify_segment(Book(certificate=bad).closed().data, log_keys=[LOG_ROLE.public_key])
+    report = verify_segment(Book(certificate=bad).closed().data, log_roles=[LogRole((LOG_ROLE.public_key,))])
     assert [words for _, words in report.problems] == [
         f"its certificate is refused: the signature of key {LOG_ROLE.public_key.key_id[:12]} is wrong: the payload was altered after signing"
     ]
@@ -203,9 +203,9 @@ def test_a_proof_with_another_key_is_refused() -> None:
 def test_the_certificate_in_a_proof_is_the_key_s() -> None:
     mine = Book(certificate=certificate()).closed()
     proof = prove(mine.data, 1)
-    assert check_proof(proof, log_keys=[LOG_ROLE.public_key]).certified
+    assert check_proof(proof, log_roles=[LogRole((LOG_ROLE.public_key,))]).certified
     swapped = proof.replace(canonical(certificate().to_json()), canonical(certificate(OTHER_KEY).to_json()))
     assert swapped != proof
     with pytest.raises(Refused, match="its certificate is about another log key"):
-        check_proof(swapped, log_keys=[LOG_ROLE.public_key])
+        check_proof(swapped, log_roles=[LogRole((LOG_ROLE.public_key,))])
     assert INSTANCE in certificate().payload.decode()

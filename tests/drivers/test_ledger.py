@@ -18,6 +18,7 @@ from saferoute.drivers.ledger_anchor import FileAnchor
 from saferoute.drivers.ledger_capture import Capture
 from saferoute.drivers.ledger_settings import Settings
 from saferoute.errors import ConfigurationError, LedgerError, LedgerWarning
+from saferoute.ledger.certificate import LogRole
 from saferoute.ledger.checkpoint import Checkpoint, read_note
 from saferoute.ledger.commitment import commit
 from saferoute.ledger.record import parse_line
@@ -97,11 +98,11 @@ def test_the_log_role_certifies_each_segments_key(tmp_path: Path) -> None:
     for _ in range(3):
         ledger.append(denial())
         ledger.checkpoint()
-    report = clean(ledger.read(), log_keys=[KEY.public_key])
+    report = clean(ledger.read(), log_roles=[LogRole((KEY.public_key,))])
     assert report.certified
     assert len({one.key for one in report.segments.values()}) == len(report.segments) == 3
     other = PrivateKey.from_seed(b"1" * 32).public_key
-    assert not verify_ledger(ledger.read(), log_keys=[other]).certified
+    assert not verify_ledger(ledger.read(), log_roles=[LogRole((other,))]).certified
 
 
 def test_the_same_secret_knows_a_system_prompt_again(tmp_path: Path) -> None:

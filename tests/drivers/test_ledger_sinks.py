@@ -54,7 +54,7 @@ def test_a_function_gets_every_line_and_its_fields(tmp_path: Path) -> None:
     assert receipt.id == f"{segment}:4"
     for line, record in got:
         assert record == {**parse_line(line).fields, "segment": segment}
-    report = clean({segment: b"".join(line + b"\n" for line, _ in got)}, log_keys=[KEY.public_key])
+    report = clean({segment: b"".join(line + b"\n" for line, _ in got)}, log_roles=[LogRole((KEY.public_key,))])
     assert report.certified
     with pytest.raises(LedgerError, match="cannot be read back: read it where its records went"):
         ledger.read()

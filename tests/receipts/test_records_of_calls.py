@@ -405,3 +405,57 @@ def test_no_answer_keeps_itself_off_the_record(four_ways: Way, serve: Serve, ope
     assert [one["kind"] for one in book.of("intent", "outcome")] == ["intent", "outcome"]
     assert not any(letter in json.dumps(book.records[-1], ensure_ascii=False) for letter in "\u001b\u202e\u009b\n")
     assert "sk-proj" not in json.dumps(book.records)
+
+
+def test_a_refused_call_keeps_its_tags_and_says_which_rows_were_refused(four_ways: Way, serve: Serve, opened: Opened, book: Book) -> None:
+    face = opened(four_ways.kind, serve(says("never")), ledger=book.ledger, tags={"service": "desk"})
+    with pytest.raises(CapabilityForbidden) as caught:
+        four_ways.ask(face, data="restricted", tags={"team": "red"})
+    with pytest.raises(UnknownOption):
+        four_ways.ask(face, temprature=1, tags={"team": "blue"})
+    with pytest.raises(RequestError):
+        four_ways.ask(face, tags={"team": 7})
+    first, second, third = book.of("denial")
+    assert [one["tags"] for one in (first, second, third)] == [
+        {"service": "desk", "team": "red"}, {"service": "desk", "team": "blue"}, {"service": "desk"},
+    ]  # fmt: skip
+    assert first["deny"] == caught.value.code
+    assert [name for name, _ in first["rejected"]] == ["row"]
+    assert "restricted" in first["rejected"][0][1]
+    assert [second["deny"], third["deny"]] == [None, None]
+
+
+def test_only_refusals_have_a_word_for_the_refusal(four_ways: Way, serve: Serve, opened: Opened, book: Book) -> None:
+    face = opened(
+        four_ways.kind, serve(fails(503, "service_unavailable")), ledger=book.ledger, guards=[Words("falcon", action=Action.BLOCK)]
+    )
+    with pytest.raises(SaferouteError):
+        four_ways.ask(face, max_attempts=1)
+    with pytest.raises(GuardBlocked):
+        four_ways.ask(face, messages="a falcon")
+    assert [one["deny"] for one in book.of("outcome", "denial")] == [None, "guard:words"]
+
+
+def test_a_stream_that_is_left_has_its_receipt(kind: str, serve: Serve, opened: Opened, book: Book) -> None:
+    ended: list[Any] = []
+    hooks = [saferoute.hooks.Hooks(on_error=ended.append)]
+    face = opened(kind, serve(says("one ", "two ", "three ", "four")), ledger=book.ledger, guards=None, hooks=hooks)
+
+    def blocking() -> Any:
+        with face.client.stream("row", "hi") as stream:
+            next(iter(stream))
+            assert stream.receipt is None
+        return stream.receipt
+
+    async def concurrent() -> Any:
+        async with face.client.stream("row", "hi") as stream:
+            async for _ in stream:
+                break
+        return stream.receipt
+
+    receipt = blocking() if kind == "blocking" else face._wait(concurrent())
+    assert receipt is not None
+    assert receipt.record == book.records[-1]
+    (failed,) = ended
+    assert (failed.kind, failed.receipt) == ("Abandoned", receipt.id)
+    assert [(one.target, one.outcome) for one in failed.attempts] == [("row", "Abandoned")]

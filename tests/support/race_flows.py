@@ -24,10 +24,10 @@ from saferoute.call.effects import (
     settle,
     sleep,
 )
-from saferoute.drivers.background import Background
-from saferoute.drivers.background_async import AsyncBackground
-from saferoute.drivers.blocking import BlockingRun, close_all
-from saferoute.drivers.concurrent import ConcurrentRun, close_all_async
+from saferoute.drivers.background import Background, close_all
+from saferoute.drivers.background_async import AsyncBackground, close_all_async
+from saferoute.drivers.blocking import BlockingRun
+from saferoute.drivers.concurrent import ConcurrentRun
 from saferoute.drivers.transport import BlockingTransport
 from saferoute.drivers.transport_async import AsyncioTransport
 from saferoute.errors import SaferouteError

@@ -19,7 +19,7 @@ PROOF = prove(BOOK.data, 5)
 
 @pytest.mark.parametrize("seq", range(39))
 def test_every_record_that_is_signed_can_be_proven(seq: int) -> None:
-    proved = check_proof(prove(BOOK.data, seq), log_keys=[LOG_ROLE.public_key])
+    proved = check_proof(prove(BOOK.data, seq), log_roles=[LogRole((LOG_ROLE.public_key,))])
     assert proved.record == parse_line(BOOK.lines[seq].removesuffix(b"\n")).fields
     assert (proved.id, proved.key_id, proved.certified, proved.opened) == (f"{A}:{seq}", LOG_KEY.public_key.key_id, True, {})
     assert proved.certificate == "certified by the log role of acme"
@@ -54,7 +54,7 @@ def test_a_changed_byte_of_a_proof_proves_nothing_else() -> None:
     for place in range(len(PROOF) - 1):
         changed = PROOF[:place] + bytes([PROOF[place] ^ 1]) + PROOF[place + 1 :]
         with pytest.raises(Refused):
-            check_proof(changed, log_keys=[LOG_ROLE.public_key])
+            check_proof(changed, log_roles=[LogRole((LOG_ROLE.public_key,))])
         try:
             proved = check_proof(changed)
         except Refused:
@@ -65,13 +65,13 @@ def test_a_changed_byte_of_a_proof_proves_nothing_else() -> None:
 def test_who_speaks_for_the_key_is_said() -> None:
     own = prove(Book().closed().data, 1)
     assert check_proof(own).certificate.startswith("not certified (weaker): nobody says whose log key this is")
-    assert check_proof(own, log_keys=[LOG_ROLE.public_key]).certified is False
+    assert check_proof(own, log_roles=[LogRole((LOG_ROLE.public_key,))]).certified is False
     assert check_proof(PROOF).certificate == "not checked: its certificate needs the log role's keys, out of the trust root"
     with pytest.raises(Refused, match="0 of the 1 signatures"):
-        check_proof(PROOF, log_keys=[OTHER_KEY.public_key])
+        check_proof(PROOF, log_roles=[LogRole((OTHER_KEY.public_key,))])
     over = prove(Book(certificate=certificate(issued=1, not_after=2)).closed().data, 1)
-    assert check_proof(over, log_keys=[LOG_ROLE.public_key]).certified is False
-    assert "was not valid when the checkpoint was signed" in check_proof(over, log_keys=[LOG_ROLE.public_key]).certificate
+    assert check_proof(over, log_roles=[LogRole((LOG_ROLE.public_key,))]).certified is False
+    assert "was not valid when the checkpoint was signed" in check_proof(over, log_roles=[LogRole((LOG_ROLE.public_key,))]).certificate
 
 
 FIELDS: dict[str, Any] = dict(parse(PROOF.removesuffix(b"\n")))

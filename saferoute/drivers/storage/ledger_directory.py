@@ -32,6 +32,7 @@ _MAKE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _NO_FOLLOW
 _OWNER_ONLY: Final = 0o600
 _CLOSED: Final = -1  # no file: what is done with it fails, and cannot reach another file of the same number
 _DAY_US: Final = 86_400_000_000
+_LONGEST_FIRST: Final = 1 << 20  # bytes; with a certificate that sixteen have signed it has less than a tenth
 
 
 def segment_of(name: str) -> str | None:
@@ -202,6 +203,17 @@ class LedgerDirectory:
         """
         with _opened(self.path / name) as handle, open(handle, "rb", closefd=False) as file:
             return file.read()
+
+    def first(self, name: str) -> bytes:
+        """A segment's first line, without its line feed; nothing if it has no whole one, or none that a segment could begin with.
+
+        Raises:
+            PermissionError: it is a symbolic link or no regular file.
+            OSError: it cannot be read.
+        """
+        with _opened(self.path / name) as handle, open(handle, "rb", closefd=False) as file:
+            line = file.readline(_LONGEST_FIRST)
+        return line[:-1] if line.endswith(b"\n") else b""
 
     def earlier(self) -> Iterator[bytes]:
         """The whole lines of each segment that has some, the newest first.
