@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Admission", "admitted", "affordable", "check_provider_options", "check_route", "is_route_name", "rows_of"]
 
 _NAME: Final = re.compile(r"[!$&'()*+,\-./0-9:=@A-Z\[\]_a-z~]{1,330}")  # an id, a stroke and a model
-_LONG: Final = 20  # characters; a name that begins as keys do is shorter
+_LONG: Final = 16  # characters; a name that begins as keys do is shorter
 _DEFAULT_ATTEMPTS: Final = 3
 _UNBOUNDED: Final = 100
 _NANO: Final = 1_000_000_000

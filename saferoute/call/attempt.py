@@ -104,7 +104,7 @@ def answered(call: Tried, target: Target, progress: Progress, began: float) -> N
     """Tell a row's health that it answered, and count what that cost."""
     seconds = progress.now - began
     call.balancing.health.succeeded(target, progress.now, seconds, progress.tokens)
-    if call.tally is not None:
+    if call.tally is not None and progress.usage is not None:
         currency = None if target.prices is None else target.prices.currency
         call.tally(target=target.id, model=target.model, usage=progress.usage, cost=progress.cost, currency=currency)
     if call.balancing.policy.hedge is not None:
@@ -123,7 +123,7 @@ def left(call: Tried, target: Target, progress: Progress, began: float, error: B
     health = call.balancing.health
     if isinstance(error, NoRoom):
         return  # it never began
-    if call.tally is not None and not (isinstance(error, SaferouteError) and is_free(error, progress)):
+    if call.tally is not None and not progress.counted and not (isinstance(error, SaferouteError) and is_free(error, progress)):
         _count(call.tally, call, target, progress)
     if isinstance(error, SaferouteError) and not (progress.held > _SLOW and isinstance(error, TransportError)):
         health.failed(target, progress.now, progress.now - began, error, last_resort=progress.last_resort)
@@ -133,6 +133,10 @@ def left(call: Tried, target: Target, progress: Progress, began: float, error: B
 
 def _count(tally: Callable[..., None], call: Tried, target: Target, progress: Progress) -> None:
     """Count what may be billed for an attempt that brought no answer: what the provider reported, else its worst case."""
+    if progress.usage is not None:  # it was whole, and not what was asked for
+        currency = None if target.prices is None else target.prices.currency
+        tally(target=target.id, model=target.model, usage=progress.usage, cost=progress.cost, currency=currency)
+        return
     known = progress.billed
     worst = known if known is not None or call.charge is None else call.charge.worst.get(target.id)
     cost, currency = (None, None) if worst is None else (Decimal(worst.amount) / _NANO, worst.currency)

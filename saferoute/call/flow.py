@@ -123,6 +123,8 @@ class _Progress(Progress):
         self.began = self.now
         self.head = None
         self.first = None
+        self.receipt = None
+        self.counted = False
         self.fold = Fold()
         self.guards: Answering | None = None
         self.shown = False  # whether what stands before the first content was handed out
@@ -392,6 +394,6 @@ def _parsed(reply: Reply[object], output: Output, *, fenced: bool) -> Reply[obje
 
 
 def plain_name(name: str) -> str:
-    """A name that a provider made up, fit for logs, spans and reprs: printable, bounded, and not shaped like a key; else nothing."""
-    fits = len(name) <= _LONGEST_NAME and name.isprintable() and not KEY_PREFIX.match(name)
+    """A name that a provider made up, fit for logs and spans: printable, one word, bounded, and not shaped like a key; else nothing."""
+    fits = len(name) <= _LONGEST_NAME and name.isprintable() and " " not in name and not KEY_PREFIX.match(name)
     return name if fits else ""

@@ -19,8 +19,9 @@ from saferoute.call.flow import plain_name
 from saferoute.call.guarding import rest_of
 from saferoute.call.guarding_operations import judged_fields, with_operation_texts
 from saferoute.call.operation_answers import WholeBytes, WholeJson, is_content
-from saferoute.call.recording import Ending, outcome, recorded_intent
+from saferoute.call.recording import Ending, code_of, outcome, recorded_intent
 from saferoute.call.tries import Progress, id_of, tries
+from saferoute.errors import GuardError
 from saferoute.providers.operations.registry import plan_for
 from saferoute.values.cost import cost_of
 from saferoute.values.events import Notice
@@ -275,6 +276,7 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
         progress.plan(target, plan_for(call.operation, call.request, target, codec))
     times = target.deadlines
     clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last)
+    found: object = None
     while progress.step is not None:
         exchange = _exchange(call, progress.step, target, clocks, progress)
         if not first and call.charge is not None:
@@ -285,19 +287,31 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
         if call.charge is not None:
             progress.paid += (cost_in(cost_of(_usage_in(found), target.prices), target.prices),)
         progress.go_on(found)
+        _count(call, target, progress, found)
+        if call.recording is not None and progress.step is not None:
+            yield from outcome(call.recording, target, progress, _ending(progress, target, found))
     answered = progress.answered
     assert answered is not None  # noqa: S101  a plan without a next request has its result
     usage, cost = _whole((*progress.spent, (target, answered.usage)))
-    progress.usage, progress.cost = answered.usage, cost_of(answered.usage, target.prices)
     progress.tokens = None if answered.usage.input_tokens is None else answered.usage.input_tokens + (answered.usage.output_tokens or 0)
     if call.charge is not None:
         # What was answered in an attempt before this one was charged to that one.
         whole = cost_in(cost_of(answered.usage, target.prices), target.prices)
         progress.billed = in_all(progress.paid) if resumed else whole
     fields, verdicts = answered.fields, call.verdicts
-    if call.guarding is not None and call.guarding.answers:
-        fields, said = yield from judged_fields(call.guarding, fields, deadline - progress.now)
-        verdicts += said
+    said: tuple[Judged, ...] = ()
+    try:
+        if call.guarding is not None and call.guarding.answers:
+            fields, said = yield from judged_fields(call.guarding, fields, deadline - progress.now)
+    except GuardError as error:
+        if call.recording is not None:
+            ending = _ending(progress, target, found, type(error).__name__)
+            ending = replace(ending, deny=code_of(error), verdicts=error.verdicts)
+            error.receipt = yield from outcome(call.recording, target, progress, ending)
+        raise
+    verdicts += said
+    if call.recording is not None and progress.intent is not None:
+        yield from outcome(call.recording, target, progress, replace(_ending(progress, target, found), verdicts=said))
     return call.build(
         **fields,
         route=call.route,
@@ -317,8 +331,7 @@ def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total:
 def _exchange(call: OperationCall[R], step: Step[Any], target: Target, clocks: Clocks, progress: _Progress) -> Flow[object]:
     """Send one request of a plan, and read what its answer holds."""
     progress.begin()
-    recording = call.recording
-    if recording is not None:
+    if call.recording is not None:
         yield from recorded_intent(call, target, progress, step.request.body, None)
     opened = yield from send(step.request, clocks)
     progress.now, progress.head = opened.now, opened.head
@@ -337,8 +350,18 @@ def _exchange(call: OperationCall[R], step: Step[Any], target: Target, clocks: C
     named, began = id_of(opened.head), progress.began - progress.entered
     attempt = Attempt(target.id, target.model, "ok", opened.head.status, progress.now - progress.began, named, began=began)
     progress.attempts += (attempt,)
-    if recording is not None:
-        usage = _usage_in(answer.found)
-        ending = Ending("ok", request_id=named, usage=usage, cost=cost_of(usage, target.prices))
-        yield from outcome(recording, target, progress, ending)
     return answer.found
+
+
+def _ending(progress: _Progress, target: Target, found: object, word: str = "ok") -> Ending:
+    """How a request has ended that was answered."""
+    usage = _usage_in(found)
+    return Ending(word, request_id=id_of(progress.head), usage=usage, cost=cost_of(usage, target.prices))
+
+
+def _count(call: OperationCall[R], target: Target, progress: _Progress, found: object) -> None:
+    """Count what a request cost that was answered, whatever becomes of the others."""
+    progress.counted = True
+    if call.tally is not None:
+        usage, currency = _usage_in(found), None if target.prices is None else target.prices.currency
+        call.tally(target=target.id, model=target.model, usage=usage, cost=cost_of(usage, target.prices), currency=currency)

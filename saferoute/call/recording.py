@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from saferoute.call.charging import is_free
 from saferoute.call.effects import Abandoned, record
-from saferoute.errors import CapabilityError, GuardError, LedgerError, RequestError, SaferouteError
+from saferoute.errors import CapabilityError, GuardError, LedgerError, RequestError, SaferouteError, TransportError
 from saferoute.values.guarding import Action
 from saferoute.values.json import encode
 from saferoute.values.messages import Text
@@ -37,6 +37,7 @@ __all__ = [
     "Ending",
     "Recorded",
     "Recording",
+    "code_of",
     "denial",
     "facts_of",
     "outcome",
@@ -50,6 +51,7 @@ __all__ = [
 _log = logging.getLogger("saferoute")
 
 _LONGEST: Final = 256
+_MOST_COUNT: Final = 2**53 - 1
 _MOST_VERDICTS: Final = 64
 _MOST_REASONS: Final = 8
 _COPY: Final = "shadow: a copy of the call, whose answer is discarded"
@@ -123,6 +125,7 @@ class Ending:
         estimated: it may be billed, and what is charged for it is its worst case.
         verdicts: what guards said about the answer.
         content: what a commitment to the answer is made over.
+        requests: how many left, where no answer came that says so.
     """
 
     word: str
@@ -135,6 +138,7 @@ class Ending:
     estimated: bool = False
     verdicts: Sequence[Judged] = ()
     content: bytes | None = None
+    requests: int = 1
 
 
 def table_facts(table: RoutingTable, trust: str) -> dict[str, Any]:
@@ -191,11 +195,11 @@ def recorded_intent(call: Recorded, target: Target, progress: Progress, body: by
         LedgerError: it could not be written; nothing was sent.
     """
     recording = _of(call)
-    progress.intents += 1
+    progress.attempt = next(progress.numbers)
     worst = None if call.charge is None else call.charge.worst.get(target.id)
     fields = {
         **recording.facts,
-        "attempt": progress.intents,
+        "attempt": progress.attempt,
         "target": target.id,
         "model": target.model,
         "provider": target.provider_name,
@@ -236,23 +240,23 @@ def outcome(recording: Recording, target: Target, progress: Progress, ending: En
         "capabilities": facts["capabilities"],
         "tags": facts["tags"],
         "intent": progress.intent or None,
-        "attempt": progress.intents,
+        "attempt": progress.attempt,
         "target": target.id,
         "outcome": ending.word,
         "deny": ending.deny,
         "status": None if head is None else head.status,
-        "requests": 1 if head is None else head.requests,
+        "requests": ending.requests if head is None else head.requests,
         "model": None if ending.model is None else ending.model[:_LONGEST],
         "finish_reason": ending.finish_reason,
         "request_id": None if ending.request_id is None else ending.request_id[:_LONGEST],
         "usage": None
         if usage is None
         else {
-            "input": usage.input_tokens,
-            "output": usage.output_tokens,
-            "cache_read": usage.cache_read_input_tokens,
-            "cache_write": usage.cache_creation_input_tokens,
-            "reasoning": usage.reasoning_output_tokens,
+            "input": _counted(usage.input_tokens),
+            "output": _counted(usage.output_tokens),
+            "cache_read": _counted(usage.cache_read_input_tokens),
+            "cache_write": _counted(usage.cache_creation_input_tokens),
+            "reasoning": _counted(usage.reasoning_output_tokens),
         },
         "cost": None if ending.cost is None else format(ending.cost, "f"),
         "currency": None if prices is None else prices.currency,
@@ -276,9 +280,10 @@ def recorded_end(call: Recorded, target: Target, progress: Progress, error: Base
     """Record how a request has ended that brought no answer, and give its receipt to the error."""
     ending = Ending(
         type(error).__name__,
-        deny=_code_of(error),
+        deny=code_of(error),
         estimated=progress.billed is None and not (isinstance(error, SaferouteError) and is_free(error, progress)),
         verdicts=error.verdicts if isinstance(error, GuardError) else (),
+        requests=0 if isinstance(error, TransportError) and not error.sent else 1,
     )
     receipt = yield from outcome(_of(call), target, progress, ending)
     if isinstance(error, SaferouteError | Abandoned):
@@ -296,7 +301,7 @@ def denial(facts: Mapping[str, Any], error: SaferouteError, asked: bytes) -> Ent
     fields = {
         **facts,
         "error": type(error).__name__,
-        "deny": _code_of(error),
+        "deny": code_of(error),
         "verdicts": _said(error.verdicts if isinstance(error, GuardError) else ()),
         "rejected": [[name, _plain(why)] for name, why in error.rejected] if isinstance(error, CapabilityError) else [],
     }
@@ -308,7 +313,12 @@ def _plain(text: str) -> str:
     return text[:_LONGEST].encode("utf-8", "replace").decode()
 
 
-def _code_of(error: BaseException) -> str | None:
+def _counted(count: int | None) -> int | None:
+    """A count as a record can have it: one that no JSON number holds is not known. No answer keeps itself off the record by its figures."""
+    return count if count is not None and 0 <= count <= _MOST_COUNT else None
+
+
+def code_of(error: BaseException) -> str | None:
     """Why it was refused, in a word fit for counting: the code of a capability's denial, a guard's name. None for what is no refusal."""
     if isinstance(error, CapabilityError):
         return error.code

@@ -7,6 +7,7 @@ budget of requests, time and money: retries, fallbacks, a second revision of a k
 from __future__ import annotations
 
 import logging
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from saferoute.call.attempt import FAILURES, Attempting, NoRoom, answered, attempt_at, entered, id_of, left, on_record
@@ -118,15 +119,18 @@ class Progress:
         copied: the call's copy is on its way to its shadow.
         held: the longest that the consumer kept the answer waiting, in seconds.
         intent: the record of the request under way, "" if it has none, and None when none is under way or its outcome is recorded.
-        intents: how many requests were recorded.
+        attempt: the number of the request under way, of those that are recorded.
+        numbers: number the requests that are recorded, those of both sides of a race among them.
+        counted: what the request under way cost is counted already.
         usage: what the answer used; None as long as there is none.
         cost: what it cost; None as above, and where that is not known.
         receipt: the last outcome's.
     """
 
     __slots__ = (
-        "allowance", "asked", "attempts", "began", "billed", "copied", "cost", "entered", "failures", "first", "head", "held", "intent",
-        "intents", "last", "last_resort", "late", "now", "paid", "receipt", "rejected", "tokens", "usage", "visible", "vouched", "why",
+        "allowance", "asked", "attempt", "attempts", "began", "billed", "copied", "cost", "counted", "entered", "failures", "first",
+        "head", "held", "intent", "last", "last_resort", "late", "now", "numbers", "paid", "receipt", "rejected", "tokens", "usage",
+        "visible", "vouched", "why",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -152,8 +156,10 @@ class Progress:
         self.allowance = UNBOUNDED
         self.held = 0.0
         self.intent: str | None = None
-        self.intents = 0
+        self.attempt = 0
+        self.numbers = count(1)
         self.receipt: Receipt | None = None
+        self.counted = False
         self.usage: Usage | None = None
         self.cost: Decimal | None = None
 
@@ -162,6 +168,8 @@ class Progress:
         self.began = self.now
         self.head = None
         self.first = None
+        self.receipt = None
+        self.counted = False
 
     def partial(self) -> PartialReply | None:
         """What had arrived of the answer; None if nothing had."""
@@ -172,7 +180,7 @@ class Progress:
         other = type(self)(self.now)
         other.attempts, other.failures, other.vouched = self.attempts, self.failures, self.vouched
         other.why, other.rejected, other.allowance = self.why, self.rejected, self.allowance
-        other.entered, other.intents = self.entered, self.intents
+        other.entered, other.numbers = self.entered, self.numbers
         other.begin()
         return other
 
@@ -191,8 +199,8 @@ class Progress:
         self.visible, self.head, self.first, self.tokens = other.visible, other.head, other.first, other.tokens
         self.billed, self.paid, self.why, self.rejected, self.asked = other.billed, other.paid, other.why, other.rejected, other.asked
         self.vouched, self.copied = self.vouched or other.vouched, self.copied or other.copied
-        self.intent, self.intents, self.receipt = other.intent, max(self.intents, other.intents), other.receipt
-        self.usage, self.cost = other.usage, other.cost
+        self.intent, self.receipt = other.intent, other.receipt
+        self.usage, self.cost, self.counted = other.usage, other.cost, other.counted
 
 
 C = TypeVar("C", bound=Tried)

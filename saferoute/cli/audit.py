@@ -46,6 +46,9 @@ def _configure_show(commands: _Commands) -> None:
     add_directories(parser)
     parser.add_argument("--call", metavar="ID", help="only this call")
     parser.add_argument("--route", metavar="NAME", help="only what asked for this route or alias")
+    parser.add_argument("--tag", action="append", default=[], type=_tag, metavar="NAME=VALUE", help="only with this tag; may be repeated")
+    parser.add_argument("--secret", metavar="NAME", help="only what presented this key")
+    parser.add_argument("--denied", action="store_true", help="only what saferoute refused: denials, and answers that a guard blocked")
     parser.add_argument("--last", type=_positive, metavar="N", help="only the last N")
     add_times(parser)
     parser.add_argument("--json", action="store_true", help="as JSON lines")
@@ -53,7 +56,7 @@ def _configure_show(commands: _Commands) -> None:
 
 def _configure_explain(commands: _Commands) -> None:
     parser = _command(commands, "explain", "say in words where a call went, by which table, why, and what it cost", _explain)
-    parser.add_argument("id", metavar="ID", help="a receipt (SEGMENT:NUMBER) or a call; its beginning, 6 characters or more, is enough")
+    parser.add_argument("id", metavar="ID", help="a receipt (SEGMENT:NUMBER) or a call; of an id the first 6 characters are enough")
     add_directories(parser)
     _json(parser)
 
@@ -76,7 +79,7 @@ def _configure_stats(commands: _Commands) -> None:
         default=[],
         metavar="NAME,...",
         help="route, model, provider, target, table, tag:NAME, capability, secret, operation, data, purpose, outcome, deny, "
-        "hour, day, week or month; several make a row for each combination (default: all together)",
+        "hour, day, week or month; several make a row for each combination (default: all together); with deny only refusals are counted",
     )
     add_times(parser)
     _json(parser)
@@ -87,12 +90,18 @@ def _configure_export(commands: _Commands) -> None:
     add_directories(parser)
     parser.add_argument("--to", required=True, choices=_FORMS, help="parquet needs the extra: saferoute-sdk[parquet]")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout; parquet needs a file")
+    parser.add_argument("--tags", type=_names, metavar="NAME,...", help="the tags that get a column in CSV (default: every one)")
     add_times(parser)
 
 
 def _configure_prove(commands: _Commands) -> None:
-    parser = _command(commands, "prove", "write a file that shows one record to a third party", _prove)
-    parser.add_argument("id", metavar="RECEIPT", help="SEGMENT:NUMBER")
+    parser = _command(commands, "prove", "write a file that shows a call's records, or one record, to a third party", _prove)
+    parser.add_argument(
+        "id",
+        metavar="ID",
+        help="a call: all its records; the receipt of an outcome: that and its intent; another receipt (SEGMENT:NUMBER): that record. "
+        "Of an id the first 6 characters are enough",
+    )
     add_directories(parser, several=False)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the proof")
     parser.add_argument(
@@ -125,7 +134,13 @@ def _configure_report(commands: _Commands) -> None:
     parser = _command(commands, "report", "write one HTML file that shows it all; it loads nothing", _report)
     add_directories(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the report")
-    parser.add_argument("--tag", action="append", default=[], metavar="NAME", help="also by this tag (default: the first three found)")
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also by this tag; may be repeated (default: of the first three found those with more than one value)",
+    )
     parser.add_argument("--title", default="", metavar="TEXT", help="what the report calls itself")
     add_times(parser)
     _trusted(parser)
@@ -169,6 +184,20 @@ def _dimensions(text: str) -> list[str]:
             dimension(name)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    return names
+
+
+def _tag(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as team=search")
+    return name, value
+
+
+def _names(text: str) -> list[str]:
+    names = list(dict.fromkeys(text.split(",")))
+    if "" in names:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME,..., such as team,app")
     return names
 
 
@@ -216,13 +245,13 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _prove(options: argparse.Namespace) -> int:
-    from saferoute.cli.audit_prove import prove_record
+    from saferoute.cli.audit_prove import prove_records
 
-    return prove_record(options)
+    return prove_records(options)
 
 
 def _check_proof(options: argparse.Namespace) -> int:
-    from saferoute.cli.audit_prove import check
+    from saferoute.cli.audit_check_proof import check
 
     return check(options)
 

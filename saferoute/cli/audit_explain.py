@@ -3,47 +3,39 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from saferoute.cli.audit_files import Reading, segments_in
+from saferoute.cli.audit_ids import named, record_named, the_call
 from saferoute.cli.audit_verify import SegmentCheck
-from saferoute.cli.program import UsageError
 from saferoute.cli.terminal import show
 from saferoute.errors import ConfigurationError
 from saferoute.ledger.explain import explained
 from saferoute.ledger.export import row_of
-from saferoute.ledger.plain import count, plain
+from saferoute.ledger.plain import count
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from saferoute.cli.audit_files import Segment
+    from saferoute.cli.audit_ids import Named
     from saferoute.ledger.attempts import Told
 
 __all__ = ["explain"]
-
-_RECEIPT: Final = re.compile(r"[0-9a-f]{32}:[0-9]{1,16}")
-_CALL: Final = re.compile(r"[0-9a-f]{6,32}")
 
 
 def explain(options: argparse.Namespace) -> int:
     """Say in words what became of a call."""
     segments = segments_in(options.directories)
-    receipt = options.id if _RECEIPT.fullmatch(options.id) else None
-    if receipt is None and not _CALL.fullmatch(options.id):
-        raise UsageError(f"{plain(options.id)!r} is neither a receipt, SEGMENT:NUMBER, nor a call's id or 6 characters of its beginning")
-    call = options.id if receipt is None else _call_of(segments, receipt)
+    name = named(segments, options.id)
+    call = name.call or _call_of(segments, name)
     touched = [one for one in segments if call.encode() in one.read()]
     check = SegmentCheck()
     reading = Reading(touched, look=check)
     every = [told for told in reading.told() if told.call.startswith(call)]
     story = sorted(every, key=lambda told: (told.time, told.kind == "denial"))
-    if not story:
-        raise ConfigurationError(f"no record here is about the call {call}")
-    if len(calls := {told.call for told in story}) > 1:
-        raise ConfigurationError(f"{len(calls)} calls begin with {call}: {', '.join(sorted(calls)[:5])}")
+    the_call({told.call for told in story}, call)
     standing = _standing(check, story)
     if options.json:
         show(
@@ -52,27 +44,21 @@ def explain(options: argparse.Namespace) -> int:
             )
         )
     else:
-        for line in [*explained(story, receipt), "", "How far this can be relied on", *(f"  {line}" for line in standing)]:
+        for line in [*explained(story, name.receipt), "", "How far this can be relied on", *(f"  {line}" for line in standing)]:
             show(line)
     return max(reading.code(), int(not check.ok))
 
 
-def _call_of(segments: Sequence[Segment], receipt: str) -> str:
+def _call_of(segments: Sequence[Segment], name: Named) -> str:
     """The call that a record is about.
 
     Raises:
         ConfigurationError: there is no such record, or it is about no call.
     """
-    segment = receipt.partition(":")[0]
-    where = [one for one in segments if one.id == segment]
-    if not where:
-        raise ConfigurationError(f"segment {segment} is not here")
-    for ref, record in Reading(where).records():
-        if ref == receipt:
-            if "call" not in record:
-                raise ConfigurationError(f"record {receipt} is a {record['kind']} record, and about no call")
-            return str(record["call"])
-    raise ConfigurationError(f"segment {segment} has no record {receipt.partition(':')[2]}")
+    record = record_named(segments, name)
+    if "call" not in record:
+        raise ConfigurationError(f"record {name.receipt} is a {record['kind']} record, and about no call")
+    return str(record["call"])
 
 
 def _standing(check: SegmentCheck, story: Sequence[Told]) -> list[str]:

@@ -13,7 +13,7 @@ from saferoute.cli.audit_files import Reading, not_verified, segments_in
 from saferoute.cli.program import UsageError
 from saferoute.cli.terminal import say
 from saferoute.errors import ConfigurationError
-from saferoute.ledger.export import COLUMNS, csv_line, json_line, row_of
+from saferoute.ledger.export import COLUMNS, csv_head, csv_line, json_line, row_of
 from saferoute.ledger.plain import count
 
 if TYPE_CHECKING:
@@ -28,18 +28,23 @@ __all__ = ["export", "private_file"]
 _AT_ONCE: Final = 10_000
 """Rows of a group in a Parquet file."""
 
+_MOST_TAGS: Final = 200
+"""Tags that get a column of their own in CSV without being named."""
+
 
 def export(options: argparse.Namespace) -> int:
     """Write attempts and refusals in one of the forms."""
+    if options.tags is not None and options.to != "csv":
+        raise UsageError("--tags is for CSV: in the other forms tags are a list")
     reading = Reading(segments_in(options.directories), options.since, options.until)
     if options.to == "parquet":
         if options.output is None:
             raise UsageError("parquet is no text: give -o FILE")
         rows = _write_parquet(options.output, reading.told())
     else:
-        write = _write_csv if options.to == "csv" else _write_json
+        tags = _tags(options) if options.to == "csv" else []
         with private_file(options.output) if options.output else contextlib.nullcontext(sys.stdout) as file:
-            rows = write(file, reading.told())
+            rows = _write_csv(file, reading.told(), tags) if options.to == "csv" else _write_json(file, reading.told())
     say(f"{count(rows, 'row')} written")
     not_verified()
     return reading.code()
@@ -62,12 +67,28 @@ def _write_json(file: IO[str], every: Iterator[Told]) -> int:
     return rows
 
 
-def _write_csv(file: IO[str], every: Iterator[Told]) -> int:
+def _tags(options: argparse.Namespace) -> list[str]:
+    """The tags that get a column: those that were named, or else every one, for which the ledger is read once more.
+
+    Raises:
+        ConfigurationError: there are too many.
+    """
+    if options.tags is not None:
+        return list(options.tags)
+    found: set[str] = set()
+    for told in Reading(segments_in(options.directories), options.since, options.until).told():
+        found.update(told.first["tags"])
+        if len(found) > _MOST_TAGS:
+            raise ConfigurationError(f"there are more than {_MOST_TAGS} tags: name those that get a column with --tags NAME,...")
+    return sorted(found)
+
+
+def _write_csv(file: IO[str], every: Iterator[Told], tags: list[str]) -> int:
     rows = 0
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(csv_head(tags))
     for told in every:
-        writer.writerow(csv_line(row_of(told)))
+        writer.writerow(csv_line(row_of(told), told, tags))
         rows += 1
     return rows
 

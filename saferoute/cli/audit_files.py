@@ -6,7 +6,7 @@ import argparse
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,8 @@ __all__ = ["Reading", "Segment", "add_directories", "add_times", "not_verified",
 
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_DAYS_AGO: Final = {"today": 0, "yesterday": 1}
 _BETWEEN: Final = 1_000
 """Records from one look at the clock to the next."""
 
@@ -57,8 +59,12 @@ class Segment:
         return LedgerDirectory(self.directory).read(self.name)
 
 
-def segments_in(directories: Sequence[Path]) -> list[Segment]:
+def segments_in(directories: Sequence[Path], *, may_be_empty: bool = False) -> list[Segment]:
     """The segments of directories, oldest first.
+
+    Args:
+        directories: where they are.
+        may_be_empty: whether a directory may hold none, since something else says what should be there.
 
     Raises:
         ConfigurationError: there is none in one of them; a mistyped name must not look like a quiet day.
@@ -67,7 +73,7 @@ def segments_in(directories: Sequence[Path]) -> list[Segment]:
     found = []
     for directory in dict.fromkeys(directories):
         names = LedgerDirectory(directory).names()
-        if not names:
+        if not names and not may_be_empty:
             raise ConfigurationError(f"{directory} holds no segment of a ledger: files named *.ledger.jsonl")
         found += [Segment(directory, name, str(segment_of(name)), (directory / name).lstat().st_size) for name in names]
     return sorted(found, key=lambda one: one.name)
@@ -83,7 +89,7 @@ def add_directories(parser: argparse.ArgumentParser, *, several: bool = True) ->
 
 def add_times(parser: argparse.ArgumentParser) -> None:
     """Add the options that bound times."""
-    form = "a time such as 2026-11-20, 2026-11-20T09:30 (UTC), or 36h, 7d ago"
+    form = "2026-11-20, 2026-11-20T09:30, 09:30 of today, today, yesterday (all UTC), or 36h, 7d ago"
     parser.add_argument("--since", type=_moment, metavar="TIME", help=f"from then on: {form}")
     parser.add_argument("--until", type=_moment, metavar="TIME", help="before then")
 
@@ -92,11 +98,16 @@ def _moment(text: str) -> int:
     """A time in microseconds since 1970."""
     if (ago := _AGO.fullmatch(text)) is not None:
         return int((time.time() - int(ago[1]) * _SECONDS[ago[2]]) * 1e6)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if (clock := _CLOCK.fullmatch(text)) is not None:
+        return int(today.replace(hour=int(clock[1]), minute=int(clock[2])).timestamp() * 1e6)
+    if text in _DAYS_AGO:
+        return int((today - timedelta(days=_DAYS_AGO[text])).timestamp() * 1e6)
     try:
         found = datetime.fromisoformat(text)
         return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1e6)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-20, 2026-11-20T09:30 or 36h") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-20, 2026-11-20T09:30, 09:30, today or 36h") from None
 
 
 def not_verified() -> None:

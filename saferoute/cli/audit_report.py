@@ -15,7 +15,7 @@ from saferoute.cli.audit_report_style import STYLE
 from saferoute.cli.audit_report_trust import chapters_of, trust, verdict
 from saferoute.cli.audit_verify import verified
 from saferoute.cli.terminal import say
-from saferoute.ledger.plain import when
+from saferoute.ledger.plain import plain, when
 from saferoute.ledger.record import parse_line
 from saferoute.signing.refusal import Refused
 
@@ -77,6 +77,8 @@ def report(options: argparse.Namespace) -> int:
     html = page(subject)
     with private_file(options.output) as file:
         file.write(html)
+    for name in facts.unknown_tags:
+        say(f"note: no record of this time has the tag {plain(name)}; tags here: {', '.join(map(plain, facts.tags_seen)) or 'none'}")
     say(f"{options.output}: {found.summary()}")
     return max(reading.code(), 0 if found.report.ok else 1)
 

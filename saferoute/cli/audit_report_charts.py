@@ -22,6 +22,7 @@ _LABELS: Final = 8
 _DAYS_SHOWN: Final = 3
 """From so many days on, hours are labelled with their days."""
 
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LANE: Final = 26
 _WIDEST: Final = 36.0
 """A column's width at most: few wide ones look like an area."""
@@ -179,14 +180,23 @@ def _axis(labels: Sequence[str], step: float, left: float = _LEFT, y: float = _T
 
 
 def _ticks(labels: Sequence[str]) -> list[tuple[int, str]]:
-    """Labels for which there is room, with their places. Hours have their days at midnight; of a day or two, the hours."""
+    """Labels for which there is room, with their places. Hours have their days at midnight; of a day or two, each day's first its date."""
     places = list(range(len(labels)))
     if labels and " " in labels[0]:
         days = [place for place in places if labels[place].endswith(" 00:00")]
         if len(days) >= _DAYS_SHOWN:
             return [(place, labels[place].partition(" ")[0]) for place in _thinned(days)]
-        return [(place, labels[place].partition(" ")[2]) for place in _thinned(places)]
+        return _hours(labels, _thinned(places))
     return [(place, labels[place]) for place in _thinned(places)]
+
+
+def _hours(labels: Sequence[str], places: Sequence[int]) -> list[tuple[int, str]]:
+    found, before = [], ""
+    for place in places:
+        day, _, hour = labels[place].partition(" ")
+        found.append((place, hour if day == before else f"{int(day[8:])} {_MONTHS[int(day[5:7]) - 1]} {hour}"))
+        before = day
+    return found
 
 
 def _thinned(places: Sequence[int]) -> Sequence[int]:

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from saferoute.ledger.attempts import verdicts_of
-from saferoute.ledger.stats import DIMENSIONS, Stats, Tally, measured
+from saferoute.ledger.attempts import is_left, is_refused, verdicts_of
+from saferoute.ledger.stats import DIMENSIONS, ENDS, Stats, Tally, measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,15 +80,16 @@ class Facts:
     """
 
     __slots__ = (
-        "_label", "_tags_given", "by", "by_deny", "by_deny_time", "by_target", "by_time", "chosen", "failures", "maybe_sent", "outcomes",
-        "secrets",        "stages", "tables", "total", "unit", "verdicts", "with_capability",
+        "_label", "by", "by_deny", "by_deny_time", "by_target", "by_time", "chosen", "failures", "maybe_sent", "outcomes", "secrets",
+        "stages", "tables", "tags_given", "tags_seen", "total", "unit", "verdicts", "with_capability",
     )  # fmt: skip
 
     def __init__(self, unit: str, tags: Sequence[str] = ()) -> None:
         self.unit = unit
         self._label = DIMENSIONS[unit]()
         self.total = Tally()
-        self._tags_given = bool(tags)
+        self.tags_given = tuple(tags)
+        self.tags_seen: dict[str, None] = {}
         self.by_time = Stats((unit,))
         self.by: dict[str, tuple[Stats, Stats]] = {}
         for name in ("route", "model", *(f"tag:{tag}" for tag in tags)):
@@ -114,11 +115,22 @@ class Facts:
         """Calls, whatever became of them."""
         return sum(tally.calls for _, tally in self.by["route"][0].rows())
 
+    @property
+    def ends(self) -> dict[str, int]:
+        """Calls by how they ended; see `saferoute.ledger.stats.ENDS`."""
+        return {name: sum(tally.ends[name] for _, tally in self.by["route"][0].rows()) for name in ENDS}
+
+    @property
+    def unknown_tags(self) -> list[str]:
+        """The tags that were asked for, and that no record has."""
+        return [tag for tag in self.tags_given if tag not in self.tags_seen]
+
     def take(self, told: Told) -> None:
         """Count one attempt or refusal."""
-        if not self._tags_given and len(self.by) < 2 + _TAGS_FOUND:
-            for tag in told.first["tags"]:
-                if f"tag:{tag}" not in self.by and len(self.by) < 2 + _TAGS_FOUND:
+        for tag in told.first["tags"]:
+            if tag not in self.tags_seen and len(self.tags_seen) < _MOST_LABELS:
+                self.tags_seen[tag] = None
+                if not self.tags_given and len(self.by) < 2 + _TAGS_FOUND:
                     self._count_by(f"tag:{tag}")
         counted = measured(told)
         self.total.take(counted)
@@ -132,10 +144,10 @@ class Facts:
             self.stages[one["guard"], one["stage"]] += 1
         self.with_capability += bool(told.first["capabilities"])
         self._take_table(told)
-        if told.kind == "denial":
-            self.by_deny[told.outcome, told.first["deny"] or ""] += 1
+        if is_refused(told):
+            self.by_deny[told.outcome, (told.ended or told.first)["deny"] or ""] += 1
             self.by_deny_time[str(self._label(told))] += 1
-        else:
+        if told.kind != "denial":
             self._take_attempt(told, counted)
 
     def _take_table(self, told: Told) -> None:
@@ -148,7 +160,7 @@ class Facts:
         self.by_target.take(told, counted)
         target = str(told.first["target"])
         self.outcomes[told.outcome] += 1
-        if told.outcome != "ok":
+        if told.outcome != "ok" and not is_left(told):
             self.failures[target, told.outcome] += 1
         began = told.began
         if began is not None:

@@ -25,10 +25,15 @@ _MOST_CURRENCIES: Final = 3
 _THOUSAND: Final = 1_000
 _ACTIONS: Final[Mapping[str, str]] = {"flag": "Flagged", "redact": "Redacted", "block": "Blocked"}
 _BREAKDOWN: Final = (
-    Column("Calls", "number"), Column("Attempts", "number"), Column("Answered", "number"), Column("Tokens in", "number"),
-    Column("Tokens out", "number"), Column("Cost", "number"), Column("Not known", "number"), Column("p50", "number"),
-    Column("p95", "number"), Column("Over time"),
+    Column("Calls", "number"), Column("Answered", "number"), Column("Refused", "number"), Column("Left", "number"),
+    Column("Failed", "number"), Column("Tokens in", "number"), Column("Tokens out", "number"), Column("Cost", "number"),
+    Column("Not known", "number"), Column("p50", "number"), Column("p95", "number"), Column("Over time"),
 )  # fmt: skip
+_EXPLAINED: Final = (
+    "Calls are counted by how they ended: one that was answered after a fallback is answered, and one that its caller left neither failed "
+    "nor was refused. p50 and p95: half of the answers, and 95 of 100, took at most this."
+)
+_MOST_TAGS: Final = 20
 _NOTHING: Final = Tally()
 
 
@@ -43,8 +48,9 @@ def money_and_tokens(facts: Facts, labels: Sequence[str]) -> Html:
         return section("cost", "Cost and tokens", intro, empty("No attempt was made in this time."))
     tallies, total = _tallies(facts, labels), facts.total
     content: list[Html] = []
+    is_drawn = len(labels) > 1  # of a single hour or day a chart shows nothing that its line of figures does not
     currencies = sorted(total.cost, key=lambda name: -total.cost[name])[:_MOST_CURRENCIES]
-    for currency in currencies:
+    for currency in currencies if is_drawn else ():
         values = [float(tally.cost.get(currency, 0)) for tally in tallies]
         words = f"Columns: cost per {facts.unit}, {costs({currency: total.cost[currency]})} in all; the table below has the figures."
         content.append(figure(f"Cost per {facts.unit}, {plain(currency)}", columns(labels, [("bar", values)], _short, words)))
@@ -55,22 +61,32 @@ def money_and_tokens(facts: Facts, labels: Sequence[str]) -> Html:
         ("second", [float(tally.tokens["output"]) for tally in tallies]),
     ]
     words = f"Columns: tokens per {facts.unit}, {total.tokens['input']:,} in and {total.tokens['output']:,} out in all."
-    content.append(
-        figure(f"Tokens per {facts.unit}", columns(labels, tokens, _short, words), [legend("bar", "in"), legend("second", "out")])
-    )
+    if is_drawn:
+        keys = [legend("bar", "in"), legend("second", "out")]
+        content.append(figure(f"Tokens per {facts.unit}", columns(labels, tokens, _short, words), keys))
     content.append(_by_time(facts, labels, tallies))
     content.append(tag("p", *_honest(total), class_="note"))
+    content.append(tag("p", _EXPLAINED, class_="note"))
     for name, (whole, over_time) in facts.by.items():
-        title = f"By {name.partition(':')[0]}" if ":" not in name else f"By the tag {plain(name.partition(':')[2])}"
-        content += [tag("h3", title), _breakdown(name, whole, over_time, labels)]
+        asked_for = name.partition(":")[2]
+        if asked_for and not facts.tags_given and len(whole.groups) == 1:
+            continue  # what all calls have in common divides nothing
+        content.append(tag("h3", f"By the tag {plain(asked_for)}" if asked_for else f"By {name}"))
+        content.append(_unknown_tag(asked_for, facts) if asked_for in facts.unknown_tags else _breakdown(name, whole, over_time, labels))
     return section("cost", "Cost and tokens", intro, *content)
 
 
+def _unknown_tag(name: str, facts: Facts) -> Html:
+    here = ", ".join(plain(one) for one in list(facts.tags_seen)[:_MOST_TAGS]) or "none"
+    return empty(f"No record of this time has the tag {plain(name)}; tags here: {here}.")
+
+
 def _by_time(facts: Facts, labels: Sequence[str], tallies: Sequence[Tally]) -> Html:
-    heads = ("Calls", "Attempts", "Tokens in", "Tokens out", "Cost", "Cost not known")
+    heads = ("Calls", "Answered", "Attempts", "Tokens in", "Tokens out", "Cost", "Cost not known")
     rows = [
         (
-            label, f"{one.calls:,}", f"{one.attempts:,}", f"{one.tokens['input']:,}", f"{one.tokens['output']:,}", costs(one.cost),
+            label, f"{one.calls:,}", f"{one.ends['answered']:,}", f"{one.attempts:,}",
+            f"{one.tokens['input']:,}", f"{one.tokens['output']:,}", costs(one.cost),
             f"{one.costs_unknown:,}",
         )
         for label, one in zip(labels, tallies, strict=True)
@@ -95,9 +111,7 @@ def _honest(total: Tally) -> list[str]:
 def _breakdown(name: str, whole: Stats, over_time: Stats, labels: Sequence[str]) -> Html:
     without = {"model": "refused before a model was chosen", "route": "no route"}.get(name, "without this tag")
     found = sorted(whole.groups.items(), key=lambda item: (-sum(item[1].cost.values(), Decimal(0)), -item[1].calls, str(item[0])))
-    if set(whole.groups) <= {(None,)}:
-        return empty("Nothing is recorded by this.")
-    rows = []
+    rows, shown = [], _BREAKDOWN if len(labels) > 1 else _BREAKDOWN[:-1]
     for (label,), one in found[:MOST_ROWS]:
         course = [over_time.groups.get((label, bucket), _NOTHING) for bucket in labels]
         by_cost = any(tally.cost for tally in course)
@@ -105,10 +119,11 @@ def _breakdown(name: str, whole: Stats, over_time: Stats, labels: Sequence[str])
         picture = spark(values, f"{'cost' if by_cost else 'calls'} over time; the highest is {_short(max(values))}")
         rows.append(
             (
-                without if label is None else label, f"{one.calls:,}", f"{one.attempts:,}", share(one.ok, one.attempts),
+                without if label is None else label, f"{one.calls:,}",
+                *(f"{one.ends[end]:,}" for end in ("answered", "refused", "left", "failed")),
                 f"{one.tokens['input']:,}", f"{one.tokens['output']:,}", costs(one.cost), f"{one.costs_unknown:,}", span(one.p50),
                 span(one.p95), picture,
-            )
+            )[: len(shown) + 1]
         )  # fmt: skip
     heading = name.partition(":")[2] or name.capitalize()
     rest = (
@@ -116,7 +131,7 @@ def _breakdown(name: str, whole: Stats, over_time: Stats, labels: Sequence[str])
         if len(found) > MOST_ROWS
         else None
     )
-    return tag("div", table("", (Column(heading), *_BREAKDOWN), rows), rest)
+    return tag("div", table("", (Column(heading), *shown), rows), rest)
 
 
 def times(facts: Facts, labels: Sequence[str]) -> Html:
@@ -134,8 +149,9 @@ def times(facts: Facts, labels: Sequence[str]) -> Html:
         [legend("bar", "p50"), legend("second", "up to p95")],
     )
     rows = [(label, f"{one.ok:,}", span(one.p50), span(one.p95)) for label, one in zip(labels, tallies, strict=True)]
+    drawn = [picture] if len(labels) > 1 else []
     heads = (Column(facts.unit.capitalize()), Column("Answered", "number"), Column("p50", "number"), Column("p95", "number"))
-    return section("times", "How long answers took", intro, picture, figures(f"Times per {facts.unit}", heads, rows))
+    return section("times", "How long answers took", intro, *drawn, figures(f"Times per {facts.unit}", heads, rows))
 
 
 def refusals(facts: Facts, labels: Sequence[str]) -> Html:
@@ -143,7 +159,7 @@ def refusals(facts: Facts, labels: Sequence[str]) -> Html:
     intro = (
         "Calls that saferoute itself ended: a capability or budget that did not allow them, a guard that objected, no row that was ready."
     )
-    total = facts.total.denials
+    total = sum(facts.by_deny.values())
     if not total:
         return section("refusals", "Refusals", intro, empty("No call was refused in this time."))
     values = [float(facts.by_deny_time.get(label, 0)) for label in labels]
@@ -160,7 +176,8 @@ def refusals(facts: Facts, labels: Sequence[str]) -> Html:
         for (error, code), number in facts.by_deny.most_common(MOST_ROWS)
     ]
     heads = (Column("Error"), Column("Code"), Column("Calls", "number"), Column("Share", "number"), Column(""))
-    return section("refusals", "Refusals", intro, picture, timed, tag("h3", "By code"), table("", heads, rows))
+    drawn = [picture] if len(labels) > 1 else []
+    return section("refusals", "Refusals", intro, *drawn, timed, tag("h3", "By code"), table("", heads, rows))
 
 
 def guards(facts: Facts) -> Html:
@@ -205,11 +222,11 @@ def targets(facts: Facts) -> Html:
         failed = one.failed + one.maybe_sent
         rows.append(
             (
-                name, f"{one.attempts:,}", share(one.ok, one.attempts), *(f"{number:,}" for number in chosen), f"{failed:,}",
+                name, f"{one.attempts:,}", share(one.ok, one.attempts), *(f"{number:,}" for number in (*chosen, one.left, failed)),
                 share_bar(failed / one.attempts, "bad"), ", ".join(f"{outcome} {number:,}" for outcome, number in why) or "-",
             )
         )  # fmt: skip
-    heads = ("Attempts", "Answered", "First", "Instead", "Again", "Hedge", "Copy", "Not answered")
+    heads = ("Attempts", "Answered", "First", "Instead", "Again", "Hedge", "Copy", "Left", "Not answered")
     columns_ = (Column("Target"), *(Column(head, "number") for head in heads), Column(""), Column("How it ended", "wide"))
     return section("targets", "Targets, failures and fallbacks", intro, table("", columns_, rows))
 
@@ -283,20 +300,21 @@ def _at_axis(microseconds: float) -> str:
 
 
 def totals(facts: Facts) -> Mapping[str, tuple[str, str]]:
-    """The figures at the head of the report: what each is called, the figure, and what stands below it."""
-    total = facts.total
-    failed = f"{share(total.ok, total.attempts)} answered, {count(total.failed, 'failed', 'failed')}"
+    """The figures at the head of the report, of calls and not of attempts: what each is called, the figure, and what stands below it."""
+    total, ends = facts.total, facts.ends
+    others = [f"{ends['refused']:,} refused", f"{ends['left']:,} left by the caller", f"{ends['failed']:,} failed"]
+    others += [f"{ends['maybe sent']:,} maybe sent"] if ends["maybe sent"] else []
     not_known = f"not known for {count(total.costs_unknown, 'attempt')}" if total.costs_unknown else "known for every attempt"
     return {
-        "Calls": (f"{facts.calls:,}", f"{count(total.attempts, 'attempt')}"),
-        "Answered": (share(total.ok, total.attempts), failed.partition(", ")[2]),
+        "Calls answered": (f"{ends['answered']:,} of {facts.calls:,}", f"{', '.join(others)}; {count(total.attempts, 'attempt')}"),
         "Cost": (" + ".join(_rounded(amount, currency) for currency, amount in sorted(total.cost.items())) or "-", not_known),
         "Tokens": (
             f"{_short(total.tokens['input'])} in",
             f"{_short(total.tokens['output'])} out, {_short(total.tokens['cache_read'])} from cache",
         ),
         "Median time": (span(total.p50), f"95 of 100 within {span(total.p95)}"),
-        "Refused": (f"{total.denials:,}", f"{total.blocked:,} ended by a guard"),
+        "Calls refused": (f"{ends['refused']:,}", f"{total.blocked:,} ended by a guard"),
         "Maybe sent": (f"{total.maybe_sent:,}", "no outcome is recorded" if total.maybe_sent else "every attempt has an outcome"),
-        "Keys presented": (f"{len(facts.secrets):,}", f"{count(len(facts.tables), 'table version')}"),
+        "Keys presented": (f"{len(facts.secrets):,}", "by the names that tables give them"),
+        "Table versions": (f"{len(facts.tables):,}", "decided where calls go"),
     }

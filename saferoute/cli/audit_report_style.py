@@ -8,9 +8,9 @@ __all__ = ["STYLE"]
 
 STYLE: Final = """
 :root{color-scheme:light dark;--ground:#f7f7f5;--paper:#fff;--ink:#1a1d21;--soft:#565d67;--line:#e2e3e0;--rail:#eceeec;
---accent:#0b6b72;--tint:#a9d2d4;--wash:#e6f1f1;--bad:#a3261c;--bad-wash:#fbeae8;--warn:#7a4a00;--warn-wash:#fbf1df}
+--accent:#0b6b72;--tint:#a9d2d4;--wash:#e6f1f1;--bad:#a3261c;--bad-wash:#fbeae8;--warn:#7a4a00;--warn-wash:#fbf1df;--shade:#0003}
 @media (prefers-color-scheme:dark){:root{--ground:#121519;--paper:#1a1e24;--ink:#e9ebee;--soft:#a4adb9;--line:#2c323a;--rail:#2a3038;
---accent:#5fc3c6;--tint:#27595d;--wash:#17303333;--bad:#ff8d82;--bad-wash:#361d1c;--warn:#f0bc66;--warn-wash:#332710}}
+--accent:#5fc3c6;--tint:#27595d;--wash:#17303333;--bad:#ff8d82;--bad-wash:#361d1c;--warn:#f0bc66;--warn-wash:#332710;--shade:#000b}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 body{margin:0;background:var(--ground);color:var(--ink);
@@ -65,7 +65,11 @@ svg text.name{fill:var(--ink)}
 .edge{stroke:var(--tint);stroke-width:1.5}
 .grid{stroke:var(--line);stroke-width:1}.base{stroke:var(--soft);stroke-width:1}
 .hover{fill:transparent}
-.scroll{overflow-x:auto;margin:0 -4px;padding:0 4px}
+.scroll{overflow-x:auto;margin:0 -4px;padding:0 4px;scrollbar-width:thin;scrollbar-color:var(--soft) var(--rail);
+background:linear-gradient(to right,var(--ground) 40%,transparent) 0 0/44px 100% no-repeat local,
+linear-gradient(to left,var(--ground) 40%,transparent) 100% 0/44px 100% no-repeat local,
+linear-gradient(to right,var(--shade),transparent) 0 0/14px 100% no-repeat scroll,
+linear-gradient(to left,var(--shade),transparent) 100% 0/14px 100% no-repeat scroll}
 table{border-collapse:collapse;width:100%;font-size:14px;line-height:1.45}
 caption{text-align:left;font-size:14px;padding:0 0 8px}
 th,td{padding:9px 16px 9px 0;text-align:left;vertical-align:middle;border-bottom:1px solid var(--line)}
@@ -101,6 +105,6 @@ body{font-size:10.5pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .tiles{grid-template-columns:repeat(4,1fr)}
 section{margin-top:30pt}h2,h3,figcaption,section>p:first-of-type{break-after:avoid}figure,tr,.tiles,.verdict li{break-inside:avoid}
 details.short::details-content{content-visibility:visible;block-size:auto}table{font-size:9pt}thead{display:table-header-group}
-.scroll{overflow:visible}}
+.scroll{overflow:visible;background:none}}
 """
 """The style sheet; it names no other file."""

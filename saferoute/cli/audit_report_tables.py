@@ -38,7 +38,9 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Conte
     """A table; the first cell of a row names it."""
     head = tag("thead", tag("tr", *(tag("th", column.heading, scope="col", class_=column.kind or None) for column in columns)))
     body = [tag("tr", *(_cell(place, column, cell) for place, (column, cell) in enumerate(zip(columns, row, strict=True)))) for row in rows]
-    return tag("div", tag("table", tag("caption", caption) if caption else None, head, tag("tbody", *body)), class_="scroll")
+    content = tag("table", tag("caption", caption) if caption else None, head, tag("tbody", *body))
+    # Who has no mouse and no touch scrolls with the keys, for which it must be possible to go there.
+    return tag("div", content, class_="scroll", tabindex="0", role="group", aria_label=caption or f"Table by {columns[0].heading}")
 
 
 def _cell(place: int, column: Column, cell: Content) -> Html:
@@ -48,7 +50,12 @@ def _cell(place: int, column: Column, cell: Content) -> Html:
 
 
 def figures(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Content]]) -> Html:
-    """The figures behind a picture, folded away on a screen; on paper they are shown if there are few, or if they were unfolded."""
+    """The figures behind a picture, folded away on a screen; on paper they are shown if there are few, or if they were unfolded.
+
+    A single line stands for itself: of that no picture is drawn.
+    """
+    if len(rows) <= 1:
+        return table(caption, columns, rows)
     return tag("details", tag("summary", "The figures"), table(caption, columns, rows), class_="short" if len(rows) <= MOST_ROWS else None)
 
 

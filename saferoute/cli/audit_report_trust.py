@@ -68,7 +68,7 @@ def verdict(found: Verified) -> Html:
         if faults[1:]:
             more = [tag("li", fault) for fault in faults[1:_FAULTS]]
             rest = [tag("li", f"and {len(faults) - _FAULTS} more: saferoute audit verify names them")] if len(faults) > _FAULTS else []
-            said += [tag("h3", "Further faults"), tag("ul", *more, *rest)]
+            said += [tag("h3", "And after it"), tag("ul", *more, *rest)]
     weaker = found.weaker()
     if weaker:
         said += [tag("h3", "What this does not show"), tag("ul", *(tag("li", line) for line in weaker))]
@@ -96,7 +96,8 @@ def trust(chapters: Sequence[Chapter], facts: Facts, labels: Sequence[str], peri
         looked: whether certificates of log keys were looked at.
     """
     intro = "Which signed tables decided, and which processes wrote the ledger. A segment is what one process wrote into one file."
-    content = [_timeline(chapters, facts, labels, period)] if chapters else [empty("There is no segment.")]
+    drawn = [_timeline(chapters, facts, labels, period)] if len(labels) > 1 else []
+    content = drawn if chapters else [empty("There is no segment.")]
     content += [tag("h3", "Routing tables that decided"), _tables(facts), tag("h3", "Segments"), _segments(chapters, looked=looked)]
     every = facts.total.attempts + facts.total.denials
     if every:

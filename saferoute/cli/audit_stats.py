@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from saferoute.cli.audit_files import Reading, not_verified, segments_in
 from saferoute.cli.terminal import show, show_table
+from saferoute.ledger.attempts import is_refused
 from saferoute.ledger.plain import money, plain, span
 from saferoute.ledger.stats import Stats, tally_to_json
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["stats"]
 
 _NUMBERS = (
-    "calls", "attempts", "ok", "failed", "maybe sent", "denials", "blocked", "tokens in", "tokens out", "cost", "cost unknown", "p50",
+    "calls", "answered", "refused", "left", "failed", "maybe sent", "attempts", "tokens in", "tokens out", "cost", "cost unknown", "p50",
     "p95",
 )  # fmt: skip
 
@@ -28,8 +29,10 @@ def stats(options: argparse.Namespace) -> int:
     """Count what a ledger tells."""
     reading = Reading(segments_in(options.directories), options.since, options.until)
     found = Stats(options.by)
+    only_refusals = "deny" in options.by
     for told in reading.told():
-        found.take(told)
+        if not only_refusals or is_refused(told):
+            found.take(told)
     if options.json:
         found_rows = [{"by": dict(zip(found.by, key, strict=True)), **tally_to_json(tally)} for key, tally in found.rows()]
         show(json.dumps(found_rows, indent=2))
@@ -44,7 +47,7 @@ def stats(options: argparse.Namespace) -> int:
 
 def _cells(tally: Tally) -> list[str]:
     costs = " + ".join(money(amount, currency) for currency, amount in sorted(tally.cost.items()))
-    numbers = (tally.calls, tally.attempts, tally.ok, tally.failed, tally.maybe_sent, tally.denials, tally.blocked)
+    numbers = (tally.calls, *(tally.ends[name] for name in ("answered", "refused", "left", "failed", "maybe sent")), tally.attempts)
     tokens = tally.tokens["input"], tally.tokens["output"]
     return [*(f"{number:,}" for number in (*numbers, *tokens)), costs or "-", f"{tally.costs_unknown:,}", span(tally.p50), span(tally.p95)]
 

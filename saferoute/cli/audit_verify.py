@@ -73,7 +73,10 @@ class Verified:
         report = self.report
         size = f"{count(len(report.segments), 'segment')}, {count(report.records, 'record')}"
         if report.ok:
-            return f"ok: {size}, nothing is wrong"
+            cut = "" if self.anchors else " in what is here; records cut off at the end would not show without an anchor"
+            return f"ok: {size}, nothing is wrong{cut}"
+        if not report.segments:
+            return f"NOT WHOLE: {'; '.join(self.faults()[:_MOST_SHOWN])}"
         return f"NOT WHOLE: {size}, {count(len(report.faults), 'fault')}"
 
     def faults(self) -> list[str]:
@@ -106,8 +109,8 @@ class Verified:
         if older:
             found.append(
                 f"{count(sum(older.values()), 'log key was', 'log keys were')} certified under an older root (version "
-                f"{', '.join(map(str, older))}; the newest is {self.certifiers.newest}). If a key of its log role was replaced because it had "
-                "leaked, that shows nothing: pass the root that came after it as --root."
+                f"{', '.join(map(str, older))}; the newest is {self.certifiers.newest}). If its log role was replaced because "
+                "a key had leaked, that shows nothing: pass the root that came after it as --root."
             )
         if not self.anchors:
             found.append(
@@ -150,8 +153,8 @@ def _tails(reports: Sequence[SegmentReport]) -> list[str]:
     empty = [report for report in reports if not report.records]
     if empty:
         found.append(
-            f"{count(len(empty), 'file holds', 'files hold')} no whole record: the process was killed, or the power cut, before its first one "
-            "was kept. It counts as not written."
+            f"{count(len(empty), 'file holds', 'files hold')} no whole record: the process was killed, or the power cut, before "
+            "the first one was kept. What is there counts as not written."
         )
     torn = [report for report in reports if report.records and report.torn_tail_bytes]
     if torn:
@@ -244,15 +247,18 @@ def certifiers(options: argparse.Namespace) -> Certifiers:
 
 def verify(options: argparse.Namespace) -> int:
     """Verify segments, and say what was found."""
-    found = verified(options, segments_in(options.directories))
+    # An anchor says what must be there: a directory without it is not a mistyped name, but a ledger that is gone.
+    found = verified(options, segments_in(options.directories, may_be_empty=bool(options.anchor)))
     if options.json:
         show(json.dumps(_as_json(found), indent=2))
     else:
         for line in (found.summary(), *(f"  {line}" for line in found.stronger())):
             show(line)
         faults = found.faults()
-        if faults:
+        if faults and found.report.segments:
             show(f"\nThe first bad record\n  {faults[0]}")
+            if faults[1:]:
+                show("\nAnd after it")
             for line in faults[1:_MOST_SHOWN]:
                 show(f"  {line}")
             if len(faults) > _MOST_SHOWN:

@@ -185,12 +185,25 @@ class Core:
     ) -> Call:
         """Prepare one call."""
         try:
-            made = self.shared.output(output)
-            if "capability" in options:
-                options = _with_chain(options)
-            return prepare(self.snapshot, route, messages, output=made, system=system, options=options, stream=stream)
+            return self.prepared(route, messages, output, system, options, stream=stream)
         except SaferouteError as error:
             raise self._refused(error, "chat", route, options) from None
+
+    def prepared(
+        self,
+        route: str,
+        messages: Messages,
+        output: type[Any] | JsonSchema | None,
+        system: str | Template | None,
+        options: Mapping[str, Any],
+        *,
+        stream: bool,
+    ) -> Call:
+        """Prepare one call, and tell nobody if it may not be made: for who only asks."""
+        made = self.shared.output(output)
+        if "capability" in options:
+            options = _with_chain(options)
+        return prepare(self.snapshot, route, messages, output=made, system=system, options=options, stream=stream)
 
     def observe(self, call: Call) -> CallObserver:
         """Start watching one call."""
@@ -198,10 +211,11 @@ class Core:
         return observer if call.recording is None else _recorded(observer, call.recording)
 
     def operation(
-        self, operation: Operation, route: str, request: OperationRequest, build: Callable[..., R], options: Mapping[str, Any]
+        self, operation: Operation, route: str, make: Callable[[], OperationRequest], build: Callable[..., R], options: Mapping[str, Any]
     ) -> OperationCall[R]:
-        """Prepare one operation besides chat."""
+        """Prepare one operation besides chat; `make` checks its arguments."""
         try:
+            request = make()
             if "capability" in options:
                 options = _with_chain(options)
             return prepare_operation(self.snapshot, operation, route, request, build, options=options)

@@ -178,7 +178,7 @@ class Facade:
             RoutingError: for an expired table or an unknown route.
         """
         try:
-            self._core.call(route, "?", None, None, options, stream=False)
+            self._core.prepared(route, "?", None, None, options, stream=False)
         except CapabilityError:
             return False
         return True

@@ -13,7 +13,7 @@ from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from saferoute.call.flow import plain_name
+from saferoute.call.admission import is_route_name
 from saferoute.drivers.entropy import unique_id
 from saferoute.errors import CapabilityError, GuardError, ProviderError, SaferouteError
 from saferoute.telemetry import METRICS_SDK, TRACE_SDK, Asked, Instruments, options_from
@@ -81,7 +81,7 @@ class Watch:
     def refused(self, operation: str, route: object, error: SaferouteError, tags: Mapping[str, str] = _NOTHING) -> None:
         """Say that a call was refused before it began."""
         # What stands in the place of a route may be no name at all, but the prompt.
-        named = plain_name(route) if isinstance(route, str) and not _BLANK.search(route) else ""
+        named = route if isinstance(route, str) and is_route_name(route) else ""
         heard = None if self._instruments is None else self._instruments.begin(Asked(operation, named, (), tags))
         if heard is not None:
             heard.fail(error)

@@ -57,7 +57,7 @@ class AsyncOperations:
         **options: Unpack[OperationOptions],
     ) -> Embeddings:
         """Turn texts into vectors. Arguments and errors are those of `Client.embed`."""
-        request = embedding(texts, dimensions, input_type)
+        request = lambda: embedding(texts, dimensions, input_type)  # noqa: E731  made where its refusal is recorded
         return await self._operate(self._core.operation("embed", route, request, Embeddings, options))
 
     async def count_tokens(
@@ -71,18 +71,18 @@ class AsyncOperations:
         **options: Unpack[OperationOptions],
     ) -> TokenCount:
         """Count the tokens of a conversation before it is sent. Arguments and errors are those of `Client.count_tokens`."""
-        request = counting(messages, system, tools, self._core.output(output))
+        request = lambda: counting(messages, system, tools, self._core.output(output))  # noqa: E731  made where its refusal is recorded
         return await self._operate(self._core.operation("count_tokens", route, request, TokenCount, options))
 
     async def available_models(self, route: str, **options: Unpack[OperationOptions]) -> tuple[AvailableModel, ...]:
         """Ask a provider for the models that it has. Arguments and errors are those of `Client.available_models`."""
-        return await self._operate(self._core.operation("models", route, ModelsRequest(), listed, options))
+        return await self._operate(self._core.operation("models", route, ModelsRequest, listed, options))
 
     async def rerank(
         self, route: str, query: str, documents: Sequence[str], *, top_n: int | None = None, **options: Unpack[OperationOptions]
     ) -> Reranked:
         """Order documents by how well they answer a query. Arguments and errors are those of `Client.rerank`."""
-        return await self._operate(self._core.operation("rerank", route, reranking(query, documents, top_n), Reranked, options))
+        return await self._operate(self._core.operation("rerank", route, lambda: reranking(query, documents, top_n), Reranked, options))
 
     async def transcribe(
         self,
@@ -95,7 +95,7 @@ class AsyncOperations:
         **options: Unpack[OperationOptions],
     ) -> Transcript:
         """Write down what is said in a recording. Arguments and errors are those of `Client.transcribe`."""
-        request = transcribing(audio, filename, language, prompt, self._core.boundary())
+        request = lambda: transcribing(audio, filename, language, prompt, self._core.boundary())  # noqa: E731  made where its refusal is recorded
         return await self._operate(self._core.operation("transcribe", route, request, Transcript, options))
 
     async def speak(
@@ -110,7 +110,7 @@ class AsyncOperations:
         **options: Unpack[OperationOptions],
     ) -> Speech:
         """Turn a text into speech. Arguments and errors are those of `Client.speak`."""
-        request = speaking(text, voice, format, speed, instructions)
+        request = lambda: speaking(text, voice, format, speed, instructions)  # noqa: E731  made where its refusal is recorded
         return await self._operate(self._core.operation("speak", route, request, Speech, options))
 
     async def generate_image(
@@ -125,12 +125,12 @@ class AsyncOperations:
         **options: Unpack[OperationOptions],
     ) -> GeneratedImages:
         """Make pictures. Arguments and errors are those of `Client.generate_image`."""
-        request = imaging(prompt, n, size, quality, format)
+        request = lambda: imaging(prompt, n, size, quality, format)  # noqa: E731  made where its refusal is recorded
         return await self._operate(self._core.operation("image", route, request, GeneratedImages, options))
 
     async def moderate(self, route: str, texts: str | Sequence[str], **options: Unpack[OperationOptions]) -> Moderation:
         """Ask a provider whether it objects to texts. Arguments and errors are those of `Client.moderate`."""
-        return await self._operate(self._core.operation("moderate", route, moderating(texts), Moderation, options))
+        return await self._operate(self._core.operation("moderate", route, lambda: moderating(texts), Moderation, options))
 
     async def _operate(self, call: OperationCall[R]) -> R:
         observer = self._core.observe_operation(call)

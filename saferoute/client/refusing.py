@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from saferoute.call.admission import is_route_name
 from saferoute.call.recording import Recording, denial, facts_of
 from saferoute.drivers.entropy import unique_id
-from saferoute.errors import CapabilityError, LedgerError, SaferouteError
+from saferoute.errors import CapabilityError, LedgerError, ProtocolError, ProviderError, SaferouteError, TransportError
 from saferoute.values.options import check_options
 from saferoute.values.permission import HeldChain
 from saferoute.values.request import DataLabel
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from saferoute.call.snapshot import Snapshot
     from saferoute.client.core import Core
     from saferoute.drivers.exchange import CallObserver
+    from saferoute.values.receipt import LedgerWriter
     from saferoute.values.reply import Reply
 
 __all__ = ["Recorded", "refused", "tags_of"]
@@ -108,8 +110,18 @@ class Recorded:
 
 
 def _ended_without(recording: Recording, error: BaseException) -> None:
-    if isinstance(error, SaferouteError) and error.receipt is None:
+    unrecorded = isinstance(error, ProviderError | ProtocolError) or (isinstance(error, TransportError) and error.sent)
+    if isinstance(error, SaferouteError) and error.receipt is None and not unrecorded:  # what was sent is no denial
         _with_receipt(error, recording)
+
+
+def _checkpoint(writer: LedgerWriter) -> None:
+    """Make a checkpoint, beside the event loop if one runs in this thread: who is refused again and again fills no ledger unsigned."""
+    asyncio: Any = sys.modules.get("asyncio")  # where nobody has loaded it, no loop runs
+    if asyncio is None or asyncio._get_running_loop() is None:  # noqa: SLF001  get_running_loop() raises instead
+        writer.checkpoint()
+    else:
+        asyncio._get_running_loop().run_in_executor(None, writer.checkpoint)  # noqa: SLF001  as above
 
 
 def _with_receipt(error: SaferouteError, recording: Recording) -> SaferouteError:
@@ -121,6 +133,8 @@ def _with_receipt(error: SaferouteError, recording: Recording) -> SaferouteError
         asked = b""
     try:
         error.receipt = recording.writer.append(denial(recording.facts, error, asked))
+        if recording.writer.due:
+            _checkpoint(recording.writer)
     except LedgerError as failed:
         error.add_note(f"The ledger could not record this: {failed}")
     return error

@@ -247,7 +247,12 @@ class BlockingRun(Generic[R]):
             while True:
                 if type(effect) in _GOES_ON:
                     break
-                effect = self._flow.send(self._act(effect))
+                try:
+                    answer = self._act(effect)
+                except SaferouteError as error:
+                    effect = self._flow.throw(error)
+                else:
+                    effect = self._flow.send(answer)
         except (StopIteration, Abandoned):
             pass
         finally:

@@ -205,7 +205,8 @@ class ConcurrentRun(Generic[R]):
                 return Told(self._clock(), await judge_async(effect, threads))
             case Record():
                 writer = effect.writer
-                written = await asyncio.to_thread(writer.append, effect.entry) if writer.waits else writer.append(effect.entry)
+                append = partial(writer.append, effect.entry)  # shielded: it is written, whoever is cancelled meanwhile
+                written = await asyncio.shield(asyncio.to_thread(append)) if writer.waits else append()
                 if writer.due:
                     await afterwards(writer.checkpoint, self._background)
                 return Recorded(self._clock(), written)
@@ -236,7 +237,12 @@ class ConcurrentRun(Generic[R]):
             while True:
                 if type(effect) in _GOES_ON:
                     break
-                effect = self._flow.send(await self._act(effect))
+                try:
+                    answer = await self._act(effect)
+                except SaferouteError as error:
+                    effect = self._flow.throw(error)
+                else:
+                    effect = self._flow.send(answer)
         except (StopIteration, Abandoned):
             pass
         finally:

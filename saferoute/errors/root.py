@@ -61,7 +61,7 @@ class PartialReply(Protocol):
 
 
 # Anything that could be a key: a known prefix, or a long unbroken run. Providers echo keys in their error texts.
-KEY_PREFIX = re.compile(r"(?:sk|pk|rk|gsk|xai|ghp|hf)[-_]")
+KEY_PREFIX = re.compile(r"(?:sk|pk|rk|gsk|xai|ghp|hf)[-_]|AIza")
 KEY_SHAPED = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|AIza|ghp|hf)[-_][^\s\"'<>]{4,}|[A-Za-z0-9_.\-+/=*]{24,}")
 
 

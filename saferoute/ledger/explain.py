@@ -60,7 +60,7 @@ def explained(story: Sequence[Told], receipt: str | None = None) -> list[str]:
     if attempts:
         lines += ["", "Attempts, in order"]
         for place, told in enumerate(attempts, 1):
-            lines += _attempt(place, told, receipt, attempts[: place - 1])
+            lines += _attempt(place, told, receipt, attempts)
     for told in story:
         if told.kind == "denial":
             lines += ["", "Refusal", *(f"  {line}" for line in _denial(told, receipt))]
@@ -85,7 +85,8 @@ def record_in_words(record: Mapping[str, Any]) -> list[str]:
         lines += [f"target: {plain(str(record['target']))}", *_ended(told)]
     else:
         told = Told("denial" if kind == "denial" else "attempt", "", record, None, None, record["time"])
-        lines += _sent(told, record) if kind == "intent" else [f"refused: {error_in_words(told.outcome, record['deny'])}", *_passed_over(record)]
+        refused = f"refused: {error_in_words(told.outcome, record.get('deny'))}"
+        lines += _sent(told, record) if kind == "intent" else [refused, *_passed_over(record)]
         lines += [f"table: {'; '.join(_table(record))}", *_permission(record)]
         lines += _instructions([told]) if kind == "intent" else []
     return [*lines, *(f"guard: {said}" for said in _guards([told])), _fingerprints(record["commit"])]
@@ -183,11 +184,13 @@ def _guards(story: Iterable[Told]) -> list[str]:
     return list(dict.fromkeys(lines)) or ["no finding of a guard is recorded"]
 
 
-def _attempt(place: int, told: Told, receipt: str | None, before: Sequence[Told]) -> list[str]:
+def _attempt(place: int, told: Told, receipt: str | None, attempts: Sequence[Told]) -> list[str]:
     began = told.began or {}
     lines = [f"  {place}. {_target(told)}"]
     said = [f"at {when(told.time, exact=True)}"]
-    said += [*(_sent(told, began, before)[1:] if began else ()), *_ended(told)]
+    said += [*(_sent(told, began, attempts[: place - 1])[1:] if began else ()), *_ended(told)]
+    if is_left(told) and any(other.outcome == "ok" for other in attempts):
+        said.append("another attempt had answered: nobody waited for this one any longer")
     said.append(_fingerprints(_commitments(told)))
     said += _receipts(told, receipt)
     return [*lines, *(f"       {line}" for line in said)]

@@ -1,8 +1,8 @@
 """Records as rows of plain values, for other programs: one row per attempt or refusal.
 
 A column has one type. Times are microseconds since 1970 and text in UTC, money is decimal text with its currency beside it, and what has
-several values is a list of texts, written as JSON where the form has no lists. In CSV no cell begins with what a spreadsheet takes for a
-formula, and nothing in a cell acts on a terminal.
+several values is a list of texts, written as JSON where the form has no lists. In CSV each tag has a column of its own, no cell begins with
+what a spreadsheet takes for a formula, and nothing in a cell acts on a terminal.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from saferoute.ledger.attempts import verdicts_of
 from saferoute.ledger.plain import amount_of, plain, when
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from saferoute.ledger.attempts import Told
 
-__all__ = ["COLUMNS", "ColumnType", "csv_line", "json_line", "row_of"]
+__all__ = ["COLUMNS", "ColumnType", "csv_head", "csv_line", "json_line", "row_of"]
 
 ColumnType: TypeAlias = Literal["text", "integer", "boolean", "texts"]
 Value: TypeAlias = "str | int | bool | list[str] | None"
@@ -31,10 +31,13 @@ COLUMNS: Final[Mapping[str, ColumnType]] = {
     "purpose": "text", "tags": "texts", "templates": "texts", "secret": "text", "verdicts": "texts", "outcome": "text", "deny": "text",
     "status": "integer", "requests": "integer", "finish_reason": "text", "request_id": "text", "input_tokens": "integer",
     "output_tokens": "integer", "cache_read_tokens": "integer", "cache_write_tokens": "integer", "reasoning_tokens": "integer",
-    "cost": "text", "currency": "text", "estimated": "boolean", "max_cost": "text", "max_cost_currency": "text",
+    "cost": "text", "currency": "text", "estimated": "boolean", "may_be_billed": "text", "max_cost": "text", "max_cost_currency": "text",
     "duration_us": "integer", "first_us": "integer",
 }  # fmt: skip
-"""The columns in order, and what each holds; a value that is not known is null, in CSV empty."""
+"""The columns in order, and what each holds; a value that is not known is null, in CSV empty.
+
+`estimated` is said of a cost only. `may_be_billed`, "yes" or "no", is said of every row: also where what it cost is not known.
+"""
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 _FORMULA: Final = tuple("=+-@'\uff1d\uff0b\uff0d\uff20")
@@ -70,6 +73,8 @@ def row_of(told: Told) -> dict[str, Value]:
         "outcome": told.outcome,
         "deny": (told.ended or first).get("deny"),
         **{f"{name}_tokens": usage.get(name) for name in ("input", "output", "cache_read", "cache_write", "reasoning")},
+        "estimated": None if told.ended is None else ended["estimated"] and amount_of(ended["cost"]) is not None,
+        "may_be_billed": "yes" if _may_be_billed(told) else "no",
         "max_cost": None if most is None else f"{most:f}",
         "max_cost_currency": worst.get("currency"),
         "duration_us": ended.get("us"),
@@ -77,14 +82,33 @@ def row_of(told: Told) -> dict[str, Value]:
     return {name: found[name] if name in found else ended.get(name, began.get(name, first.get(name))) for name in COLUMNS}
 
 
+def _may_be_billed(told: Told) -> bool:
+    ended = told.ended
+    if ended is None:
+        return told.maybe_sent
+    return bool(ended["estimated"] or ended["outcome"] == "ok" or amount_of(ended["cost"]))
+
+
 def json_line(row: Mapping[str, Value]) -> str:
     """A row as one line of JSON, ASCII only: what a terminal would act upon stands there as an escape."""
     return json.dumps(row, separators=(",", ":"))
 
 
-def csv_line(row: Mapping[str, Value]) -> list[str]:
-    """A row's cells for a CSV file, in the order of `COLUMNS`."""
-    return [_cell(row[name]) for name in COLUMNS]
+def csv_head(tags: Sequence[str]) -> list[str]:
+    """The headings of a CSV file: those of `COLUMNS`, and in the place of the tags one for each of them."""
+    return [cell for name in COLUMNS for cell in ([f"tag:{plain(tag)}" for tag in tags] if name == "tags" else [name])]
+
+
+def csv_line(row: Mapping[str, Value], told: Told, tags: Sequence[str]) -> list[str]:
+    """A row's cells for a CSV file, in the order of `csv_head`.
+
+    Args:
+        row: as `row_of` gives it.
+        told: what it is of.
+        tags: the tags that have a column.
+    """
+    found = told.first.get("tags", _NOTHING)
+    return [cell for name in COLUMNS for cell in ([_cell(found.get(tag)) for tag in tags] if name == "tags" else [_cell(row[name])])]
 
 
 def _cell(value: Value) -> str:

@@ -198,7 +198,8 @@ def _check_removed(ledger: _Ledger) -> None:
         if name is None or end is None or end.size > link.size or end == link:
             continue
         if end.size < link.size:
-            ledger.wrong(name, end.size, f"{link.size - end.size} records are missing at the end: the record of its removal says that there were {link.size}")
+            missing = f"{link.size - end.size} records are missing at the end"
+            ledger.wrong(name, end.size, f"{missing}: the record of its removal says that there were {link.size}")
         else:
             ledger.wrong(name, end.size - 1, "its records are not those that the record of its removal fixes: another history")
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 
 import pytest
 
-from saferoute.ledger.certificate import read_certificate
+from saferoute.ledger.certificate import LogRole, read_certificate
 from saferoute.ledger.checkpoint import Checkpoint, note_key_id, origin_of, read_note, sign_note
 from saferoute.ledger.merkle import root_of
 from saferoute.ledger.proof import check_proof, prove
@@ -26,6 +26,7 @@ from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical
 from tests.support.ledger_cases import INSTANCE, LOG_KEY, LOG_ROLE, NOW, OTHER_KEY, A, B, Book, certificate, hexadecimal
 
+ROLE = LogRole((LOG_ROLE.public_key,))
 BOOK = Book()
 BOOK.call()
 BOOK.checkpoint(final=True)
@@ -87,24 +88,23 @@ def test_a_witness_signs_beside_the_log_key_and_not_in_the_record() -> None:
 
 def test_all_of_it_rewritten_under_another_key_is_not_certified() -> None:
     """Nothing inside such a ledger is wrong: only the certificate, or an anchor, tells it from the true one."""
-    keys = [LOG_ROLE.public_key]
     true = Book(certificate=certificate()).closed()
     forged = Book(key=OTHER_KEY).closed()
     stolen = Book(key=OTHER_KEY, certificate=certificate()).closed()
     own = Book(key=OTHER_KEY, certificate=certificate(OTHER_KEY, signer=OTHER_KEY)).closed()
     reports = {
-        name: verify_segment(book.data, log_keys=keys)
+        name: verify_segment(book.data, log_roles=[ROLE])
         for name, book in (("true", true), ("forged", forged), ("stolen", stolen), ("own", own))
     }
     assert {name: (report.ok, report.certified) for name, report in reports.items()} == {
         "true": (True, True), "forged": (True, False), "stolen": (False, False), "own": (True, False),
     }  # fmt: skip
-    assert reports["true"].certificate == "certified by the log role of acme"
+    assert reports["true"].certificate == "certified by the log role of acme, root version 1"
     assert reports["forged"].certificate == "not certified (weaker): nobody says whose log key this is"
     assert reports["stolen"].problems == ((0, "its certificate is about another process's log key"),)
     assert reports["own"].certificate == "not certified (weaker): its certificate is not signed by the log role"
     assert not verify_segment(forged.data, anchors=[read_note(true.notes[-1], None)]).ok
-    assert not verify_ledger({A: forged.data}, log_keys=keys).certified
+    assert not verify_ledger({A: forged.data}, log_roles=[ROLE]).certified
 
 
 @pytest.mark.parametrize(
@@ -112,35 +112,57 @@ def test_all_of_it_rewritten_under_another_key_is_not_certified() -> None:
     [
         ({"instance": hexadecimal("other")}, "not certified: its certificate is about another process's log key"),
         ({"issued": NOW // 1_000_000 + 301}, "not certified (weaker): its certificate was not valid for the whole time of the segment"),
-        ({"issued": NOW // 1_000_000 + 300}, "certified by the log role of acme"),
+        ({"issued": NOW // 1_000_000 + 300}, "certified by the log role of acme, root version 1"),
         (
             {"issued": 1, "not_after": NOW // 1_000_000},
             "not certified (weaker): its certificate was not valid for the whole time of the segment",
         ),
-        ({"issued": 1, "not_after": NOW // 1_000_000 + 1}, "certified by the log role of acme"),
+        ({"issued": 1, "not_after": NOW // 1_000_000 + 1}, "certified by the log role of acme, root version 1"),
     ],
     ids=["another process", "issued later", "issued a little later", "over before the last checkpoint", "over after it"],
 )
 def test_a_certificate_speaks_for_one_process_and_a_time(changes: dict[str, object], words: str) -> None:
     data = Book(certificate=certificate(**changes)).closed().data
-    assert verify_segment(data, log_roles=[LogRole((LOG_ROLE.public_key,))]).certificate == words
+    assert verify_segment(data, log_roles=[ROLE]).certificate == words
 
 
 def test_a_certificate_with_a_wrong_signature_is_a_fault() -> None:
     good = certificate()
     (row,) = good.signatures
     bad = Envelope(good.payload_type, good.payload, ((row[0], bytes(64)),))
-    report = verify_segment(Book(certificate=bad).closed().data, log_roles=[LogRole((LOG_ROLE.public_key,))])
+    report = verify_segment(Book(certificate=bad).closed().data, log_roles=[ROLE])
     assert [words for _, words in report.problems] == [
         f"its certificate is refused: the signature of key {LOG_ROLE.public_key.key_id[:12]} is wrong: the payload was altered after signing"
     ]
 
 
+def test_a_log_role_that_was_replaced_still_speaks_for_what_it_certified() -> None:
+    data = Book(certificate=certificate()).closed().data
+    newer = LogRole((OTHER_KEY.public_key,), version=2)
+    report = verify_segment(data, log_roles=[newer, ROLE])
+    assert (report.certified, report.root_version) == (True, 1)
+    assert report.certificate == "certified by the log role of acme, root version 1"
+    for roles in ([newer], []):
+        report = verify_segment(data, log_roles=roles)
+        assert (report.ok, report.certified, report.root_version) == (True, False, None)
+    both = LogRole((OTHER_KEY.public_key, LOG_ROLE.public_key), version=3)
+    assert verify_segment(data, log_roles=[both, newer, ROLE]).root_version == 3  # the newest of those that signed it
+
+
+def test_a_wrong_signature_is_no_other_roles_affair() -> None:
+    """A certificate of which one signature is wrong is a fault, whichever root has the key, and is not passed on to an older root."""
+    ((key_id, _),) = certificate().signatures
+    bad = Envelope(certificate().payload_type, certificate().payload, ((key_id, bytes(64)),))
+    data = Book(certificate=bad).closed().data
+    for roles in ([ROLE, LogRole((OTHER_KEY.public_key,))], [LogRole((OTHER_KEY.public_key,), version=2), ROLE]):
+        assert not verify_segment(data, log_roles=roles).ok
+
+
 def test_a_certificate_needs_its_threshold() -> None:
     data = Book(certificate=certificate()).closed().data
-    keys = [LOG_ROLE.public_key, OTHER_KEY.public_key]
-    assert verify_segment(data, log_keys=keys, threshold=1).certified
-    assert not verify_segment(data, log_keys=keys, threshold=2).certified
+    keys = (LOG_ROLE.public_key, OTHER_KEY.public_key)
+    assert verify_segment(data, log_roles=[LogRole(keys, 1)]).certified
+    assert not verify_segment(data, log_roles=[LogRole(keys, 2)]).certified
     assert not verify_segment(data).certified
     assert verify_segment(data).certificate == "not checked: its certificate needs the log role's keys, out of the trust root"
 
@@ -203,9 +225,9 @@ def test_a_proof_with_another_key_is_refused() -> None:
 def test_the_certificate_in_a_proof_is_the_key_s() -> None:
     mine = Book(certificate=certificate()).closed()
     proof = prove(mine.data, 1)
-    assert check_proof(proof, log_roles=[LogRole((LOG_ROLE.public_key,))]).certified
+    assert check_proof(proof, log_roles=[ROLE]).certified
     swapped = proof.replace(canonical(certificate().to_json()), canonical(certificate(OTHER_KEY).to_json()))
     assert swapped != proof
     with pytest.raises(Refused, match="its certificate is about another log key"):
-        check_proof(swapped, log_roles=[LogRole((LOG_ROLE.public_key,))])
+        check_proof(swapped, log_roles=[ROLE])
     assert INSTANCE in certificate().payload.decode()

@@ -41,8 +41,14 @@ def test_the_segment_that_was_begun_after_it_shows_it_too() -> None:
 
 
 def test_a_segment_without_a_record_is_missing() -> None:
-    report = verify_ledger({A: b""}, anchors=ANCHORS[-1:])
-    assert [fault.words for fault in report.faults] == ["it has no record", f"segment {A}, which an anchor covers, is missing"]
+    """A file that a power cut emptied is no fault of its own: what it held is missed by who knows of it, as if there were no file."""
+    missing = f"segment {A}, which it follows, is missing, and no signed record says that it was removed"
+    after = Book(B, previous=BOOK.writer.link()).closed().data
+    for files in ({A: b""}, {A: LINES[0][:-1]}, {A: bytes(4_096)}, {}):
+        report = verify_ledger(files, anchors=ANCHORS[-1:])
+        assert [fault.words for fault in report.faults] == [f"segment {A}, which an anchor covers, is missing"]
+        assert [(fault.name, fault.words) for fault in verify_ledger({**files, B: after}).faults] == [(B, missing)]
+        assert verify_ledger(files).ok
 
 
 def test_what_nobody_has_signed_yet_is_counted() -> None:

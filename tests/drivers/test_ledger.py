@@ -17,6 +17,7 @@ from saferoute.drivers.ledger import Ledger
 from saferoute.drivers.ledger_anchor import FileAnchor
 from saferoute.drivers.ledger_capture import Capture
 from saferoute.drivers.ledger_settings import Settings
+from saferoute.drivers.ledger_sinks import DirectoryPlace
 from saferoute.errors import ConfigurationError, LedgerError, LedgerWarning
 from saferoute.ledger.certificate import LogRole
 from saferoute.ledger.checkpoint import Checkpoint, read_note
@@ -264,11 +265,35 @@ def test_old_segments_that_cannot_be_deleted_are_a_warning(tmp_path: Path, monke
 
     monkeypatch.setattr(Path, "unlink", refused)
     ledger = Ledger.directory(tmp_path / "audit", keep_days=7, fsync="never")
+    ledger.append(denial())
+    assert ledger.due
+    with pytest.warns(LedgerWarning, match=r"old segments of .* are not deleted: Permission denied \(EACCES\)"):
+        ledger.checkpoint()
+    ledger.close()
+    monkeypatch.undo()
+    assert clean(ledger.read()).removed == ()  # it is named as removed, and still there
+
+
+def test_old_segments_that_cannot_be_read_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger.directory(tmp_path / "audit", keep_days=7)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(DirectoryPlace, "expired", refused)
     with pytest.warns(LedgerWarning, match=r"old segments of .* are not deleted: Permission denied \(EACCES\)"):
         ledger.append(denial())
     ledger.close()
-    monkeypatch.undo()
     clean(ledger.read())
+
+
+def test_a_segment_that_somebody_else_deleted_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [f"20001123T120000.000000Z-{'0' * 32}.ledger.jsonl"]
+    monkeypatch.setattr(DirectoryPlace, "expired", lambda *_: listed)
+    ledger = Ledger.directory(tmp_path / "audit", keep_days=7)
+    ledger.append(denial())
+    ledger.close()
+    assert kinds(ledger) == ["segment", "denial", "checkpoint"]
 
 
 def test_what_is_no_segment_is_not_deleted_whatever_its_name(tmp_path: Path) -> None:
@@ -278,6 +303,7 @@ def test_what_is_no_segment_is_not_deleted_whatever_its_name(tmp_path: Path) -> 
     os.utime(path, (0, 0))
     ledger = Ledger.directory(tmp_path / "audit", keep_days=0)
     ledger.append(denial())
+    ledger.close()
     assert path.exists()
 
 

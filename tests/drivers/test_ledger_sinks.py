@@ -13,6 +13,7 @@ from saferoute.drivers.ledger import Ledger
 from saferoute.drivers.ledger_capture import Capture
 from saferoute.drivers.ledger_sinks import DirectoryPlace, FunctionPlace, MemoryPlace, Place
 from saferoute.errors import ConfigurationError, LedgerError, LedgerWarning
+from saferoute.ledger.certificate import LogRole
 from saferoute.ledger.record import parse_line
 from saferoute.signing.keys import PrivateKey
 from tests.support.ledger_entries import clean, denial, exchange, intent

@@ -125,29 +125,32 @@ const CERTIFICATE = record({
   name: text(/^[a-z0-9]+([._-][a-z0-9]+)*(\/[a-z0-9]+([._-][a-z0-9]+)*){0,3}$/),
 });
 
-/** What a certificate says; null where others signed it. */
-function readCertificate(value, keys, threshold) {
-  let payload;
-  try {
-    payload = verify(envelopeOf(value), LOG_KEY, keys, threshold);
-  } catch (error) {
-    if (error instanceof Refused && error.message === "too few distinct keys") return null;
-    throw error;
+/** What a certificate says, with the version of the first root whose log role signed it; null where others did. */
+function readCertificate(value, roles) {
+  for (const role of roles) {
+    let payload;
+    try {
+      payload = verify(envelopeOf(value), LOG_KEY, role.keys, role.threshold);
+    } catch (error) {
+      if (error instanceof Refused && error.message === "too few distinct keys") continue;
+      throw error;
+    }
+    const fields = parse(payload, { maxBytes: 2048 });
+    CERTIFICATE(fields);
+    if (fields.not_after <= fields.issued) refuse("certificate", "its times");
+    return { ...fields, version: role.version };
   }
-  const fields = parse(payload, { maxBytes: 2048 });
-  CERTIFICATE(fields);
-  if (fields.not_after <= fields.issued) refuse("certificate", "its times");
-  return fields;
+  return null;
 }
 
 // --- one segment ---
 
-export function verifySegment(data, { anchors = [], links = [], logKeys = null, threshold = 1 }) {
+export function verifySegment(data, { anchors = [], links = [], logRoles = null }) {
   const lines = data.split("\n");
   const tail = lines.pop();
   const faults = [];
   const wrong = (place) => faults.push(Math.max(place, 0));
-  const report = { segment: "", key: null, previous: null, answers: [], removed: [], open: new Map(), closed: false, certified: false, faults };
+  const report = { segment: "", key: null, previous: null, answers: [], removed: [], open: new Map(), closed: false, certified: null, faults };
   const tried = (place, work) => {
     try {
       return work();
@@ -158,8 +161,8 @@ export function verifySegment(data, { anchors = [], links = [], logKeys = null, 
     }
   };
   const first = lines.length ? tried(0, () => readLine(lines[0])) : null;
-  if (first?.kind !== "segment") wrong(0);
-  else report.key = tried(0, () => loadKey(base64(first.key)));
+  if (lines.length && first?.kind !== "segment") wrong(0);
+  else if (lines.length) report.key = tried(0, () => loadKey(base64(first.key)));
   if (report.key) Object.assign(report, { segment: first.segment, previous: first.previous });
   const named = [...anchors.map((one) => ({ ...one, root: hex(one.root) })), ...links].filter((one) => one.segment === report.segment);
   for (const one of named) if (one.size > lines.length) wrong(lines.length);
@@ -213,15 +216,17 @@ export function verifySegment(data, { anchors = [], links = [], logKeys = null, 
   });
   compare();
   if ((tail && report.closed) || Buffer.byteLength(tail) > 2 ** 24) wrong(lines.length);
-  if (report.key && first.certificate && logKeys) {
+  if (report.key && first.certificate && logRoles) {
     tried(0, () => {
-      const certificate = readCertificate(first.certificate, logKeys, threshold);
+      const certificate = readCertificate(first.certificate, logRoles);
       if (!certificate) return;
       if (certificate.key !== first.key || certificate.instance !== first.instance) refuse("certificate", "another key's");
-      report.certified = first.time >= (certificate.issued - 300) * 1e6 && Math.max(first.time, last.time) <= certificate.not_after * 1e6;
+      const inTime = first.time >= (certificate.issued - 300) * 1e6 && Math.max(first.time, last.time) <= certificate.not_after * 1e6;
+      report.certified = inTime ? certificate.version : null;
     });
   }
   report.removed = report.removed.filter((one) => one.place < last.place);
+  report.end = report.segment ? { size: leaves.length, root: hex(rootOf(leaves)), hash: hex(leaves[leaves.length - 1]) } : null;
   report.unsigned = lines.length - 1 - last.place;
   report.records = lines.length;
   faults.sort((one, other) => one - other);
@@ -260,17 +265,23 @@ export function verifyLedger(files, { anchors = [] }) {
     if (taken.has(from)) wrong(name, 0);
     taken.add(from);
   }
+  for (const [segment, one] of removed) {
+    if (!where.has(segment)) continue;
+    const { end } = reports.get(where.get(segment));
+    if (end.size < one.size) wrong(where.get(segment), end.size);
+    else if (end.size === one.size && (end.root !== one.root || end.hash !== one.hash)) wrong(where.get(segment), end.size - 1);
+  }
   for (const one of anchors) if (!where.has(one.segment) && !gone({ ...one, root: hex(one.root) })) wrong("", 0);
   const open = new Map([...reports.values()].flatMap((report) => [...report.open]));
   for (const [name, report] of reports) {
     for (const answer of report.answers) {
       const segment = answer.intent.split(":")[0];
-      if (where.has(segment) ? open.get(answer.intent) !== answer.asked : !removed.has(segment)) wrong(name, answer.place);
+      if (where.has(segment) ? open.get(answer.intent) !== answer.asked : !removed.size) wrong(name, answer.place);
       open.delete(answer.intent);
     }
   }
   faults.sort((one, other) => one.order - other.order || one.place - other.place);
-  return { first: faults.length ? [faults[0].name, faults[0].place] : null, maybeSent: [...open.keys()], removed: [...removed.keys()] };
+  return { first: faults.length ? [faults[0].name, faults[0].place] : null, maybeSent: [...open.keys()], removed: [...removed.keys()].filter((segment) => !where.has(segment)) };
 }
 
 // --- proofs ---
@@ -280,7 +291,7 @@ const PROOF = record({
   path: list(hex64, 64), key: bytes(32), certificate: or(envelopeOf), openings: map(text(), hex64, 3),
 });
 
-export function checkProof(data, { logKeys = null, threshold = 1 }) {
+export function checkProof(data, { logRoles = null }) {
   const proof = parse(Buffer.from(data.replace(/\n$/, "")), { maxBytes: 2 ** 24 + 2 ** 16 });
   PROOF(proof);
   const line = canonical(proof.record);
@@ -290,10 +301,11 @@ export function checkProof(data, { logKeys = null, threshold = 1 }) {
   const path = proof.path.map((one) => Buffer.from(one, "hex"));
   if (!rootFrom(leafHash(line), fields.seq, note.size, path).equals(note.root)) refuse("path", "another root");
   for (const name of Object.keys(proof.openings)) if (!fields.commit?.[name]) refuse("openings", name);
-  const certificate = proof.certificate && logKeys ? readCertificate(proof.certificate, logKeys, threshold) : null;
-  if (proof.certificate && logKeys && !certificate) refuse("certificate", "signed by others");
+  const certificate = proof.certificate && logRoles ? readCertificate(proof.certificate, logRoles) : null;
+  if (proof.certificate && logRoles && !certificate) refuse("certificate", "signed by others");
   if (certificate && certificate.key !== proof.key) refuse("certificate", "another key's");
-  const certified = Boolean(certificate) && certificate.issued * 1e6 <= note.time && note.time <= certificate.not_after * 1e6;
+  const inTime = certificate && certificate.issued * 1e6 <= note.time && note.time <= certificate.not_after * 1e6;
+  const certified = inTime ? certificate.version : null;
   return { id: `${note.segment}:${fields.seq}`, key_id: key.id, certified, time: note.time, opened: proof.openings, commit: fields.commit };
 }
 

@@ -127,6 +127,15 @@ def moved(lines: list[str]) -> list[str]:
     return edited(lines, 0, chain=True)
 
 
+def role(*signers: PrivateKey, threshold: int = 1, version: int = 1) -> dict[str, Any]:
+    """A root's log role."""
+    keys = [one.public_key.raw.hex() for one in signers or (LOG_ROLE,)]
+    return {"keys": keys, "threshold": threshold, "version": version}
+
+
+LOG_ROLES = [role()]
+
+
 def noted(said: Checkpoint, signer: PrivateKey = PROCESS) -> list[str]:
     return edited(WHOLE.lines, 6, note=sign_note(said, signer))
 
@@ -163,24 +172,28 @@ def segments(store: Store) -> list[dict[str, Any]]:
     forged = Envelope(PayloadType.LOG_KEY, certificate().payload, ((wrong_row[0], bytes(64)),))
     released = sign(PayloadType.RELEASE, certificate().payload, [LOG_ROLE])
     witness = WHOLE.notes[-1] + f"\u2014 witness.example {encode_base64(b'1234' + bytes(64))}\n"
-    keys = [LOG_ROLE.public_key.raw.hex()]
-    open_, plain = {"closed": False}, {"log_keys": None}
+    open_, plain = {"closed": False}, {"log_roles": None}
+    both = [LOG_ROLE, OTHER]
 
     def case(name: str, put: list[str], first: int | None = None, **said: Any) -> dict[str, Any]:
-        given = {"tail": "", "anchors": [], "log_keys": keys, "threshold": 1, "first": first, "closed": True, "certified": False}
+        given = {"tail": "", "anchors": [], "log_roles": [role()], "first": first, "closed": True, "certified": None}
         found = {"unsigned_tail": 0, "maybe_sent": []}
         return {"name": name, "lines": store.names(put), **given, **found, **said}
 
     return [
         case("whole", lines),
         case("whole, and its anchors", lines, anchors=WHOLE.notes),
-        case("certified", whole(certified=certificate()).lines, certified=True),
+        case("certified", whole(certified=certificate()).lines, certified=1),
         case("a certificate, and no keys to check it with", whole(certified=certificate()).lines, **plain),
-        case("a certificate with a threshold that is not met", whole(certified=certificate()).lines, threshold=2, log_keys=[*keys, OTHER.public_key.raw.hex()]),
+        case("a certificate with a threshold that is not met", whole(certified=certificate()).lines, log_roles=[role(*both, threshold=2)]),
+        case("a certificate of a log role that a later root replaced", whole(certified=certificate()).lines, log_roles=[role(OTHER, version=2), role()], certified=1),
+        case("a certificate of a log role that two roots have", whole(certified=certificate()).lines, log_roles=[role(*both, version=2), role()], certified=2),
+        case("a certificate of a log role of which a later root wants more", whole(certified=certificate()).lines, log_roles=[role(*both, threshold=2, version=2), role()], certified=1),
+        case("a certificate of no root's log role", whole(certified=certificate()).lines, log_roles=[role(OTHER, version=2), role(PROCESS)]),
         case("a certificate that somebody else signed", whole(certified=certificate(OTHER)).lines),
         case("a certificate that was over before the last checkpoint", whole(certified=certificate(issued=1, not_after=NOW)).lines),
         case("a certificate that was issued 301 seconds later", whole(certified=certificate(issued=NOW + 301)).lines),
-        case("a certificate that was issued 300 seconds later", whole(certified=certificate(issued=NOW + 300)).lines, certified=True),
+        case("a certificate that was issued 300 seconds later", whole(certified=certificate(issued=NOW + 300)).lines, certified=1),
         case("a certificate of another key", whole(certified=certificate(key=OTHER.public_key)).lines, 0),
         case("a certificate of another process", whole(certified=certificate(instance=A)).lines, 0),
         case("a certificate with a wrong signature", whole(certified=forged).lines, 0),
@@ -195,7 +208,11 @@ def segments(store: Store) -> list[dict[str, Any]]:
         case("an anchor of another segment", lines, anchors=[whole(B).notes[0]]),
         case("an anchor from before two histories parted", fork.lines, anchors=honest.notes, **open_),
         case("an anchor of another history", whole().lines, 2, anchors=[sign_note(Checkpoint(A, 3, bytes(32), 1), PROCESS)]),
-        case("nothing", [], 0, unsigned_tail=0, **open_),
+        case("nothing", [], unsigned_tail=0, **open_),
+        case("nothing whole", [], tail=lines[0][:70], unsigned_tail=0, **open_),
+        case("a first record without its line feed", [], tail=lines[0], unsigned_tail=0, **open_),
+        case("nothing, and an anchor that knows of more", [], anchors=WHOLE.notes, unsigned_tail=0, **open_),
+        case("a first line that is no record", ["{}"], 0, unsigned_tail=1, **open_),
         case("not the first record", lines[1:], 0, unsigned_tail=6),
         case("a changed word", edited(lines, 4, deny="other"), 4, unsigned_tail=3),
         case("a changed word, and the chain made right again", edited(lines, 4, chain=True, deny="other"), 6, unsigned_tail=3),
@@ -232,16 +249,25 @@ def ledgers(store: Store) -> list[dict[str, Any]]:
     two = whole(B, previous=one.writer.link())
     three = whole(C, previous=two.writer.link())
     link = one.writer.link()
+    unlike = Segment()
+    unlike.outcome(unlike.intent(), status=201)
+    unlike.checkpoint()
+    for _ in range(2):
+        unlike.add("denial", DENIAL, {"asked": sha256("asked").encode()})
+    unlike.checkpoint(final=True)
     asked = Segment()
     ref = asked.intent()
     asked.checkpoint(final=True)
     answer, answer2 = Segment(B, previous=asked.writer.link()), Segment(C, previous=asked.writer.link(), signer=OTHER)
-    for made in (answer, answer2):
+    lonely, forgetful = Segment(B), Segment(C, signer=OTHER)
+    for made in (answer, answer2, lonely):
         made.outcome(ref)
         made.checkpoint(final=True)
+    forgetful.other("retention", {"removed": [Link(A[::-1], 1, "0" * 64, "0" * 64).fields()]})
+    forgetful.checkpoint()
 
-    def pruned(gone: Link, *, signed: bool = True) -> list[str]:
-        made = Segment(C, previous=two.writer.link())
+    def pruned(gone: Link, *, signed: bool = True, after: bool = True) -> list[str]:
+        made = Segment(C, previous=two.writer.link() if after else None, signer=PROCESS if after else OTHER)
         made.other("retention", {"removed": [gone.fields()]})
         if signed:
             made.checkpoint()
@@ -270,6 +296,9 @@ def ledgers(store: Store) -> list[dict[str, Any]]:
         case("two beginnings under one key", {"1": one.lines, "2": whole(B).lines}, ["2", 0]),
         case("the first removed", {"2": two.lines, "3": pruned(link)}, removed=[A]),
         case("the first removed, which an anchor knew", {"2": two.lines, "3": pruned(link)}, removed=[A], anchors=one.notes),
+        case("the first removed, and still there", {"1": one.lines, "2": two.lines, "3": pruned(link)}, anchors=one.notes),
+        case("the first removed, still there, and cut short since", {"1": one.lines[:6], "3": pruned(link, after=False)}, ["1", 6]),
+        case("the first removed, and another history there", {"1": unlike.lines, "3": pruned(link, after=False)}, ["1", 6]),
         case("the first removed, and nobody signed that", {"2": two.lines, "3": pruned(link, signed=False)}, ["2", 0]),
         case("another first one removed", {"2": two.lines, "3": pruned(Link(A, 7, link.hash, "0" * 64))}, ["2", 0], removed=[A]),
         case("a shorter first one removed", {"2": two.lines, "3": pruned(Link(A, 6, link.hash, link.root))}, ["2", 0], removed=[A]),
@@ -277,13 +306,17 @@ def ledgers(store: Store) -> list[dict[str, Any]]:
         case("no outcome in any", {"1": asked.lines}, maybe_sent=[ref]),
         case("an outcome in two segments", {"1": asked.lines, "2": answer.lines, "3": answer2.lines}, ["3", 1]),
         case("an outcome whose intent's segment is missing", {"2": answer.lines}, ["2", 0]),
+        case("the same, where nothing was removed", {"2": lonely.lines}, ["2", 1]),
+        case("the same, where segments were removed", {"2": lonely.lines, "3": forgetful.lines}, removed=[A[::-1]]),
+        case("a file in which nothing whole was written", {"1": one.lines, f"y-{B}.jsonl": []}),
+        case("the same, and another one follows it", {"1": [], "2": two.lines}, ["2", 0]),
+        case("the same, and an anchor knows of more", {"1": []}, ["", 0], anchors=one.notes),
         case("a segment that follows itself", {"1": Segment(previous=Link(A, 1, "0" * 64, "0" * 64)).lines}, ["1", 0]),
     ]  # fmt: skip
 
 
 def proofs() -> list[dict[str, Any]]:
     made = whole(certified=certificate())
-    keys = [LOG_ROLE.public_key.raw.hex()]
     salts = made.salts[f"{A}:1"]
     plain, opened = prove(made.data, 1).decode(), prove(made.data, 1, {"asked": salts["asked"]}).decode()
     fields = parse(plain.encode().removesuffix(b"\n"))
@@ -293,19 +326,21 @@ def proofs() -> list[dict[str, Any]]:
     def wrong(**changes: Any) -> str:
         return canonical(fields | changes).decode()
 
-    def case(name: str, proof: str, *, valid: bool = False, log_keys: list[str] | None = keys, **said: Any) -> dict[str, Any]:
+    def case(name: str, proof: str, *, valid: bool = False, log_roles: Any = LOG_ROLES, **said: Any) -> dict[str, Any]:
         good = (
-            {"id": f"{A}:1", "key_id": PROCESS.public_key.key_id, "certified": bool(log_keys), "time": US + 3, "opened": {}}
+            {"id": f"{A}:1", "key_id": PROCESS.public_key.key_id, "certified": 1 if log_roles else None, "time": US + 3, "opened": {}}
             if valid
             else {}
         )
-        return {"name": name, "proof": proof, "log_keys": log_keys, "threshold": 1, "valid": valid, **good, **said}
+        return {"name": name, "proof": proof, "log_roles": log_roles, "valid": valid, **good, **said}
 
     return [
         case("plain", plain, valid=True),
         case("without a line feed", plain[:-1], valid=True),
-        case("no keys to check its certificate with", plain, valid=True, log_keys=None),
-        case("without a certificate", wrong(certificate=None), valid=True, certified=False),
+        case("no keys to check its certificate with", plain, valid=True, log_roles=None),
+        case("without a certificate", wrong(certificate=None), valid=True, certified=None),
+        case("a log role that a later root replaced", plain, valid=True, log_roles=[role(OTHER, version=2), role()]),
+        case("no root's log role", plain, log_roles=[role(OTHER, version=2)]),
         case("opened", opened, valid=True, opened={"asked": salts["asked"].hex()}, contents={"asked": sha256("asked")}),
         case("a later checkpoint", wrong(note=made.notes[1])),
         case("a record that says something else", wrong(record={**record, "target": "openai-huge"})),

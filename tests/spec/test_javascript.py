@@ -70,7 +70,7 @@ CHANGES: list[tuple[str, str, str, Callable[[dict[str, Any]], object], str]] = [
         lambda case: case.update(data=case["data"].replace('"schema":1', '"schema":2')),
         "form instead of taken",
     ),
-    ("ledger", "segments", "a record missing", lambda case: case.update(first=3), 'a record missing: [2,true,false,6,["'),
+    ("ledger", "segments", "a record missing", lambda case: case.update(first=3), 'a record missing: [2,true,null,6,["'),
     ("ledger", "ledgers", "the first removed", lambda case: case["segments"].pop("3"), 'the first removed: [["2",0],[],[]] instead of'),
     ("ledger", "proofs", "opened", lambda case: case["contents"].update(asked="x"), "ledger: proof opened: asked"),
     ("ledger", "notes", "another key", lambda case: case.update(key=None), "another key: taken instead of refused"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from saferoute.ledger.certificate import LogRole
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.commitment import Salts, commit, salt, system_id
 from saferoute.ledger.content import decrypt
@@ -24,8 +25,10 @@ def named(cases: list[dict[str, Any]]) -> list[Any]:
     return [pytest.param(case, id=case["name"]) for case in cases]
 
 
-def keys(given: list[str] | None) -> list[PublicKey] | None:
-    return None if given is None else [PublicKey(bytes.fromhex(one)) for one in given]
+def roles(given: list[dict[str, Any]] | None) -> list[LogRole] | None:
+    if given is None:
+        return None
+    return [LogRole(tuple(PublicKey(bytes.fromhex(key)) for key in one["keys"]), one["threshold"], one["version"]) for one in given]
 
 
 def data(names: list[str], tail: str = "") -> bytes:
@@ -68,14 +71,13 @@ def test_notes(case: dict[str, Any]) -> None:
 def test_segments(case: dict[str, Any]) -> None:
     anchors = [read_note(note, None) for note in case["anchors"]]
     report = verify_segment(
-        data(case["lines"], case["tail"]), anchors=anchors, log_keys=keys(case["log_keys"]), threshold=case["threshold"]
+        data(case["lines"], case["tail"]), anchors=anchors, log_roles=roles(case["log_roles"])
     )
     assert (report.problems[0][0] if report.problems else None) == case["first"], report.problems
     assert report.records == len(case["lines"])
     assert report.torn_tail_bytes == len(case["tail"].encode())
-    assert {name: getattr(report, name) for name in ("closed", "certified", "unsigned_tail")} == {
-        name: case[name] for name in ("closed", "certified", "unsigned_tail")
-    }
+    assert {name: getattr(report, name) for name in ("closed", "unsigned_tail")} == {name: case[name] for name in ("closed", "unsigned_tail")}
+    assert (report.root_version, report.certified) == (case["certified"], case["certified"] is not None)
     assert list(report.maybe_sent) == case["maybe_sent"]
 
 
@@ -90,12 +92,12 @@ def test_ledgers(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", named(LEDGER["proofs"]))
 def test_proofs(case: dict[str, Any]) -> None:
-    given = {"log_keys": keys(case["log_keys"]), "threshold": case["threshold"]}
+    given = {"log_roles": roles(case["log_roles"])}
     if not case["valid"]:
         with pytest.raises(Refused):
             check_proof(case["proof"].encode(), **given)
         return
     proved = check_proof(case["proof"].encode(), **given)
-    assert (proved.id, proved.key_id, proved.certified, proved.time_us) == (case["id"], case["key_id"], case["certified"], case["time"])
+    assert (proved.id, proved.key_id, proved.root_version, proved.time_us) == (case["id"], case["key_id"], case["certified"], case["time"])
     assert {name: one.hex() for name, one in proved.opened.items()} == case["opened"]
     assert all(proved.holds(name, content.encode()) for name, content in case.get("contents", {}).items())

@@ -85,7 +85,7 @@ judge("vault", vault.cases, (one) => {
 
 const ledger = load("ledger");
 const secret = Buffer.from(ledger.secret, "hex");
-const keysOf = (given) => given && given.map((key) => loadKey(Buffer.from(key, "hex")));
+const rolesOf = (given) => given && given.map((role) => ({ ...role, keys: role.keys.map((key) => loadKey(Buffer.from(key, "hex"))) }));
 const dataOf = (names, tail = "") => names.map((name) => `${ledger.lines[name]}\n`).join("") + tail;
 const leaves = ledger.tree.leaves.map((leaf) => leafHash(Buffer.from(leaf, "hex")));
 ledger.tree.roots.forEach((one, size) => expect(`ledger: root of ${size}`, hex(rootOf(leaves.slice(0, size))) === one));
@@ -107,7 +107,7 @@ judge("ledger notes", ledger.notes, (one) => {
 for (const one of ledger.segments) {
   counts["ledger segments"] = (counts["ledger segments"] ?? 0) + 1;
   const anchors = one.anchors.map((note) => readNote(note, null));
-  const found = verifySegment(dataOf(one.lines, one.tail), { anchors, logKeys: keysOf(one.log_keys), threshold: one.threshold });
+  const found = verifySegment(dataOf(one.lines, one.tail), { anchors, logRoles: rolesOf(one.log_roles) });
   const shown = [found.faults[0] ?? null, found.closed, found.certified, found.unsigned, [...found.open.keys()]];
   const wanted = [one.first, one.closed, one.certified, one.unsigned_tail, one.maybe_sent];
   expect(`ledger: segment: ${one.name}: ${JSON.stringify(shown)} instead of ${JSON.stringify(wanted)}`, same(shown, wanted));
@@ -120,7 +120,7 @@ for (const one of ledger.ledgers) {
   expect(`ledger: ${one.name}: ${JSON.stringify(shown)} instead of ${JSON.stringify(wanted)}`, same(shown, wanted));
 }
 judge("ledger proofs", ledger.proofs, (one) => {
-  const found = checkProof(one.proof, { logKeys: keysOf(one.log_keys), threshold: one.threshold });
+  const found = checkProof(one.proof, { logRoles: rolesOf(one.log_roles) });
   if (!one.valid) return;
   const names = ["id", "key_id", "certified", "time", "opened"];
   expect(`ledger: proof ${one.name}`, same(names.map((name) => found[name]), names.map((name) => one[name])));

@@ -174,6 +174,7 @@ class Story:
         error, deny, _ = self._chance.choices(DENIALS, [weight for *_, weight in DENIALS])[0]
         blocked = error == "GuardBlocked"
         guard = self._chance.choice(("injection", "secrets", "unicode"))
+        deny = f"guard:{guard}" if blocked else deny
         verdicts = [verdict(guard, "block", self._chance.choice(("input", "tool_result")))] if blocked else []
         rejected = [[row, "its breaker is open"] for row in ALIASES[route]] if error == "AllRoutesCooling" else []
         return Entry(
@@ -208,6 +209,8 @@ class Story:
             failed = chance.random() < (0.7 if outage else row.failing)
             us = int(row.typical * 1e6 * chance.lognormvariate(0, 0.5))
             ended = self._failed(began, receipt, us) if failed else self._answered(began, receipt, us, row)
+            if stream and not failed and digest(receipt).startswith("00"):
+                ended |= {"outcome": "Abandoned", "finish_reason": None, "usage": None, "cost": None, "currency": None, "estimated": True}
             yield now + us, Entry("outcome", ended, {} if failed else {"response": b"{}"}, None, route)
             if not failed:
                 return

@@ -88,7 +88,7 @@ def test_verify_with_everything_that_there_is(run: Commands, bigger: Sample) -> 
     done = run(*words)
     assert done.code == 0
     assert done.out.splitlines()[1:3] == [
-        "  2 log keys are certified by the log role of the trust root.",
+        "  2 log keys are certified by the log role of the trust root (version 1).",
         "  4 checkpoints that were kept elsewhere: the ledger agrees.",
     ]
     assert "No trust root" not in done.out

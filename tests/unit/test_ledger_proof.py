@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from saferoute.ledger.certificate import LogRole
 from saferoute.ledger.content import content_key_id, decrypt, encrypt
 from saferoute.ledger.proof import check_proof, prove
 from saferoute.ledger.record import check_record, parse_line
@@ -15,14 +16,15 @@ from tests.support.ledger_cases import LOG_KEY, LOG_ROLE, NOW, OTHER_KEY, A, Boo
 
 BOOK = book_of(40, every=10, certificate=certificate())
 PROOF = prove(BOOK.data, 5)
+ROLE = LogRole((LOG_ROLE.public_key,))
 
 
 @pytest.mark.parametrize("seq", range(39))
 def test_every_record_that_is_signed_can_be_proven(seq: int) -> None:
-    proved = check_proof(prove(BOOK.data, seq), log_roles=[LogRole((LOG_ROLE.public_key,))])
+    proved = check_proof(prove(BOOK.data, seq), log_roles=[ROLE])
     assert proved.record == parse_line(BOOK.lines[seq].removesuffix(b"\n")).fields
     assert (proved.id, proved.key_id, proved.certified, proved.opened) == (f"{A}:{seq}", LOG_KEY.public_key.key_id, True, {})
-    assert proved.certificate == "certified by the log role of acme"
+    assert (proved.certificate, proved.root_version) == ("certified by the log role of acme, root version 1", 1)
     later = [parse_line(line.removesuffix(b"\n")).fields for line in BOOK.lines[seq + 1 :]]
     assert proved.time_us == next(fields["time"] for fields in later if fields["kind"] == "checkpoint")
 
@@ -54,7 +56,7 @@ def test_a_changed_byte_of_a_proof_proves_nothing_else() -> None:
     for place in range(len(PROOF) - 1):
         changed = PROOF[:place] + bytes([PROOF[place] ^ 1]) + PROOF[place + 1 :]
         with pytest.raises(Refused):
-            check_proof(changed, log_roles=[LogRole((LOG_ROLE.public_key,))])
+            check_proof(changed, log_roles=[ROLE])
         try:
             proved = check_proof(changed)
         except Refused:
@@ -65,13 +67,17 @@ def test_a_changed_byte_of_a_proof_proves_nothing_else() -> None:
 def test_who_speaks_for_the_key_is_said() -> None:
     own = prove(Book().closed().data, 1)
     assert check_proof(own).certificate.startswith("not certified (weaker): nobody says whose log key this is")
-    assert check_proof(own, log_roles=[LogRole((LOG_ROLE.public_key,))]).certified is False
+    assert check_proof(own, log_roles=[ROLE]).certified is False
     assert check_proof(PROOF).certificate == "not checked: its certificate needs the log role's keys, out of the trust root"
+    newer = LogRole((OTHER_KEY.public_key,), version=2)
     with pytest.raises(Refused, match="0 of the 1 signatures"):
-        check_proof(PROOF, log_roles=[LogRole((OTHER_KEY.public_key,))])
+        check_proof(PROOF, log_roles=[newer])
+    assert check_proof(PROOF, log_roles=[newer, ROLE]).root_version == 1  # the log role's key was replaced since
+    with pytest.raises(Refused, match="no log role signed it"):
+        check_proof(PROOF, log_roles=[])
     over = prove(Book(certificate=certificate(issued=1, not_after=2)).closed().data, 1)
-    assert check_proof(over, log_roles=[LogRole((LOG_ROLE.public_key,))]).certified is False
-    assert "was not valid when the checkpoint was signed" in check_proof(over, log_roles=[LogRole((LOG_ROLE.public_key,))]).certificate
+    assert (check_proof(over, log_roles=[ROLE]).certified, check_proof(over, log_roles=[ROLE]).root_version) == (False, None)
+    assert "was not valid when the checkpoint was signed" in check_proof(over, log_roles=[ROLE]).certificate
 
 
 FIELDS: dict[str, Any] = dict(parse(PROOF.removesuffix(b"\n")))

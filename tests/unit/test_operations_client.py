@@ -181,10 +181,10 @@ def test_labels(provider: EmbeddedProvider, tmp_path: Path) -> None:
 def test_routes_bounds_and_clocks(provider: EmbeddedProvider, tmp_path: Path) -> None:
     with signed(provider, tmp_path) as client:
         call = client._core.operation(
-            "embed", "quick", EmbedRequest(texts=("a",)), Embeddings, {"data": "public", "max_attempts": 9, "timeout": 3}
+            "embed", "quick", lambda: EmbedRequest(texts=("a",)), Embeddings, {"data": "public", "max_attempts": 9, "timeout": 3}
         )
         assert (call.max_attempts, call.targets[0].deadlines.total, call.total) == (2, 7.0, 3.0)
-        call = client._core.operation("embed", "row", EmbedRequest(texts=("a",)), Embeddings, {"data": "public"})
+        call = client._core.operation("embed", "row", lambda: EmbedRequest(texts=("a",)), Embeddings, {"data": "public"})
         assert (call.max_attempts, call.total) == (3, None)
         with pytest.raises(NoRoute):
             client.embed("nobody", "a")
@@ -230,7 +230,7 @@ def test_a_calls_bound_is_the_tightest_of_caller_and_grant(provider: EmbeddedPro
     with signed(provider, tmp_path, '["embed", "count_tokens"]', 'max_cost = "$0.0002"') as client:
 
         def bound(**options: Any) -> Any:
-            return client._core.operation("embed", "both", asked, Embeddings, {"data": "public", **options}).bound
+            return client._core.operation("embed", "both", lambda: asked, Embeddings, {"data": "public", **options}).bound
 
         assert (bound().amount, bound().worst) == (200_000, {"row": 100_000})
         assert bound(max_cost="$0.00015").amount == 150_000
@@ -422,7 +422,7 @@ def test_an_operation_is_logged_without_content(provider: EmbeddedProvider, capl
         client.embed("demo/any", "SECRET")
         with pytest.raises(saferoute.errors.BadRequest):
             client.embed("demo/any", "SECRET", dimensions=5000)
-    assert "embed on demo/any done" in caplog.text
+    assert "embed on demo/any answered by demo" in caplog.text
     assert "ended with BadRequest" in caplog.text
     assert "SECRET" not in caplog.text
 
