@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -14,6 +13,7 @@ from saferoute.call.recording import recorded_end
 from saferoute.errors import ProtocolError, ProviderError, SaferouteError, TransportError
 from saferoute.providers.statuses import request_id
 from saferoute.values.balancing import Rejected
+from saferoute.values.exact import quotient
 from saferoute.values.limits import Busy
 from saferoute.values.reply import Attempt
 
@@ -31,8 +31,6 @@ __all__ = ["FAILURES", "Attempting", "NoRoom", "answered", "attempt_at", "entere
 
 FAILURES: Final = (ProviderError, TransportError, ProtocolError)
 """What a request fails with; with anything else nothing was sent."""
-
-_NANO: Final = 1_000_000_000
 
 _SLOW: Final = 1.0
 """Seconds: a consumer that keeps an answer waiting for longer may be why it was cut off."""
@@ -139,7 +137,7 @@ def _count(tally: Callable[..., None], call: Tried, target: Target, progress: Pr
         return
     known = progress.billed
     worst = known if known is not None or call.charge is None else call.charge.worst.get(target.id)
-    cost, currency = (None, None) if worst is None else (Decimal(worst.amount) / _NANO, worst.currency)
+    cost, currency = (None, None) if worst is None else (quotient(worst.amount), worst.currency)
     tally(target=target.id, model=target.model, usage=None, cost=cost, currency=currency, estimated=known is None and worst is not None)
 
 

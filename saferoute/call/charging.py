@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from saferoute.call.effects import Abandoned, reserve, settle
 from saferoute.capabilities.accounts import accounts_of, check_scope, merged, settled_amounts, worst_case_debits
 from saferoute.errors import ContentFiltered, ContextWindowExceeded, ProtocolError, ProviderError, TransportError
 from saferoute.values.account import Debit
+from saferoute.values.exact import nano_above
 from saferoute.values.permission import Cost
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ __all__ = ["Charge", "charge_for", "charged", "cost_in", "counted", "in_all", "i
 
 R = TypeVar("R")
 
-_NANO: Final = 1_000_000_000
 _REFUSED: Final = frozenset({*range(400, 500), 503, 529} - {408})
 _BILLED: Final = (Abandoned, ProtocolError, ContentFiltered, ContextWindowExceeded)
 
@@ -66,7 +65,7 @@ class Charge:
 
 def cost_in(cost: Decimal | None, prices: Prices | None) -> Cost | None:
     """A cost as accounts count it, rounded up to whole nano-units; None for one that is not known."""
-    return None if cost is None or prices is None else Cost(int((cost * _NANO).to_integral_value(ROUND_CEILING)), prices.currency)
+    return None if cost is None or prices is None else Cost(nano_above(cost), prices.currency)
 
 
 def charge_for(

@@ -8,8 +8,7 @@ counts: in the result's usage and cost, and against the call's bound, which keep
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from saferoute.call.attempt import one_more
 from saferoute.call.balancing import Balancing
@@ -25,6 +24,7 @@ from saferoute.errors import GuardError
 from saferoute.providers.operations.registry import plan_for
 from saferoute.values.cost import cost_of
 from saferoute.values.events import Notice
+from saferoute.values.exact import nano_above, total
 from saferoute.values.http import Clocks
 from saferoute.values.outcome import added
 from saferoute.values.reply import Attempt
@@ -32,6 +32,7 @@ from saferoute.values.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from decimal import Decimal
 
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
@@ -46,7 +47,6 @@ __all__ = ["Bound", "OperationCall", "operation_flow"]
 
 R = TypeVar("R")
 
-_NANO: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Bound:
         spent = 0
         for row, usage in told:
             cost = cost_of(usage, row.prices)
-            spent += self.worst[row.id] if cost is None else int(cost * _NANO)
+            spent += self.worst[row.id] if cost is None else nano_above(cost)
         return spent + self.worst[target.id] <= self.amount
 
 
@@ -264,7 +264,7 @@ def _whole(told: Sequence[tuple[Target, Usage]]) -> tuple[Usage, Decimal | None]
     known = [cost for cost in costs if cost is not None]
     currencies = {row.prices.currency for row, _ in told if row.prices is not None}
     one_sum = len(known) == len(costs) and len(currencies) == 1
-    return added(usage for _, usage in told), sum(known, Decimal(0)) if one_sum else None
+    return added(usage for _, usage in told), total(known) if one_sum else None
 
 
 def _attempt(narrowed: _Narrowed[R], target: Target, progress: _Progress, total: float, deadline: float) -> Flow[R]:

@@ -91,8 +91,8 @@ class Verified:
         found, by = [], self._certified()
         if by:
             keys = count(sum(by.values()), "log key is", "log keys are")
-            versions = f"{next(iter(by))}" if len(by) == 1 else ", ".join(f"{number} by {version}" for version, number in by.items())
-            found.append(f"{keys} certified by the log role of the trust root (version {versions}).")
+            parts = [f"version {version}" + (f": {number}" if len(by) > 1 else "") for version, number in by.items()]
+            found.append(f"{keys} certified by the log role of the trust root ({', '.join(parts)}).")
         if self.anchors:
             found.append(
                 f"{count(self.anchors, 'checkpoint')} that {'was' if self.anchors == 1 else 'were'} kept elsewhere: the ledger agrees."

@@ -11,7 +11,7 @@ import sys
 import warnings
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from saferoute.call.admission import is_route_name
 from saferoute.drivers.entropy import unique_id
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from saferoute.values.target import Target
 
 __all__ = ["Observer", "Watch"]
+
+R = TypeVar("R")
 
 _log = logging.getLogger("saferoute")
 _BLANK: Final = re.compile(r"\s")
@@ -61,7 +63,8 @@ class Watch:
             measured = None
         if measured is None and telling is None:
             return Observer(call) if _log.isEnabledFor(logging.DEBUG) else _NOBODY
-        heard = None if measured is None else measured.begin(Asked(_operation(call), call.route, _rows(call), call.tags, _chat(call)))
+        asked = Asked(_operation(call), call.route, _rows(call), call.tags, _chat(call))
+        heard = None if measured is None else _measured(lambda: measured.begin(asked))
         if telling is None:
             return Observer(call, heard)
         row, chat = call.targets[0], _chat(call)
@@ -82,13 +85,24 @@ class Watch:
         """Say that a call was refused before it began."""
         # What stands in the place of a route may be no name at all, but the prompt.
         named = route if isinstance(route, str) and is_route_name(route) else ""
-        heard = None if self._instruments is None else self._instruments.begin(Asked(operation, named, (), tags))
+        instruments = self._instruments
+        heard = None if instruments is None else _measured(lambda: instruments.begin(Asked(operation, named, (), tags)))
         if heard is not None:
-            heard.fail(error)
+            _measured(lambda: heard.fail(error))
         _log_failure(operation, named, error)
         if self._telling is not None:
             call = None if error.receipt is None else error.receipt.record.get("call")
             _Told(self._telling, _began(operation, named, call=call, tags=tags, heard=heard)).failed(error)
+
+
+def _measured(measure: Callable[[], R]) -> R | None:
+    """Do what runs code of an SDK, and of whatever it exports to: what that raises breaks no call, and takes no answer away."""
+    try:
+        return measure()
+    except Exception as error:  # noqa: BLE001  as above
+        kind = type(error).__name__
+        _log.warning("saferoute: telemetry raised %s; the call goes on", kind, extra={"saferoute": {"event": "telemetry", "error": kind}})
+        return None
 
 
 class _Nobody:
@@ -120,7 +134,8 @@ class Observer:
         """The call has a result."""
         if self._heard is not None:
             guarding = self._call.guarding
-            self._heard.finish(reply, restored=guarding is not None and guarding.restores)
+            finish, restored = self._heard.finish, guarding is not None and guarding.restores
+            _measured(lambda: finish(reply, restored=restored))
         if _log.isEnabledFor(logging.DEBUG):
             _log_result(_operation(self._call), self._call.route, reply)
         if self._told is not None:
@@ -129,7 +144,8 @@ class Observer:
     def fail(self, error: BaseException) -> None:
         """The call ended without one."""
         if self._heard is not None:
-            self._heard.fail(error)
+            fail = self._heard.fail
+            _measured(lambda: fail(error))
         if _log.isEnabledFor(logging.DEBUG):
             _log_failure(_operation(self._call), self._call.route, error)
         if self._told is not None:

@@ -10,6 +10,7 @@ they append is written when the append that they interrupted is; what they would
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from saferoute.values.receipt import Entry
 
 __all__ = ["Writing"]
+
+_log = logging.getLogger("saferoute")
 
 _AGAIN: Final = 1.0  # seconds between attempts to begin a segment
 _QUIET: Final = 60.0  # seconds between warnings
@@ -169,7 +172,10 @@ class Writing:
         now = time.monotonic()
         if now - self._warned_at >= _QUIET:
             self._warned_at = now
-            warnings.warn(words, LedgerWarning, stacklevel=5)
+            try:
+                warnings.warn(words, LedgerWarning, stacklevel=5)
+            except LedgerWarning:  # a program that makes errors of warnings: not of one that stands for an error which must stop nothing
+                _log.warning("saferoute: %s", words)
 
     def _catch_up(self) -> Segment | None:
         """Write what came in the middle of something else; the segment that it went to, None for nothing."""

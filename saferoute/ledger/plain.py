@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from saferoute.values.exact import quotient
+
 __all__ = ["amount_of", "count", "money", "plain", "share", "span", "when"]
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,28}(?:\.[0-9]{1,40})?", re.ASCII)
-_NANO: Final = Decimal(1_000_000_000)
 _STEERED: Final = "\N{REPLACEMENT CHARACTER}"
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
@@ -52,7 +53,7 @@ def amount_of(value: object) -> Decimal | None:
     if isinstance(value, str) and _AMOUNT.fullmatch(value):
         return Decimal(value)
     nano = value.get("nano") if isinstance(value, dict) else None
-    return Decimal(nano) / _NANO if type(nano) is int and nano >= 0 else None
+    return quotient(nano) if type(nano) is int and nano >= 0 else None
 
 
 def money(amount: Decimal, currency: str) -> str:

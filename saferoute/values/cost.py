@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from saferoute.values.exact import quotient
+
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from saferoute.values.target import Prices, PriceTier
     from saferoute.values.usage import Usage
 
 __all__ = ["cost_of", "expected_cost", "rates_at", "worst_cost"]
 
-_NANO: Final = Decimal(1_000_000_000)
+_NANO: Final = 1_000_000_000
 
 
 def cost_of(usage: Usage, prices: Prices | None) -> Decimal | None:
@@ -44,7 +47,7 @@ def cost_of(usage: Usage, prices: Prices | None) -> Decimal | None:
             if price is None:
                 return None
             total += count * price
-    return _under_terms(total, usage.terms, prices) if usage.terms else Decimal(total) / _NANO
+    return _under_terms(total, usage.terms, prices) if usage.terms else quotient(total)
 
 
 def _under_terms(total: int, terms: tuple[str, ...], prices: Prices) -> Decimal | None:
@@ -54,7 +57,7 @@ def _under_terms(total: int, terms: tuple[str, ...], prices: Prices) -> Decimal 
             return None
         total *= known[term]
         parts *= 1000
-    return Decimal(total) / parts
+    return quotient(total, parts)
 
 
 def rates_at(prices: Prices, input_tokens: int) -> Prices | PriceTier:

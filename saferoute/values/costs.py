@@ -226,8 +226,14 @@ class CostTally:
                 groups.setdefault(name, _Sum()).add(key.currency, line)
         rows = [one.row(name) for name, one in groups.items()]
         whole = total.row("total")
-        dearest = sorted(whole.cost, key=lambda currency: (-whole.cost[currency], currency))
-        rows.sort(key=lambda row: row.name if by == "day" else ([-row.cost.get(currency, 0) for currency in dearest], -row.calls, row.name))
+        dearest = sorted(whole.cost, key=lambda currency: (whole.cost[currency].copy_negate(), currency))
+        rows.sort(
+            key=lambda row: (
+                row.name
+                if by == "day"
+                else ([row.cost.get(currency, Decimal(0)).copy_negate() for currency in dearest], -row.calls, row.name)
+            )
+        )
         return Costs(by, tuple(rows), whole)
 
 

@@ -98,7 +98,7 @@ class OperationOptions(TypedDict, total=False):
 
 
 _MOST_TAGS: Final = 32
-_LONGEST_TAG: Final = 200
+_LONGEST_TAG: Final = 128
 
 _FOREIGN: Final[Mapping[str, str]] = {
     "max_tokens": "use max_output_tokens",
@@ -263,7 +263,7 @@ def _provider_options(value: Any, name: str) -> dict[str, dict[str, Any]]:  # no
 
 
 def _tags(value: Any, name: str) -> Mapping[str, str]:  # noqa: ANN401
-    """At most 32 names with at most 200 characters each: they may be counted and shown."""
+    """At most 32 names with at most 128 characters each: they may be counted and shown."""
     if not isinstance(value, Mapping) or len(value) > _MOST_TAGS:
         raise _wrong(name, f'a dict of at most {_MOST_TAGS} texts, such as {{"session": "u-17"}}', value)
     for key, text in value.items():

@@ -27,6 +27,7 @@ LEFT_BEHIND = shutil.ignore_patterns(
     ".git", ".venv", ".nox", ".svc", "*_cache", "__pycache__", "mutants", "dist", "build", ".hypothesis", "htmlcov"
 )
 SUFFIXES = {".py", ".typed", ".json", ".toml", ".txt", ".md", ".pem", ""}
+PRICES_LICENCE = "saferoute/routing/catalogue_prices.LICENSE"  # of where the catalogue's prices come from
 MODEL = "saferoute/guards/injection_model.bin"  # weights, one byte each; the module beside it holds their digest
 
 
@@ -55,10 +56,10 @@ def _look_inside(wheel: pathlib.Path) -> list[str]:
             wrong.append(f"outside the package: {name}")
         if path.suffix == ".pth" or path.stem in {"sitecustomize", "usercustomize"}:
             wrong.append(f"runs at every start of the interpreter: {name}")
-        if path.parts[0] == "saferoute" and path.suffix not in SUFFIXES and name != MODEL:
+        if path.parts[0] == "saferoute" and path.suffix not in SUFFIXES and name not in {MODEL, PRICES_LICENCE}:
             wrong.append(f"a kind of file that the package has no use for: {name}")
     wrong += [f"not in RECORD: {name}" for name in set(names) - recorded]
-    needed = ["saferoute/__init__.py", "saferoute/py.typed", f"{info}/entry_points.txt", f"{info}/licenses/LICENSE", MODEL]
+    needed = ["saferoute/__init__.py", "saferoute/py.typed", f"{info}/entry_points.txt", f"{info}/licenses/LICENSE", MODEL, PRICES_LICENCE]
     wrong += [f"missing: {name}" for name in needed if name not in names]
     requires = [line.removeprefix("Requires-Dist: ") for line in metadata.splitlines() if line.startswith("Requires-Dist: ")]
     plain = [line for line in requires if "extra ==" not in line]

@@ -3,6 +3,7 @@
 Guards: saferoute/ledger/checkpoint.py::if len(made) != 1 or len(made[0]) != SIGNATURE_BYTES or not key.verify(made[0], (signed + "\\n").encode()):
 Guards: saferoute/ledger/walk.py::if note.count(_SIGNATURE) != 1:
 Guards: saferoute/ledger/walk.py::elif (said.segment, said.size, said.time_us) != (walk.segment, fields["seq"], fields["time"]):
+Guards: saferoute/ledger/certificate.py::except TooFewSigned as refusal: => except Refused as refusal:
 Guards: saferoute/ledger/certificate.py::return _read(verify(envelope, PayloadType.LOG_KEY, log_keys, threshold)) => return _read(envelope.payload)
 Guards: saferoute/ledger/walk.py::if (said.key, said.instance) != (walk.key, walk.first["instance"]):
 Guards: saferoute/ledger/walk.py::if walk.first["time"] < said.issued * _SECOND - _SKEW_US or max(walk.first["time"], walk.signed_us) > said.not_after * _SECOND:

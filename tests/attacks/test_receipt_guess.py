@@ -1,6 +1,6 @@
 """A short prompt is guessed: somebody who has the ledger tries all short prompts until a hash fits.
 
-Guards: saferoute/ledger/commitment.py::return digest(salt, content, "sha256").hex() => return sha256(content).hexdigest()
+Guards: saferoute/ledger/commitment.py::return sha256(key.translate(_OUTER) + inner.digest()).hexdigest() => return sha256(content).hexdigest()
 Guards: saferoute/ledger/commitment.py::key = (sha256(secret).digest() if len(secret) > _BLOCK else secret).ljust(_BLOCK, b"\\0") => key = bytes(_BLOCK)
 Guards: saferoute/ledger/commitment.py::return digest(digest(secret, _SYSTEM, "sha256"), text_bytes(text), "sha256").hex() => return sha256(text_bytes(text)).hexdigest()
 Guards: saferoute/ledger/segment.py::if secret is not None and len(secret) < SHORTEST_SECRET:

@@ -5,6 +5,8 @@ Guards: saferoute/ledger/verify.py::if said and said[-1] != report.segment:
 Guards: saferoute/ledger/verify.py::if gone is None:
 Guards: saferoute/ledger/walk.py::removed=tuple(link for place, link in walk.removed if place < walk.signed), => removed=tuple(link for place, link in walk.removed),
 Guards: saferoute/ledger/verify.py::return gone is not None and (link == gone if link.size == gone.size else link.size < gone.size) => return gone is not None
+Guards: saferoute/ledger/verify.py::if name is None or end is None or end.size > link.size or end == link:
+Guards: saferoute/ledger/verify.py::if not ledger.removed:
 Guards: saferoute/ledger/verify.py::elif anchor.size > gone.size or (anchor.size == gone.size and anchor.root.hex() != gone.root):
 """
 
@@ -18,13 +20,14 @@ import pytest
 from saferoute.ledger.checkpoint import read_note
 from saferoute.ledger.segment import Link
 from saferoute.ledger.verify import LedgerReport, verify_ledger
-from tests.support.ledger_cases import LOG_KEY, A, B, Book, C, D, intent, outcome
+from tests.support.ledger_cases import LOG_KEY, OTHER_KEY, A, B, Book, C, D, intent, outcome
 
 FIRST = Book(A).closed(2)
 SECOND = Book(B, previous=FIRST.writer.link()).closed(2)
 THIRD = Book(C, previous=SECOND.writer.link()).closed(2)
 WHOLE = {A: FIRST.data, B: SECOND.data, C: THIRD.data}
 ANCHORS = [read_note(book.notes[-1], LOG_KEY.public_key) for book in (FIRST, SECOND, THIRD)]
+LINK = FIRST.writer.link()
 MISSING = "segment {}, which it follows, is missing, and no signed record says that it was removed"
 
 
@@ -113,7 +116,40 @@ def test_a_record_that_nobody_signed_removes_nothing() -> None:
     assert words(verify_ledger(pruned(FIRST.writer.link(), signed=False))) == [(B, 0, MISSING.format(A))]
 
 
-LINK = FIRST.writer.link()
+def test_what_is_named_as_removed_and_still_there_is_what_was_named() -> None:
+    """A process that is killed before it deletes a file leaves it: then the record about it is one more that fixes what it holds."""
+    files = {A: FIRST.data, **pruned(LINK)}
+    report = verify_ledger(files, anchors=ANCHORS)
+    assert (report.ok, report.removed) == (True, ())
+    alone = Book(D)  # nothing else refers to the first one
+    alone.fields("retention", {"removed": [LINK.fields()]})
+    alone.checkpoint()
+    other = Book(A, OTHER_KEY).closed(2)
+    assert other.writer.link().size == LINK.size
+    fixed = "its records are not those that the record of its removal fixes: another history"
+    assert words(verify_ledger({A: other.data, D: alone.data})) == [(A, 5, fixed)]
+    cut = b"".join(FIRST.lines[:4])
+    lost = "2 records are missing at the end: the record of its removal says that there were 6"
+    assert (A, 4, lost) in words(verify_ledger({A: cut, D: alone.data}))
+    longer = Book(A, OTHER_KEY).closed(3)
+    assert verify_ledger({A: longer.data, D: alone.data}).ok  # it went on being written, where files cannot be locked
+
+
+def test_an_outcome_whose_intent_is_gone_is_asked_for_only_where_nothing_was_removed() -> None:
+    """A record of a removal may be removed itself. What a segment follows is asked for in any case."""
+    late = Book(C)
+    late.add(outcome(f"{A}:1", 1))
+    late.checkpoint(final=True)
+    lost = (C, 1, f"segment {A}, which has the intent of this outcome, is missing")
+    assert words(verify_ledger({C: late.data})) == [lost]
+    keeper = Book(D, OTHER_KEY)
+    keeper.fields("retention", {"removed": [Link(B, 1, "1" * 64, "2" * 64).fields()]})
+    assert words(verify_ledger({C: late.data, D: keeper.data})) == [lost]  # nobody signed that
+    keeper.checkpoint()
+    assert verify_ledger({C: late.data, D: keeper.data}).ok
+    follows = Book(C, previous=LINK)
+    follows.add(outcome(f"{A}:1", 1))
+    assert words(verify_ledger({C: follows.data, D: keeper.data})) == [(C, 0, MISSING.format(A))]
 
 
 @pytest.mark.parametrize(

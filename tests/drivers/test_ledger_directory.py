@@ -280,6 +280,17 @@ def test_a_directory_is_read_for_who_verifies_it(directory: LedgerDirectory) -> 
         SegmentFiles(directory.path / "none")
 
 
+def test_the_first_line_of_a_segment(directory: LedgerDirectory) -> None:
+    path = directory.path / NAME
+    for data, first in ((b"one\ntwo\n", b"one"), (b"one", b""), (b"", b""), (b"x" * (1 << 20) + b"\n", b"")):
+        path.write_bytes(data)
+        assert directory.first(NAME) == first
+    path.unlink()
+    path.symlink_to("elsewhere")
+    with pytest.raises(PermissionError, match="is a symbolic link"):
+        directory.first(NAME)
+
+
 def test_what_is_not_a_segments_file_is_not_read(directory: LedgerDirectory) -> None:
     (directory.path / NAME).mkdir()
     with pytest.raises(PermissionError, match="is not a regular file, and no segment"):

@@ -102,9 +102,13 @@ class Deployed:
     def __init__(self, folder: Path, until_end: ExitStack) -> None:
         self._folder, self._until_end, self._version = folder, until_end, 0
 
-    def __call__(self, kind: str, *rows: str, more: str = "", grant: str = "", **options: Any) -> Face:
+    def __call__(self, kind: str, *rows: str, more: str = "", grant: str = "", granted: bool = True, **options: Any) -> Face:
         """Open a client of a kind over these rows; the grant allows chat, embeddings and counts of all of them."""
-        text = "\n".join((*rows, more, f'[grant]\noperations = ["chat", "embed", "count_tokens"]\ndata = "internal"\n{grant}'))
+        text = (
+            "\n".join(rows)
+            if not granted
+            else "\n".join((*rows, more, f'[grant]\noperations = ["chat", "embed", "count_tokens"]\ndata = "internal"\n{grant}'))
+        )
         self._version += 1
         folder = self._folder / str(self._version)
         folder.mkdir()

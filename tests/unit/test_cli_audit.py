@@ -8,11 +8,12 @@ import io
 import json
 import shutil
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from saferoute.cli import audit_files, main, progress
+from saferoute.cli import audit_export, audit_files, main, progress
 from saferoute.cli.audit_verify import SegmentBytes
 from saferoute.drivers.keyring_store import KeyringStore
 from saferoute.drivers.ledger_secrets import find_key, given_key
@@ -26,6 +27,7 @@ from tests.support.ledger_written import SECRET, Process, key_of
 
 if TYPE_CHECKING:
     import pathlib
+    from datetime import tzinfo
 
 ASKED, BODY, ANSWER, SYSTEM = b"asked", b'{"model":"gpt-5-mini"}', b'{"role":"assistant"}', "Answer shortly."
 FIRST, SECOND, THIRD = (digest(name)[:32] for name in ("first call", "second call", "third call"))
@@ -71,7 +73,7 @@ def test_verify_says_what_is_whole_and_what_that_does_not_show(run: Commands, le
     done = run("audit", "verify", "audit")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        "ok: 1 segment, 8 records, nothing is wrong",
+        "ok: 1 segment, 8 records, nothing is wrong in what is here; records cut off at the end would not show without an anchor",
         "",
         "What this does not show",
         "  - No trust root was given: nobody says whose log keys these are. Pass --root root.json --sha256 HEX.",
@@ -174,6 +176,24 @@ def test_what_verify_cannot_use(run: Commands, ledger: Process, tmp_path: pathli
     assert error in done.err
 
 
+def test_an_anchor_names_the_segment_that_is_gone(run: Commands, ledger: Process, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "anchors").write_text(ledger.notes[-1], encoding="utf-8")
+    ledger.path.unlink()
+    done = run("audit", "verify", "audit", "--anchor", "anchors")
+    assert done.code == 1
+    assert done.out.splitlines()[0] == f"NOT WHOLE: segment {ledger.segment}, which an anchor covers, is missing"
+    assert "The first bad record" not in done.out
+
+
+def test_only_the_first_bad_record_is_called_so(run: Commands, ledger: Process) -> None:
+    ledger.path.write_bytes(ledger.path.read_bytes().replace(b'"azure"', b'"azurE"').replace(b'"smart"', b'"smarT"'))
+    lines = run("audit", "verify", "audit").out.splitlines()
+    place = lines.index("The first bad record")
+    assert lines[place + 1].startswith(f"  {ledger.path.name}, record 3: ")
+    assert lines[place + 2 : place + 4] == ["", "And after it"]
+    assert lines[place + 4].startswith(f"  {ledger.path.name}, record ")
+
+
 def test_an_empty_directory_is_no_quiet_day(run: Commands, tmp_path: pathlib.Path) -> None:
     (tmp_path / "empty").mkdir()
     for command in (("verify",), ("show",), ("stats",), ("explain", FIRST)):
@@ -210,7 +230,8 @@ def test_show(run: Commands, ledger: Process) -> None:
     [
         ((), [1, 3, 5, 6]), (("--last", "1"), [6]), (("--call", FIRST[:8]), [1, 3]), (("--route", "smart"), [6]),
         (("--since", "2026-11-20"), [5, 6]), (("--until", "2026-11-20T00:00:00+00:00"), [1, 3]),
-        (("--since", "2026-11-20", "--until", "2026-11-21"), [5]), (("--since", "1s"), []),
+        (("--since", "2026-11-20", "--until", "2026-11-21"), [5]), (("--denied",), [5]), (("--tag", "team=search"), [1, 3]),
+        (("--tag", "team=search", "--secret", "azure"), [3]), (("--tag", "team="), []), (("--secret", "openai"), [1, 6]),
     ],
 )  # fmt: skip
 def test_what_show_leaves_out(run: Commands, ledger: Process, words: tuple[str, ...], places: list[int]) -> None:
@@ -219,9 +240,70 @@ def test_what_show_leaves_out(run: Commands, ledger: Process, words: tuple[str, 
 
 
 @pytest.mark.parametrize(
+    ("words", "hours"),
+    [("today", 0), ("yesterday", -24), ("00:00", 0), ("09:30", 9.5), ("23:59", 23 + 59 / 60)],
+)
+def test_times_of_today(words: str, hours: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2026, 11, 23, 18, 47, 21, 5, tz)
+
+    monkeypatch.setattr(audit_files, "datetime", Clock)
+    assert audit_files._moment(words) == BEGIN + 4 * DAY + int(hours * DAY / 24)
+
+
+def test_show_says_that_nothing_fits(run: Commands, ledger: Process) -> None:
+    done = run("audit", "show", "audit", "--since", "1s", "--denied")
+    assert (done.code, done.out) == (0, "")
+    assert "no attempt and no refusal here is one that was asked for" in done.err
+
+
+def test_refusals_say_why(run: Commands, tmp_path: pathlib.Path) -> None:
+    process = Process(tmp_path / "audit", "web")
+    said = [verdict("pii", "block", "output", "/text", "pii.email: 1"), verdict("links", "flag"), verdict("topics", "block", path="")]
+    began = intent(FIRST)
+    process.add(Entry("intent", began), BEGIN)
+    process.add(Entry("outcome", outcome(began, outcome="GuardBlocked", deny="guard:pii", verdicts=said)), BEGIN)
+    process.add(Entry("denial", denial(SECOND, error="AllRoutesCooling", deny=None, rejected=[["azure", "its breaker is open"]])), BEGIN)
+    left = intent(THIRD, stream=True)
+    process.add(Entry("intent", left), BEGIN)
+    process.add(Entry("outcome", outcome(left, outcome="Abandoned", deny=None)), BEGIN)
+    process.close()
+    lines = run("audit", "show", "audit").out.splitlines()
+    assert [line.split("  ")[3:5] for line in lines] == [
+        ["openai-eu (gpt-5-mini)", "refused: GuardBlocked (guard:pii), by a guard; pii: pii.email: 1; topics: the whole request"],
+        ["refused: AllRoutesCooling; azure: its breaker is open"],
+        ["openai-eu (gpt-5-mini)", "left by the caller 200"],
+    ]
+    assert len(run("audit", "show", "audit", "--denied").out.splitlines()) == 2
+    rows = run("audit", "stats", "audit", "--by", "deny").out.splitlines()[1:]
+    assert [row.split()[:4] for row in rows] == [["guard:pii", "1", "0", "1"], ["-", "1", "0", "1"]]
+    assert run("audit", "explain", THIRD, "audit").out.splitlines()[1] == (
+        "  left by the caller after 1 attempt, before the answer had ended: neither failed nor refused"
+    )
+
+
+def test_the_beginning_of_a_segments_id_is_enough(run: Commands, ledger: Process) -> None:
+    whole, short = (run("audit", "explain", f"{ledger.segment[:length]}:4", "audit") for length in (32, 6))
+    assert (whole.code, whole.out) == (short.code, short.out)
+    assert f"{ledger.segment}:4  <- asked about" in short.out
+    assert run("audit", "explain", f"{ledger.segment[:5]}:4", "audit").code == 2
+
+
+def test_a_beginning_that_two_segments_share(run: Commands, ledger: Process) -> None:
+    other = ledger.segment[:6] + "0" * 26
+    ledger.path.with_name(ledger.path.name.replace(ledger.segment, other)).write_bytes(ledger.path.read_bytes())
+    done = run("audit", "explain", f"{ledger.segment[:6]}:4", "audit")
+    assert (done.code, f"2 segments begin with {ledger.segment[:6]}: " in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
     "words",
     [
-        ("show", "audit", "--last", "0"), ("show", "audit", "--last", "x"), ("show", "audit", "--since", "yesterday"),
+        ("show", "audit", "--last", "0"), ("show", "audit", "--last", "x"), ("show", "audit", "--since", "tomorrow"),
+        ("show", "audit", "--since", "24:00"), ("show", "audit", "--tag", "team"), ("export", "audit", "--to", "csv", "--tags", "a,,b"),
+        ("export", "audit", "--to", "jsonl", "--tags", "team"), ("prove", "no-receipt", "audit", "-o", "p"),
         ("stats", "audit", "--by", "route,colour"), ("show",), ("find", "audit"),
         ("check-proof", "x", "--content", "response"), ("prove", "x", "audit", "-o", "p", "--open", "everything"),
         ("prove", "x", "audit", "-o", "p", "--keyring"), ("export", "audit", "--to", "xml"), ("export", "audit", "--to", "parquet"),
@@ -295,8 +377,15 @@ def test_find_a_key(run: Commands, ledger: Process) -> None:
     assert run("audit", "find", "audit", "--secret", "openai", "--exit-code").code == 1
     rows = [json.loads(line) for line in run("audit", "find", "audit", "--secret", "azure", "--json").out.splitlines()]
     assert [(row["secret"], row["origin"]) for row in rows] == [("azure", "https://eu.api.openai.com")]
-    none = run("audit", "find", "audit", "--secret", "nobody", "--exit-code", "--since", "2026-11-20")
-    assert (none.code, none.out, none.err) == (0, "", "0 attempts of 0 calls presented the key nobody\n")
+    none = run("audit", "find", "audit", "--secret", "azure", "--exit-code", "--since", "2026-11-20")
+    assert (none.code, none.out, none.err) == (0, "", "0 attempts of 0 calls presented the key azure\n")
+    assert run("audit", "find", "audit", "--secret", "azure", "--until", "2026-11-19").err == none.err
+
+
+def test_a_key_that_no_record_names_is_a_mistyped_one(run: Commands, ledger: Process) -> None:
+    for more in ((), ("--json",), ("--since", "2026-11-20")):
+        done = run("audit", "find", "audit", "--secret", "open-ai", *more)
+        assert (done.code, done.out, done.err) == (1, "", 'error: no record names a key "open-ai"; keys in this ledger: azure, openai\n')
 
 
 def test_find_verifies_and_says_what_it_cannot_know(run: Commands, tmp_path: pathlib.Path) -> None:
@@ -304,7 +393,20 @@ def test_find_verifies_and_says_what_it_cannot_know(run: Commands, tmp_path: pat
     process.add(Entry("outcome", outcome(intent(FIRST))), BEGIN)
     process.close()
     done = run("audit", "find", "audit", "--secret", "openai")
-    assert (done.code, "note: 1 outcome without an intent here: which key those presented is not known" in done.err) == (0, True)
+    assert done.code == 1
+    assert 'error: no record names a key "openai"; keys in this ledger: none\n' in done.err
+    assert "note: 1 outcome without an intent here: which key those presented is not known" in done.err
+    began = intent(SECOND)
+    process.begin(BEGIN + 1)
+    process.add(Entry("intent", began), BEGIN + 1)
+    process.add(Entry("outcome", outcome(began)), BEGIN + 2)
+    process.close()
+    done = run("audit", "find", "audit", "--secret", "openai")
+    assert (done.code, len(done.out.splitlines())) == (0, 1)
+    assert "note: 1 outcome without an intent here" in done.err
+    process = Process(tmp_path / "audit", "web")
+    process.add(Entry("outcome", outcome(intent(FIRST))), BEGIN)
+    process.close()
     process.path.write_bytes(process.path.read_bytes().replace(b"openai-eu", b"openai-us"))
     changed = run("audit", "find", "audit", "--secret", "openai")
     assert (changed.code, f"error: {process.path.name} is not whole: record 1: " in changed.err) == (1, True)
@@ -313,11 +415,11 @@ def test_find_verifies_and_says_what_it_cannot_know(run: Commands, tmp_path: pat
 def test_stats_as_a_table_and_as_json(run: Commands, ledger: Process) -> None:
     done = run("audit", "stats", "audit", "--by", "route,tag:team")
     head, *rows = done.out.splitlines()
-    assert head.split()[:4] == ["route", "tag:team", "calls", "attempts"]
+    assert head.split()[:8] == ["route", "tag:team", "calls", "answered", "refused", "left", "failed", "maybe"]
     assert [row.split()[:9] for row in rows] == [
-        ["fast", "search", "1", "2", "1", "1", "0", "0", "0"],
-        ["fast", "-", "1", "0", "0", "0", "0", "1", "0"],
-        ["smart", "-", "1", "1", "0", "0", "1", "0", "0"],
+        ["fast", "search", "1", "1", "0", "0", "0", "0", "2"],
+        ["fast", "-", "1", "0", "1", "0", "0", "0", "0"],
+        ["smart", "-", "1", "0", "0", "0", "0", "1", "1"],
     ]
     assert len({len(row.rstrip()) for row in (head, *rows)}) == 1
     first, *_ = json.loads(run("audit", "stats", "audit", "--json", "--by", "day").out)
@@ -347,10 +449,28 @@ def test_export_in_each_form(run: Commands, ledger: Process, tmp_path: pathlib.P
     assert "4 rows written" in done.err
     assert (tmp_path / "rows.csv").stat().st_mode & 0o777 == 0o600
     head, *rows = csv.reader((tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines())
-    assert head == list(COLUMNS)
+    assert head == ["tag:team" if name == "tags" else name for name in COLUMNS]
+    assert [row[head.index("tag:team")] for row in rows] == ["search", "search", "", ""]
+    assert [row[head.index("may_be_billed")] for row in rows] == ["no", "yes", "no", "yes"]
     assert [row[head.index("outcome")] for row in rows] == ["RateLimited", "ok", "CapabilityForbidden", "maybe sent"]
     for column in ("cost", "time"):
         assert [row[head.index(column)] for row in rows] == [str(json.loads(line)[column] or "") for line in lines]
+
+
+def test_the_tags_that_get_a_column(run: Commands, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(tmp_path / "audit", "web")
+    process.add(Entry("denial", denial(FIRST, tags={"team": "=1", "app": "shop"})), BEGIN)
+    process.close()
+
+    def tags(*words: str) -> list[tuple[str, str]]:
+        head, row = csv.reader(run("audit", "export", "audit", "--to", "csv", *words).out.splitlines())
+        return [(name, cell) for name, cell in zip(head, row, strict=True) if name.startswith("tag")]
+
+    assert tags() == [("tag:app", "shop"), ("tag:team", "'=1")]
+    assert tags("--tags", "team,other") == [("tag:team", "'=1"), ("tag:other", "")]
+    monkeypatch.setattr(audit_export, "_MOST_TAGS", 1)
+    done = run("audit", "export", "audit", "--to", "csv")
+    assert (done.code, "there are more than 1 tags: name those that get a column with --tags NAME,..." in done.err) == (1, True)
 
 
 def test_export_to_parquet(run: Commands, ledger: Process, tmp_path: pathlib.Path) -> None:
@@ -414,20 +534,62 @@ def test_prove_and_check(run: Commands, ledger: Process, tmp_path: pathlib.Path)
     (tmp_path / "answer.json").write_bytes(ANSWER)
     (tmp_path / "other.json").write_bytes(b"{}")
     done = run("audit", "prove", receipt, "audit", "--open", "response", "-o", "proof.json")
-    assert (done.code, done.out, done.err) == (0, "", "proof.json: it opens response: whoever has it can try contents\n")
+    both = f"the intent {ledger.segment}:3 and the outcome {receipt}"
+    assert (done.code, done.out, done.err) == (0, "", f"proof.json: {both}; it opens response: whoever has it can try contents\n")
     good = run("audit", "check-proof", "proof.json", "--content", "response=answer.json")
     assert good.code == 0
     lines = good.out.splitlines()
-    assert lines[0] == f"ok: record {receipt} stands in a ledger, as of the checkpoint of {when(BEGIN + 2 * DAY)}"
+    stand = f"2 records of call {FIRST} stand in a ledger, as of the checkpoint of {when(BEGIN + 2 * DAY)}"
+    assert lines[0] == f"ok, but nobody says whose log this is: {stand}"
     assert lines[1] == f"  signed with the log key {key_of('web').public_key.key_id}"
     assert lines[3:5] == ["  opened: response", "  the content given for response is the content that the record was made of"]
     assert "  target: azure-eu" in lines
     assert "note: No trust root was given" in good.err
     bad = run("audit", "check-proof", "proof.json", "--content", "response=other.json")
-    assert (bad.code, "is NOT what the record was made of" in bad.out) == (1, True)
+    assert bad.code == 1
+    wrong = "NOT PROVED: the content given for response is not what the record was made of"
+    assert bad.out.splitlines()[:2] == [wrong, f"  {stand}"]
     found = json.loads(run("audit", "check-proof", "proof.json", "--json", "--content", "response=other.json").out)
-    assert (found["id"], found["certified"], found["opened"], found["content"]) == (receipt, False, ["response"], {"response": False})
-    assert found["record"]["target"] == "azure-eu"
+    assert [(one["id"], one["certified"], one["opened"]) for one in found["proofs"]] == [
+        (f"{ledger.segment}:3", False, []), (receipt, False, ["response"]),
+    ]  # fmt: skip
+    assert found["content"] == {"response": False}
+    assert found["proofs"][1]["record"]["target"] == "azure-eu"
+    closed = run("audit", "check-proof", "proof.json", "--content", "request=answer.json", "--content", "response=answer.json")
+    assert (closed.code, closed.out.splitlines()[0]) == (1, "the proof is good, but does not open request; make it with --open request")
+    unopened = run("audit", "check-proof", "proof.json", "--json", "--content", "asked=answer.json")
+    assert (unopened.code, json.loads(unopened.out)["content"]) == (1, {"asked": None})
+
+
+def test_a_field_is_opened_in_the_record_that_has_it(run: Commands, ledger: Process, tmp_path: pathlib.Path) -> None:
+    for name, content in (("request", BODY), ("response", ANSWER), ("asked", ASKED)):
+        (tmp_path / name).write_bytes(content)
+    opened = [word for name in ("request", "response", "asked") for word in ("--open", name)]
+    assert run("audit", "prove", f"{ledger.segment[:6]}:4", "audit", *opened, "-o", "proof.json").code == 0
+    contents = [word for name in ("request", "response", "asked") for word in ("--content", f"{name}={name}")]
+    done = run("audit", "check-proof", "proof.json", *contents)
+    assert done.code == 0
+    assert done.out.count("is the content that the record was made of") == 3
+
+
+def test_a_call_is_proved_with_all_its_records(run: Commands, ledger: Process) -> None:
+    done = run("audit", "prove", FIRST[:6], "audit", "-o", "proof.json")
+    assert done.code == 0
+    found = json.loads(run("audit", "check-proof", "proof.json", "--json").out)
+    assert [one["id"] for one in found["proofs"]] == [f"{ledger.segment}:{place}" for place in (1, 2, 3, 4)]
+    assert run("audit", "prove", SECOND, "audit", "-o", "proof.json").code == 0
+    assert json.loads(run("audit", "check-proof", "proof.json", "--json").out)["record"]["kind"] == "denial"
+
+
+def test_an_outcome_whose_intent_is_elsewhere_is_proved_alone(run: Commands, tmp_path: pathlib.Path) -> None:
+    process = Process(tmp_path / "audit", "web")
+    process.add(Entry("outcome", outcome(intent(FIRST), "0" * 32 + ":7")), BEGIN)
+    process.add(Entry("outcome", outcome(intent(SECOND))), BEGIN)
+    process.close()
+    done = run("audit", "prove", f"{process.segment}:1", "audit", "-o", "proof.json")
+    assert (done.code, f"note: the intent of this outcome, {'0' * 32}:7, is not here" in done.err) == (0, True)
+    assert run("audit", "prove", f"{process.segment}:2", "audit", "-o", "proof.json").code == 0
+    assert json.loads(run("audit", "check-proof", "proof.json", "--json").out)["id"] == f"{process.segment}:2"
 
 
 def test_a_proof_of_a_certified_key(run: Commands, bigger: Sample, tmp_path: pathlib.Path) -> None:
@@ -443,23 +605,43 @@ def test_a_proof_of_a_certified_key(run: Commands, bigger: Sample, tmp_path: pat
 def test_a_proof_whose_key_the_root_does_not_know(run: Commands, ledger: Process, tmp_path: pathlib.Path) -> None:
     make_root(tmp_path / "root.json")
     assert run("audit", "prove", f"{ledger.segment}:1", "audit", "-o", "proof.json").code == 0
-    assert run("audit", "check-proof", "proof.json", "--root", "root.json").code == 1
+    done = run("audit", "check-proof", "proof.json", "--root", "root.json")
+    assert (done.code, done.out.splitlines()[0]) == (
+        1,
+        "NOT PROVED: the log role of the trust root does not certify the key that signed this",
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (("no-receipt", "audit"), "no proof can be made: 'no-receipt' is no record's id"),
-        (("0" * 32 + ":1", "audit"), "segment 00000000000000000000000000000000 is not in audit"),
-        (("{segment}:99", "audit"), "no proof can be made: there is no record 99"),
-        (("{segment}:4", "audit", "--open", "asked"), "no proof can be made: record 4 has no commitment to: asked"),
+        (("0" * 32 + ":1", "audit"), "segment 00000000000000000000000000000000 is not here"),
+        (("{segment}:99", "audit"), "has no record 99"),
+        (("0" * 32, "audit"), "no record here is about the call 0000"),
+        (
+            ("{segment}:3", "audit", "--open", "response"),
+            "no proof can be made: the intent {segment}:3 has no commitment to response; of its call the outcome {segment}:4 has\n",
+        ),
+        (("{segment}:2", "audit", "--open", "response"), "has no commitment to response; of its call the outcome {segment}:4 has\n"),
+        (("{segment}:5", "audit", "--open", "request"), "has no commitment to request, and no record of its call has\n"),
+        (("{segment}:0", "audit", "--open", "request"), "has no commitment to request, and no record of its call has\n"),
+        (
+            (FIRST[:8], "audit", "--open", "system", "--open", "response", "--secret-file", "nowhere"),
+            "the log secret is not in ",
+        ),
         (("{segment}:4", "audit", "--open", "response", "--secret-file", "nowhere"), "the log secret is not in "),
     ],
 )
 def test_what_cannot_be_proved(run: Commands, ledger: Process, words: tuple[str, ...], error: str) -> None:
     done = run("audit", "prove", *(word.format(segment=ledger.segment) for word in words), "-o", "proof.json")
     assert (done.code, done.out) == (1, "")
-    assert error in done.err
+    assert error.format(segment=ledger.segment) in done.err
+
+
+def test_what_no_checkpoint_covers_cannot_be_proved(run: Commands, small: Process) -> None:
+    small.save()
+    done = run("audit", "prove", f"{small.segment}:1", "audit", "-o", "proof.json")
+    assert (done.code, "no proof can be made: no checkpoint covers record 1 yet" in done.err) == (1, True)
 
 
 def test_the_log_secret_from_the_keyring(run: Commands, ledger: Process, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,7 +661,8 @@ def test_what_is_no_proof(run: Commands, ledger: Process, tmp_path: pathlib.Path
     assert run("audit", "prove", f"{ledger.segment}:1", "audit", "-o", "proof.json").code == 0
     (tmp_path / "x").write_bytes(b"")
     done = run("audit", "check-proof", "proof.json", "--content", "asked=x")
-    assert (done.code, "the proof does not open 'asked'" in done.err) == (1, True)
+    assert done.out.splitlines()[0] == "the proof is good, but does not open asked; make it with --open asked"
+    assert done.code == 1
 
 
 def test_finding_the_log_secret_makes_none(tmp_path: pathlib.Path) -> None:

@@ -82,7 +82,7 @@ def test_a_page_of_everything(run: Commands, bigger: Sample) -> None:
     assert "The shop|2026-11-19 00:00:00 UTC to " in head
     for words in (
         "The ledger is whole", "2 log keys are certified", "4 checkpoints that were kept elsewhere", "What this does not show", "Maybe sent",
-        "Calls|1,500|", "saferoute audit verify DIR",
+        "Calls answered|1,459 of 1,500|33 refused, 2 left by the caller, 4 failed, 2 maybe sent; 1,508 attempts|", "saferoute audit verify DIR",
     ):  # fmt: skip
         assert words in head
     assert set(page.texts) == {"", "trust", "cost", "times", "refusals", "guards", "targets", "maybe-sent", "keys"}
@@ -98,7 +98,7 @@ def test_a_page_of_everything(run: Commands, bigger: Sample) -> None:
             "refused before a model was chosen",
         ),
         "times": ("Half and 95 of 100 answers within",),
-        "refusals": ("Refused calls per hour", "BudgetExceeded|budget|", "GuardBlocked|-|"),
+        "refusals": ("Refused calls per hour", "BudgetExceeded|budget|", "GuardBlocked|guard:"),
         "guards": ("pii|", "links|", "Flagged|Redacted|Blocked"),
         "targets": ("openai-eu|", "RateLimited ", "Instead"),
         "keys": ("anthropic|", "https://api.anthropic.com"),
@@ -191,7 +191,7 @@ def test_one_fault_is_the_first_one(run: Commands, tmp_path: pathlib.Path) -> No
     path.write_bytes(path.read_bytes() + b"{}\n")
     head = page_of(run, "audit", code=1).says()
     assert f"The first bad record|{path.name}, record 2: " in head
-    assert "Further faults" not in head
+    assert "And after it" not in head
 
 
 def test_a_few_faults_are_all_named(run: Commands, tmp_path: pathlib.Path) -> None:
@@ -199,7 +199,7 @@ def test_a_few_faults_are_all_named(run: Commands, tmp_path: pathlib.Path) -> No
     path = process.save()
     path.write_bytes(path.read_bytes() + b"{}\n{}\n{}\n")
     head = page_of(run, "audit", code=1).says()
-    assert "Further faults" in head
+    assert "And after it" in head
     assert "names them" not in head
 
 
@@ -214,7 +214,7 @@ def test_nothing_is_left_to_say(run: Commands, tmp_path: pathlib.Path) -> None:
     done = run("audit", "verify", "audit", *words)
     assert done.out.splitlines() == [
         "ok: 1 segment, 4 records, nothing is wrong",
-        "  1 log key is certified by the log role of the trust root.",
+        "  1 log key is certified by the log role of the trust root (version 1).",
         "  1 checkpoint that was kept elsewhere: the ledger agrees.",
     ]
 
@@ -223,9 +223,9 @@ def test_a_segment_whose_beginning_cannot_be_read(run: Commands, tmp_path: pathl
     process = Process(tmp_path / "audit", "web")
     path = process.close()
     path.write_bytes(b"{}\n" + path.read_bytes().split(b"\n", 1)[1])
-    assert "process ?" in page_of(run, "audit", code=1).says("trust")
+    assert "|?|?|" in page_of(run, "audit", code=1).says("trust")
     path.write_bytes(b"torn")
-    assert "?|?|1970-01-01" in page_of(run, "audit", code=1).says("trust")
+    assert "There is no segment." in page_of(run, "audit").says("trust")
 
 
 def test_a_quiet_time_has_words_for_every_part(run: Commands, tmp_path: pathlib.Path) -> None:
@@ -249,7 +249,8 @@ def one_call(process: Process, now: int, *, call: str | None = None, ends: dict 
 
 
 def test_what_is_not_known_is_said(run: Commands, tmp_path: pathlib.Path) -> None:
-    process = Process(tmp_path / "audit", "web", every=10_000)
+    process = Process(tmp_path / "audit", "web", BEGIN - DAY, every=10_000)
+    one_call(process, BEGIN - DAY, ends={"cost": None, "currency": None})
     one_call(process, BEGIN, ends={"cost": "1", "estimated": True, "us": 5_000_000})
     one_call(process, BEGIN + 1, ends={"cost": None, "usage": None, "estimated": True, "outcome": "TimedOut"}, max_cost=None)
     one_call(process, BEGIN + 2, ends={"cost": "0.0001", "currency": "EUR"}, secret=None, verdicts=[verdict("odd", "shout")])
@@ -267,7 +268,7 @@ def test_what_is_not_known_is_said(run: Commands, tmp_path: pathlib.Path) -> Non
     process.close()
     page = page_of(run, "audit")
     cost = page.says("cost")
-    assert "The cost of 1 attempt is not known. " in cost
+    assert "The cost of 2 attempts is not known. " in cost
     assert "1.0000 USD of the cost is an estimate" in cost
     assert "0.0200 USD more may be due" in cost
     assert "Cost per hour, USD" in cost
@@ -297,11 +298,11 @@ def test_every_cost_known(run: Commands, tmp_path: pathlib.Path) -> None:
 def test_very_many_of_everything_are_cut(run: Commands, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts_module, "_MOST_LISTED", 50)
     for number in range(MOST_ROWS + 2):
-        process = Process(tmp_path / "audit", f"web-{number}", BEGIN + number)
+        process = Process(tmp_path / "audit", f"web-{number}", BEGIN - DAY + number)
         one_call(
             process, BEGIN + number, route=f"route-{number}", table={"name": "t", "version": number, "sha256": digest(number), "trust": "x"}
         )
-        one_call(process, BEGIN + number, tags={f"tag-{number}": "x"}, origin=f"https://h{number}.example")
+        one_call(process, BEGIN + number, tags={f"tag-{number}": "x", "all": "y"}, origin=f"https://h{number}.example")
         process.close()
     page = page_of(run, "audit")
     trust = page.says("trust")
@@ -310,13 +311,14 @@ def test_very_many_of_everything_are_cut(run: Commands, tmp_path: pathlib.Path, 
     assert trust.count("and 3 more: saferoute audit verify --json lists them") == 1
     assert "and 3 more, with less cost: saferoute audit stats --by route" in page.says("cost")
     assert page.says("cost").count("By the tag ") == 3
+    assert "By the tag all" in page.says("cost")  # others have no tag
     assert f"These are the last {MOST_ROWS} of 104." in page.says("maybe-sent")
 
 
 def test_tags_times_and_places_that_were_asked_for(run: Commands, bigger: Sample) -> None:
     page = page_of(run, bigger.ledger, "--tag", "nothing", "--since", "2026-11-20", "--until", "2026-11-21")
     assert "2026-11-20 00:00:00 UTC to 2026-11-20 23:59:59 UTC" in page.says()
-    assert "By the tag nothing|Nothing is recorded by this." in page.says("cost")
+    assert "By the tag nothing|No record of this time has the tag nothing; tags here: environment, team." in page.says("cost")
     assert "By the tag team" not in page.says("cost")
 
 
@@ -351,8 +353,9 @@ def test_pictures_of_nothing_and_of_one() -> None:
 @pytest.mark.parametrize(
     ("labels", "shown"),
     [
-        ([f"2026-11-19 {hour:02}:00" for hour in range(24)], ["01:00", "04:00", "07:00", "10:00", "13:00", "16:00", "19:00", "22:00"]),
+        ([f"2026-11-19 {hour:02}:00" for hour in range(24)], ["19 Nov 01:00", "04:00", "07:00", "10:00", "13:00", "16:00", "19:00", "22:00"]),
         ([f"2026-11-{day} {hour:02}:00" for day in (19, 20, 21) for hour in range(24)], ["2026-11-19", "2026-11-20", "2026-11-21"]),
+        ([f"2026-11-{day} {hour:02}:00" for day in (19, 20) for hour in (9, 21)], ["19 Nov 09:00", "21:00", "20 Nov 09:00", "21:00"]),
         ([f"2026-11-{day}" for day in range(10, 14)], ["2026-11-10", "2026-11-11", "2026-11-12", "2026-11-13"]),
     ],
 )  # fmt: skip
@@ -390,3 +393,56 @@ def test_refusals_count_over_time(run: Commands, tmp_path: pathlib.Path) -> None
     page = page_of(run, "audit")
     assert "2026-11-19 02:00|1" in page.says("refusals")
     assert "CapabilityForbidden|models|3|100.0 %" in page.says("refusals")
+
+
+def test_calls_are_counted_by_how_they_ended(run: Commands, tmp_path: pathlib.Path) -> None:
+    """A fallback that answered is an answer, and what its caller left is no failure."""
+    process = Process(tmp_path / "audit", "web")
+    one_call(process, BEGIN, call="a" * 32, ends={"outcome": "Overloaded", "status": 503, "cost": None, "usage": None}, tags={"team": "x"})
+    one_call(process, BEGIN + 1, call="a" * 32, attempt=2, why="next in order", ends={}, tags={"team": "x"})
+    one_call(process, BEGIN + 2, call="b" * 32, ends={"outcome": "Abandoned"}, tags={"team": "y"})
+    one_call(process, BEGIN + 3, call="c" * 32, ends={"outcome": "GuardBlocked", "deny": "guard:pii"}, tags={"team": "y"})
+    one_call(process, BEGIN + 4, call="d" * 32, ends={"outcome": "ServerError"}, tags={"team": "y"})
+    process.add(Entry("denial", denial("e" * 32, tags={"team": "x"})), BEGIN + 5)
+    process.close()
+    page = page_of(run, "audit")
+    assert "Calls answered|1 of 5|2 refused, 1 left by the caller, 1 failed; 5 attempts" in page.says()
+    assert "By the tag team|team|Calls|Answered|Refused|Left|Failed|" in page.says("cost")
+    assert "|x|2|1|1|0|0|" in page.says("cost")
+    assert "|y|3|0|1|1|1|" in page.says("cost")
+    assert "GuardBlocked|guard:pii|1|50.0 %" in page.says("refusals")
+    assert "Abandoned" not in page.says("targets")
+    assert page.says("cost").count("p50 and p95: ") == 1
+
+
+def test_of_a_single_hour_no_chart_is_drawn(run: Commands, tmp_path: pathlib.Path) -> None:
+    process = Process(tmp_path / "audit", "web")
+    one_call(process, BEGIN, ends={})
+    process.add(Entry("denial", denial(digest("refused")[:32])), BEGIN + 5)
+    process.close()
+    page = page_of(run, "audit")
+    assert not [found for name, found in page.elements if name == "svg" and found.get("class") in {"chart", "spark"}]
+    assert not [name for name, _ in page.elements if name in {"figure", "details"}]
+    for section, line in (("cost", "2026-11-19 00:00|2|1|1|"), ("times", "2026-11-19 00:00|1|"), ("refusals", "2026-11-19 00:00|1")):
+        assert line in page.says(section)
+
+
+def test_a_tag_that_all_calls_share_divides_nothing(run: Commands, tmp_path: pathlib.Path) -> None:
+    process = Process(tmp_path / "audit", "web")
+    for number, team in enumerate(("search", "billing")):
+        one_call(process, BEGIN + number, ends={}, tags={"environment": "production", "team": team})
+    process.close()
+    assert "By the tag environment" not in page_of(run, "audit").says("cost")
+    assert "By the tag team" in page_of(run, "audit").says("cost")
+    assert "By the tag environment" in page_of(run, "audit", "--tag", "environment").says("cost")
+    done = run("audit", "report", "audit", "--tag", "Team", "-o", "report.html")
+    assert "note: no record of this time has the tag Team; tags here: environment, team\n" in done.err
+    quiet = run("audit", "report", "audit", "--tag", "Team", "--since", "1s", "-o", "report.html")
+    assert "tags here: none" in quiet.err
+
+
+def test_tables_can_be_scrolled_without_a_mouse(run: Commands, bigger: Sample) -> None:
+    page = page_of(run, bigger.ledger)
+    scrolled = [found for _, found in page.elements if found.get("class") == "scroll"]
+    assert scrolled
+    assert all(found["tabindex"] == "0" and found["role"] == "group" and found["aria-label"] for found in scrolled)

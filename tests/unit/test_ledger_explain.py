@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 
 from saferoute.ledger.attempts import Told
 from saferoute.ledger.explain import cost_in_words, explained, record_in_words
-from saferoute.ledger.export import COLUMNS, csv_line, json_line, row_of
+from saferoute.ledger.export import COLUMNS, csv_head, csv_line, json_line, row_of
+from saferoute.ledger.reasons import why_there
+from saferoute.values.balancing import Strategy
 from tests.support.ledger_story import BEGIN, denial, digest, intent, outcome, verdict
 
 CALL = digest("call")[:32]
@@ -80,25 +83,25 @@ def test_a_fallback_in_words() -> None:
         "Attempts, in order",
         "  1. openai-eu, model gpt-5-mini, at https://eu.api.openai.com (openai)",
         "       at 2026-11-19 00:00:00.000001 UTC",
-        "       chosen: ordered",
+        '       why there: "fast" asks its rows in order, and openai-eu is the first',
         "       passed over: groq: its breaker is open",
         "       key presented: openai",
         "       ended: RateLimited, status 429, after 106 ms, 1 request sent",
         "       tokens: the provider reported none",
         "       cost: nothing",
-        "       proves, with its opening: asked, request, response",
+        "       can be proved later, by fingerprints in the record: what was asked, the request as it was sent, the answer",
         f"       intent: {SEGMENT}:1",
         f"       outcome: {SEGMENT}:2",
         "  2. azure-eu, model gpt-5-mini (the provider says gpt-5-mini-2026-08), at https://eu.api.openai.com (openai)",
         "       at 2026-11-19 00:00:00.000003 UTC",
-        "       chosen: next in order",
+        "       why there: next in order, after openai-eu ended with RateLimited",
         "       no key was presented",
         "       ended: ok, status 200, after 800 ms (first token after 200 ms), 1 request sent",
         "       finish reason: stop",
         f"       the provider's request id: req_{digest(CALL)[:12]}",
         "       tokens: 1,000 in, 500 of them from cache, 20 out",
         "       cost: 0.00065 USD",
-        "       proves, with its opening: asked, request, response",
+        "       can be proved later, by fingerprints in the record: what was asked, the request as it was sent, the answer",
         f"       intent: {SEGMENT}:3  <- asked about",
         f"       outcome: {SEGMENT}:4",
     ]
@@ -133,7 +136,7 @@ def test_a_refusal_says_what_was_passed_over() -> None:
         f"  denial: {SEGMENT}:9  <- asked about",
     ]
     assert "  none is recorded" in said
-    assert "  no capability: what the table itself grants, or local trust" in said
+    assert "  no capability" in said
     assert explained([refusal()])[-1] == f"  denial: {SEGMENT}:9"
 
 
@@ -161,21 +164,21 @@ def test_single_records_in_words() -> None:
         "an intent: a request was about to leave, written 2026-11-19 00:00:00.000001 UTC",
         f"call {CALL}, asked for fast",
         "to openai-eu, model gpt-5-mini, at https://eu.api.openai.com (openai)",
-        "chosen: ordered",
+        'why there: "fast" asks its rows in order, and openai-eu is the first',
         "passed over: groq: busy",
         "key presented: openai",
         f"table: shop version 12, trust: production; SHA-256 {digest('table 12')}",
-        "no capability: what the table itself grants, or local trust",
+        "no capability: what the signed table itself grants",
         "data internal",
         "no template and no system prompt is recorded",
         "guard: no finding of a guard is recorded",
-        "commits to: asked, request",
+        "can be proved later, by fingerprints in the record: what was asked, the request as it was sent",
     ]
     assert record_in_words(whole.ended or {})[2:5] == [
         "target: openai-eu", "ended: ok, status 200, after 800 ms, 1 request sent", "finish reason: stop",
     ]  # fmt: skip
     assert record_in_words(refusal().began or {})[2] == "refused: CapabilityForbidden (models)"
-    assert record_in_words(refusal().began or {})[-1] == "commits to: nothing"
+    assert record_in_words(refusal().began or {})[-1] == "no fingerprint of a content is recorded"
     assert record_in_words({"kind": "retention", "time": 0}) == ["a record of the kind retention, written 1970-01-01 00:00:00.000000 UTC"]
 
 
@@ -187,7 +190,7 @@ def test_a_row_has_every_column_with_its_type(told: Told) -> None:
     for name, kind in COLUMNS.items():
         assert row[name] is None or type(row[name]) is kinds[kind], name
     assert json.loads(json_line(row)) == row
-    assert len(csv_line(row)) == len(COLUMNS)
+    assert len(csv_line(row, told, ["team"])) == len(csv_head(["team"])) == len(COLUMNS)
 
 
 def test_what_a_row_says() -> None:
@@ -209,6 +212,72 @@ def test_what_a_row_says() -> None:
         [f"t {HEX}"],
         ["pii 1 input flag /x y"],
     )
-    cells = dict(zip(COLUMNS, csv_line(row), strict=True))
-    assert (cells["stream"], cells["purpose"], cells["attempt"], cells["tags"]) == ("false", "", "1", '["team=search"]')
-    assert dict(zip(COLUMNS, csv_line(row_of(attempt(1, stream=True))), strict=True))["stream"] == "true"
+    cells = dict(zip(csv_head(["team", "app"]), csv_line(row, told, ["team", "app"]), strict=True))
+    assert (cells["stream"], cells["purpose"], cells["attempt"], cells["tag:team"], cells["tag:app"]) == ("false", "", "1", "search", "")
+    streamed = attempt(1, stream=True)
+    assert dict(zip(csv_head([]), csv_line(row_of(streamed), streamed, []), strict=True))["stream"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("told", "estimated", "billed"),
+    [
+        (attempt(1), False, "yes"), (attempt(1, maybe=True), None, "yes"), (refusal(), None, "no"),
+        (attempt(1, ends={"outcome": "TimedOut", "cost": None, "estimated": True}), False, "yes"),
+        (attempt(1, ends={"outcome": "Abandoned", "cost": "0.1", "estimated": True}), True, "yes"),
+        (attempt(1, ends={"outcome": "RateLimited", "cost": None}), False, "no"),
+        (attempt(1, ends={"outcome": "ServerError", "cost": "0"}), False, "no"), (attempt(1, ends={"cost": None}), False, "yes"),
+    ],
+)  # fmt: skip
+def test_estimated_is_said_of_an_amount_and_what_may_be_billed_of_every_row(told: Told, estimated: bool | None, billed: str) -> None:
+    row = row_of(told)
+    assert (row["estimated"], row["may_be_billed"]) == (estimated, billed)
+
+
+@pytest.mark.parametrize(
+    ("why", "before", "words"),
+    [
+        ("the only row", [], '"fast" has one row that may be asked, openai-eu'),
+        ("cheapest", [], '"fast" asks the row with the lowest estimate, which was openai-eu'),
+        ("next in order", [], "next in order"),
+        ("next in order", [attempt(1, maybe=True, target="a")], "next in order, after a brought no outcome"),
+        ("next in order", [attempt(1, target="a", ends={"outcome": "TimedOut"}), attempt(3, target="b", why="shadow: a copy")],
+         "next in order, after a ended with TimedOut"),
+        ("retry", [attempt(1, target="a", ends={"outcome": "Abandoned"})], "once more, after a was left"),
+        ("fallback: quota", [attempt(1, target="a")], "a fallback of the table for quota, after a answered"),
+        ("hedge: a took longer than 1.00 s", [], "hedge: a took longer than 1.00 s"),
+    ],
+)  # fmt: skip
+def test_why_a_row_was_asked(why: str, before: list[Told], words: str) -> None:
+    assert why_there(intent(CALL, why=why), before) == words
+
+
+def test_rows_that_were_passed_over_are_why_the_next_one_was_asked() -> None:
+    found = why_there(intent(CALL, why="next in order", rejected=[["a", "its breaker is open"]]))
+    assert found == "next in order, since those before it were passed over"
+
+
+def test_every_strategy_has_words() -> None:
+    for strategy in get_args(Strategy):
+        assert why_there(intent(CALL, why=strategy)).startswith('"fast" ')
+
+
+@pytest.mark.parametrize(
+    ("trust", "words"),
+    [
+        ("production", "no capability: what the signed table itself grants"),
+        ("local", "no capability: local trust, in which whoever runs the program may ask every row"),
+        ("other", "no capability"),
+    ],
+)
+def test_what_allows_a_call_without_a_capability(trust: str, words: str) -> None:
+    assert f"  {words}" in explained([refusal(table={"name": "t", "version": 1, "sha256": HEX, "trust": trust})])
+
+
+def test_what_its_caller_left_neither_failed_nor_was_refused() -> None:
+    left = attempt(1, stream=True, ends={"outcome": "Abandoned"})
+    said = explained([left])
+    assert said[1] == "  left by the caller after 1 attempt, before the answer had ended: neither failed nor refused"
+    assert any(line.strip().startswith("ended: left by the caller, status 200") for line in said)
+    raced = explained([left, attempt(3, attempt=2, why="hedge: openai-eu took longer than 1.00 s")])
+    assert "answered by openai-eu" in raced[1]
+    assert "       another attempt had answered: nobody waited for this one any longer" in raced

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferoute.ledger import stats as stats_module
-from saferoute.ledger.attempts import MAYBE_SENT, Pairing, Told, is_blocked, verdicts_of
+from saferoute.ledger.attempts import MAYBE_SENT, Pairing, Told, is_blocked, is_left, is_refused, verdicts_of
 from saferoute.ledger.plain import amount_of, count, money, plain, share, span, when
 from saferoute.ledger.stats import DIMENSIONS, OTHERS, Stats, Tally, dimension, measured, quantile, tally_to_json
 from tests.support.ledger_story import BEGIN, DAY, denial, digest, intent, outcome, verdict
@@ -87,7 +87,8 @@ def test_a_tally_counts_what_is_known_and_what_is_not() -> None:
     ):
         tally.take(measured(one))
     assert tally_to_json(tally) == {
-        "calls": 0, "attempts": 6, "ok": 3, "failed": 2, "maybe_sent": 1, "denials": 1, "blocked": 1, "requests": 5,
+        "calls": 0, "attempts": 6, "ok": 3, "failed": 2, "left": 0, "maybe_sent": 1, "denials": 1, "blocked": 1, "requests": 5,
+        "calls_by_end": {"copied": 0, "failed": 0, "maybe_sent": 0, "left": 0, "refused": 0, "answered": 0},
         "tokens": {"input": 2010, "output": 400, "cache_read": 4, "cache_write": 0, "reasoning": 0, "unknown": 2},
         "cost": {"USD": "0.5", "EUR": "0.25"}, "estimated": {"EUR": "0.25"}, "held_back": {"USD": "0.04"}, "cost_unknown": 2,
         "p50_us": 200, "p95_us": 300,
@@ -163,6 +164,41 @@ def test_labels_beyond_the_bound_are_counted_together_but_times_are_not() -> Non
         found.take(answered(str(day) * 32, BEGIN + day * DAY, {"route": route}))
     assert [key[0] for key, _ in found.rows()] == [OTHERS, OTHERS, "a", "a", "b"]
     assert len({key[1] for key, _ in found.rows()}) == 5
+
+
+@pytest.mark.parametrize(
+    ("attempts", "end"),
+    [
+        (["ok"], "answered"), (["RateLimited", "ok"], "answered"), (["ok", "Abandoned"], "answered"), (["RateLimited", "TimedOut"], "failed"),
+        (["Abandoned"], "left"), (["RateLimited", "Abandoned"], "left"), (["RateLimited", "GuardBlocked"], "refused"),
+        (["RateLimited", None], "maybe sent"), (["RateLimited", "denial"], "refused"), (["denial"], "refused"),
+        (["RateLimited", "shadow"], "failed"), (["shadow"], "copied"),
+    ],
+)  # fmt: skip
+def test_a_call_ends_in_one_way(attempts: list[str | None], end: str) -> None:
+    found = Stats()
+    for outcome_ in attempts:
+        if outcome_ is None:
+            found.take(told(record("intent", intent(CALL)))[0])
+        elif outcome_ == "denial":
+            found.take(told(record("denial", denial(CALL)))[0])
+        elif outcome_ == "shadow":
+            found.take(answered(began={"why": "shadow: a copy of the call, whose answer is discarded"}))
+        else:
+            found.take(answered(outcome=outcome_))
+    tally = found.groups[()]
+    assert tally.calls == 1
+    assert {name: number for name, number in tally.ends.items() if number} == {end: 1}
+
+
+def test_what_was_left_is_counted_apart() -> None:
+    tally, left = Tally(), answered(outcome="Abandoned")
+    tally.take(measured(left))
+    assert (tally.attempts, tally.ok, tally.failed, tally.left, tally.maybe_sent) == (1, 0, 0, 1, 0)
+    assert dimension("outcome")(left) == "left"
+    assert is_left(left)
+    assert not is_refused(left)
+    assert is_refused(answered(outcome="BudgetExceeded", deny="budget"))
 
 
 def test_a_call_is_counted_again_only_when_it_was_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

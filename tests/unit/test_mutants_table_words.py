@@ -44,7 +44,7 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "a section too many": (
         lambda: build(MINI + "[routez]\n"), ConfigurationError,
         ("routes.toml: routez is no section of routes.toml; the sections are aliases, annotations, assertions, credentials, "
-         "defaults, grant, guards, price_lists, providers, routes, schema, templates"),
+         "defaults, grant, guards, ledger, price_lists, providers, routes, schema, templates"),
     ),
     "another schema": (lambda: build("schema = 2\n" + MINI), ConfigurationError, "routes.toml: schema is 2; this version writes schema 1"),
     "a default that is none": (
