@@ -227,13 +227,12 @@ class CostTally:
         rows = [one.row(name) for name, one in groups.items()]
         whole = total.row("total")
         dearest = sorted(whole.cost, key=lambda currency: (whole.cost[currency].copy_negate(), currency))
-        rows.sort(
-            key=lambda row: (
-                row.name
-                if by == "day"
-                else ([row.cost.get(currency, Decimal(0)).copy_negate() for currency in dearest], -row.calls, row.name)
-            )
-        )
+        zero = Decimal(0)
+
+        def dearest_first(row: CostRow) -> tuple[Any, ...]:
+            return [row.cost.get(currency, zero).copy_negate() for currency in dearest], -row.calls, row.name
+
+        rows.sort(key=(lambda row: (row.name,)) if by == "day" else dearest_first)
         return Costs(by, tuple(rows), whole)
 
 
