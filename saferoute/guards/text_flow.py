@@ -20,7 +20,7 @@ Delta: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta
 class Streams(Protocol):
     """A guard that can judge a text piece by piece."""
 
-    def open_candidate(self, text: str, start: int = 0) -> int:
+    def open_candidate(self, text: str, start: int = 0) -> int:  # pragma: no mutate  a Protocol whose defaults change matches nothing
         """The earliest place at or after `start` where something that this guard looks for might begin and has not ended; len(text).
 
         What has ended and reaches behind that place counts as not ended: the guard will be asked about the text up to the place.
@@ -31,7 +31,7 @@ class Streams(Protocol):
 class PlainTexts(Protocol):
     """A guard that can tell at a small price that it has nothing to look at: most pieces of most answers are plain text."""
 
-    def plain_until(self, text: str, start: int = 0, plain: int = 0) -> int:
+    def plain_until(self, text: str, start: int = 0, plain: int = 0) -> int:  # pragma: no mutate  as above
         """What `open_candidate` says, if `check` would find nothing in the text nor in any part of it, in a context without views; else -1.
 
         Args:

@@ -70,13 +70,13 @@ def test_notes(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", named(LEDGER["segments"]))
 def test_segments(case: dict[str, Any]) -> None:
     anchors = [read_note(note, None) for note in case["anchors"]]
-    report = verify_segment(
-        data(case["lines"], case["tail"]), anchors=anchors, log_roles=roles(case["log_roles"])
-    )
+    report = verify_segment(data(case["lines"], case["tail"]), anchors=anchors, log_roles=roles(case["log_roles"]))
     assert (report.problems[0][0] if report.problems else None) == case["first"], report.problems
     assert report.records == len(case["lines"])
     assert report.torn_tail_bytes == len(case["tail"].encode())
-    assert {name: getattr(report, name) for name in ("closed", "unsigned_tail")} == {name: case[name] for name in ("closed", "unsigned_tail")}
+    assert {name: getattr(report, name) for name in ("closed", "unsigned_tail")} == {
+        name: case[name] for name in ("closed", "unsigned_tail")
+    }
     assert (report.root_version, report.certified) == (case["certified"], case["certified"] is not None)
     assert list(report.maybe_sent) == case["maybe_sent"]
 
