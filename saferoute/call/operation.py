@@ -48,7 +48,6 @@ __all__ = ["Bound", "OperationCall", "operation_flow"]
 R = TypeVar("R")
 
 
-
 @dataclass(frozen=True, slots=True)
 class Bound:
     """What a call may cost, in nano-units of the one currency that its rows are priced in.

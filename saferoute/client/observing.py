@@ -6,7 +6,6 @@ Nobody of these is paid for by clients that have none: what is kept ready is mad
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import warnings
 from time import monotonic
@@ -34,7 +33,6 @@ __all__ = ["Observer", "Watch"]
 R = TypeVar("R")
 
 _log = logging.getLogger("saferoute")
-_BLANK: Final = re.compile(r"\s")
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
