@@ -105,7 +105,7 @@ def tried(work: Callable[..., R], *arguments: Any) -> tuple[R | None, str]:  # n
 def reason(error: Exception) -> str:
     """Why, without a path, and without what a function of the program says: it may hold anything."""
     if isinstance(error, OSError):
-        if error.errno is None:  # of exactly this class are this package's; others' say what they like
-            return str(error) if type(error) is OSError else type(error).__name__
+        if error.errno is None:  # of exactly Python's classes are this package's; others' say what they like
+            return str(error) if type(error).__module__ == "builtins" else type(error).__name__
         return f"{error.strerror} ({errno.errorcode.get(error.errno, error.errno)})"
     return str(error) if isinstance(error, (SaferouteError, Refused)) else type(error).__name__

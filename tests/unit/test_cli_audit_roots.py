@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from saferoute.cli.table_files import UPDATES
+from saferoute.cli.file_names import UPDATES
 from saferoute.routing.publish import pin
 from saferoute.routing.publish_root import next_root
 from saferoute.values.receipt import Entry
