@@ -79,6 +79,15 @@ def test_a_cancelled_caller_leaves_nothing_open(server: RaceServer) -> None:
     assert server.wait_for("/stuck?2")
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler, also where a shell has started the tests in the background and told them to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_a_race_leaves_nothing_open(server: RaceServer) -> None:
     accounts = Accounts()
 
