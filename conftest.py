@@ -34,7 +34,7 @@ _BULKY = frozenset(
     {
         "conformance", "architecture", "examples", "requirements", "test_canary_everywhere.py", "test_nothing_listens.py",
         "test_simulate.py", "test_simulate_strategies.py", "test_catalogue_parameters.py", "test_no_code_from_data.py",
-        "test_health_threads.py",
+        "test_health_threads.py", "test_cli_audit_docs.py", "test_simulate_docs.py", "test_telemetry_names.py", "test_verify_off.py",
     }
 )  # fmt: skip
 _LONG = (
