@@ -142,7 +142,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def mutation(session: nox.Session) -> None:
-    """Mutants of wire/, routing/, capabilities/, secrets/, providers/ and guards/: the floors are in tests/architecture/mutation_floor.py.
+    """Mutants of the folders of only_mutate in pyproject.toml: the floors are in tests/architecture/mutation_floor.py.
 
     nox -s mutation                               every mutant: many hours; what has a result is not run again
     nox -s mutation -- --sample 200 --seed 1      a random sample of 200 mutants of each folder

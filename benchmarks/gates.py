@@ -176,7 +176,7 @@ def async_gates(provider: EmbeddedProvider) -> list[Gate]:
     streamed = counted(lambda: loop.run_until_complete(stream()), 5) / CHUNKS
     loop.run_until_complete(client.close())
     loop.close()
-    return [Gate("async chat, function calls", chat, 715), Gate("async stream, function calls per chunk", streamed, 46)]
+    return [Gate("async chat, function calls", chat, 590), Gate("async stream, function calls per chunk", streamed, 46)]
 
 
 PROBE = """
@@ -215,10 +215,10 @@ def main() -> int:
     """Measure, print, judge."""
     with EmbeddedProvider(lambda _: Answer("one two three " * 40), api_key=KEY) as provider:
         gates = [
-            *sync_gates(provider, None, "", (565, 2800, 45)),
+            *sync_gates(provider, None, "", (430, 2100, 44)),
             *async_gates(provider),
-            *sync_gates(provider, (), ", default guards", (950, 5200, 160)),
-            *sync_gates(provider, (), ", guards and receipts", (1250, 5500, 165), saferoute.Ledger.memory()),
+            *sync_gates(provider, (), ", default guards", (560, 3900, 155)),
+            *sync_gates(provider, (), ", guards and receipts", (850, 4200, 157), saferoute.Ledger.memory()),
             *import_gates(),
         ]
     width = max(len(gate.name) for gate in gates)

@@ -29,28 +29,31 @@ CONTENT = b"c" * 1_024
 DIGEST = hashlib.sha256(b"table").hexdigest()
 TABLE = {"name": "acme/prod", "sha256": DIGEST, "trust": "acme", "version": 3}
 VERDICT = {"action": "allow", "guard": "pii", "path": "/messages/0", "reasons": [], "stage": "input", "version": "1"}
+INTENTS = {
+    "data": "internal", "model": "gpt-5-mini", "operation": "chat", "origin": "https://api.openai.com", "provider": "openai",
+    "purpose": None, "route": "fast", "secret": "openai", "table": TABLE, "target": "openai-mini",
+}  # fmt: skip
+OUTCOMES = {"currency": "USD", "route": "fast", "target": "openai-mini"}
 
 
 def intent(number: int) -> Entry:
     fields = {
-        "attempt": 1, "call": f"{number:032x}", "capabilities": [DIGEST, DIGEST], "data": "internal",
-        "max_cost": {"currency": "USD", "nano": 1_234_000}, "model": "gpt-5-mini", "operation": "chat", "origin": "https://api.openai.com",
-        "provider": "openai", "purpose": None, "rejected": [["anthropic-sonnet", "breaker open for 4.2 s"]], "route": "fast",
-        "secret": "openai", "stream": False, "table": TABLE, "tags": {"env": "prod", "team": "support"}, "target": "openai-mini",
+        "attempt": 1, "call": f"{number:032x}", "capabilities": [DIGEST, DIGEST], "max_cost": {"currency": "USD", "nano": 1_234_000},
+        "rejected": [["anthropic-sonnet", "breaker open for 4.2 s"]], "stream": False, "tags": {"env": "prod", "team": "support"},
         "templates": [{"name": "support-v3", "sha256": DIGEST}], "verdicts": [VERDICT], "why": "next in order",
     }  # fmt: skip
-    return Entry("intent", fields, {"asked": CONTENT, "request": CONTENT}, CONTENT.decode())
+    return Entry("intent", fields, {"asked": CONTENT, "request": CONTENT}, CONTENT.decode(), "fast", INTENTS)
 
 
 def outcome(number: int, name: str) -> Entry:
     usage = {"cache_read": 0, "cache_write": 0, "input": 312, "output": 87, "reasoning": 0}
     fields = {
-        "attempt": 1, "call": f"{number:032x}", "capabilities": [DIGEST, DIGEST], "cost": "0.00021", "currency": "USD", "deny": None,
+        "attempt": 1, "call": f"{number:032x}", "capabilities": [DIGEST, DIGEST], "cost": "0.00021", "deny": None,
         "estimated": False, "finish_reason": "stop", "first_us": None, "intent": name, "model": "gpt-5-mini-2026-08-07", "outcome": "ok",
-        "request_id": "req_0123456789abcdef", "requests": 1, "route": "fast", "status": 200, "tags": {"env": "prod", "team": "support"},
-        "target": "openai-mini", "us": 812_345, "usage": usage, "verdicts": [VERDICT],
+        "request_id": "req_0123456789abcdef", "requests": 1, "status": 200, "tags": {"env": "prod", "team": "support"},
+        "us": 812_345, "usage": usage, "verdicts": [VERDICT],
     }  # fmt: skip
-    return Entry("outcome", fields, {"response": CONTENT})
+    return Entry("outcome", fields, {"response": CONTENT}, None, "fast", OUTCOMES)
 
 
 def begun() -> SegmentWriter:

@@ -38,13 +38,18 @@ OUTCOME = {
     "target": "example-m1", "us": 912_345,
     "usage": {"cache_read": 0, "cache_write": None, "input": 412, "output": 128, "reasoning": None},
 }  # fmt: skip
+COMMON = {"data", "model", "operation", "origin", "provider", "purpose", "route", "secret", "table", "target"}
+"""What a client says is the same for many of its calls."""
+INTENTS, NEW_INTENT = ({name: value for name, value in INTENT.items() if (name in COMMON) is common} for common in (True, False))
+OUTCOMES = {name: OUTCOME[name] for name in ("currency", "route", "target")}
+NEW_OUTCOME = {name: value for name, value in OUTCOME.items() if name not in OUTCOMES}
 RECORDS = 12_000
 
 
 def call(ledger: Ledger) -> None:
     """What a client does around one request."""
-    sent = ledger.append(Entry("intent", INTENT, {"asked": HASH.encode(), "request": REQUEST}, "be kind", "fast"))
-    ledger.append(Entry("outcome", {**OUTCOME, "intent": sent.id}, {"response": REQUEST}, None, "fast"))
+    sent = ledger.append(Entry("intent", NEW_INTENT, {"asked": HASH.encode(), "request": REQUEST}, "be kind", "fast", INTENTS))
+    ledger.append(Entry("outcome", {**NEW_OUTCOME, "intent": sent.id}, {"response": REQUEST}, None, "fast", OUTCOMES))
     if ledger.due:
         ledger.checkpoint()
 

@@ -6,7 +6,7 @@ No later step adds a row: those that take over after failures, and the one that 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from saferoute.call.balancing import Balancing, Cap, Throttle
@@ -18,6 +18,7 @@ from saferoute.errors.root import KEY_PREFIX
 from saferoute.providers.writing import namespaces
 from saferoute.values.balancing import PLAIN_POLICY
 from saferoute.values.permission import data_rank
+from saferoute.values.sealed import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +84,7 @@ def check_provider_options(request: _WithOptions, targets: tuple[Target, ...]) -
         raise UnknownOption(msg)
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Admission:
     """What is left of a call's rows, and how they are chosen from.
 
@@ -153,8 +154,10 @@ def admitted(
     most = alias.max_attempts if alias else None  # what is signed is an upper bound
     attempts = min(options.get("max_attempts") or most or _DEFAULT_ATTEMPTS, most or _UNBOUNDED)
     rows = rows_of(policy, targets)
-    cap = _cap(asked, permissions, max_cost, rows)
-    throttle = _throttle(snapshot, asked, permissions, rows, policy=policy, facts=facts, total=options.get("timeout"))
+    cap = None if max_cost is None and not permissions else _cap(asked, permissions, max_cost, rows)
+    throttle: Throttle | None = None
+    if _is_limited(policy, permissions, rows):
+        throttle = _throttle(snapshot, asked, permissions, rows, policy=policy, facts=facts, total=options.get("timeout"))
     if policy is PLAIN_POLICY and cap is None and throttle is None and not options.get("wait"):
         return Admission(targets, attempts, snapshot.plain, None, targets)
     fallback: dict[Cause, tuple[Target, ...]] = {}
@@ -199,13 +202,27 @@ def _shadowed(
 
 def _cap(asked: Asked, permissions: tuple[Permission, ...], max_cost: Decimal | None, rows: tuple[Target, ...]) -> Cap | None:
     """What the call may cost with all its attempts: all rows that are left have prices, in the bound's currency."""
-    amounts = [] if max_cost is None else [int(max_cost * _NANO)]
-    if permissions:
-        amounts += [one.max_cost.amount for one in permissions if one.max_cost is not None]
-    if not amounts:
+    bound = None if max_cost is None else int(max_cost * _NANO)
+    for permission in permissions:
+        if permission.max_cost is not None and (bound is None or permission.max_cost.amount < bound):
+            bound = permission.max_cost.amount
+    if bound is None:
         return None
     known = ((row.id, asked.cost_at(row)) for row in rows)
-    return Cap(min(amounts), {name: most for name, most in known if most is not None})
+    return Cap(bound, {name: most for name, most in known if most is not None})
+
+
+def _is_limited(policy: Policy, permissions: tuple[Permission, ...], rows: tuple[Target, ...]) -> bool:
+    """Whether a row, the alias or a permission has limits."""
+    if policy.limits is not None:
+        return True
+    for permission in permissions:
+        if permission.limits:
+            return True
+    for row in rows:  # noqa: SIM110  any() makes a generator, for every call
+        if row.limits is not None:
+            return True
+    return False
 
 
 def _throttle(
@@ -217,15 +234,8 @@ def _throttle(
     policy: Policy,
     facts: Facts,
     total: float | None,
-) -> Throttle | None:
-    """What a request takes of the limits of its row, its alias and its permissions; None where nothing is limited."""
-    limited = policy.limits is not None
-    for permission in permissions:
-        limited = limited or bool(permission.limits)
-    for row in rows:
-        limited = limited or row.limits is not None
-    if not limited:
-        return None
+) -> Throttle:
+    """What a request takes of the limits of its row, its alias and its permissions; one of them has some."""
     store = snapshot.limits()
     for permission in permissions:
         if permission.limits:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -16,6 +15,7 @@ from saferoute.values.balancing import Rejected
 from saferoute.values.exact import quotient
 from saferoute.values.limits import Busy
 from saferoute.values.reply import Attempt
+from saferoute.values.sealed import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +59,7 @@ class NoRoom(SaferouteError):  # noqa: N818  a signal between this file and the 
         self.rejected = rejected
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Attempting(Generic[C, P, R]):
     """What all attempts of a call have in common.
 

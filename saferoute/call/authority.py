@@ -6,13 +6,15 @@ before every attempt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Final, Literal
 
 from saferoute.capabilities.chain import check_now
 from saferoute.capabilities.proof import verify_proof
 from saferoute.capabilities.token import read_call
 from saferoute.values.permission import PresentedToken
+from saferoute.values.sealed import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Authority", "Powers"]
 
+_MOST_KEPT: Final = 256
 
-@dataclass(frozen=True, slots=True)
+
+@sealed
 class Powers:
     """What one call is made under.
 
@@ -33,22 +37,39 @@ class Powers:
         verified: the capabilities behind them, to be looked at again before every attempt.
         once: the nonce that the call uses up, and how long it is remembered; None for none.
         revoked: ids and digests that are revoked.
+        needs_hash: whether one of the permissions is bound to the hash of a request.
+        blocks: the digests of all blocks of each capability's chain: of every one that it was derived from, and its own.
     """
 
     permissions: tuple[Permission, ...]
     verified: tuple[Verified, ...] = ()
     once: tuple[str, float] | None = None
     revoked: frozenset[str] = frozenset()
+    needs_hash: bool = field(init=False, default=False)
+    blocks: tuple[str, ...] = field(init=False, default=())
+    _begins: float = field(init=False, repr=False, default=-inf)
+    _ends: float = field(init=False, repr=False, default=inf)
+    _names: frozenset[str] = field(init=False, repr=False, default=frozenset())
 
-    @property
-    def needs_hash(self) -> bool:
-        """Whether one of them is bound to the hash of a request."""
-        return any(permission.requests is not None for permission in self.permissions) if self.permissions else False
-
-    @property
-    def blocks(self) -> tuple[str, ...]:
-        """The digests of all blocks of each capability's chain: of every one that it was derived from, and its own."""
-        return tuple([digest for one in self.verified for digest in one.digests]) if self.verified else ()
+    def __post_init__(self) -> None:
+        """Put together, once, what is looked at for every call and before every attempt."""
+        for permission in self.permissions:
+            if permission.requests is not None:
+                object.__setattr__(self, "needs_hash", True)
+        if not self.verified:
+            return
+        blocks: tuple[str, ...] = ()
+        names: set[str] = set()
+        begins, ends = -inf, inf
+        for one in self.verified:
+            blocks += one.digests
+            names.update(one.digests)
+            names.add(one.token_id)
+            begins, ends = max(begins, one.begins), min(ends, one.expires_at)
+        object.__setattr__(self, "blocks", blocks)
+        object.__setattr__(self, "_begins", begins)
+        object.__setattr__(self, "_ends", ends)
+        object.__setattr__(self, "_names", frozenset(names))
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -65,8 +86,11 @@ class Powers:
         Raises:
             CapabilityError: one of them may not be used now.
         """
+        gone = self.revoked if revoked is None else revoked
+        if self._begins <= now < self._ends and (not gone or gone.isdisjoint(self._names)):
+            return  # all of them at once; which of them it is, and why, is asked one by one
         for one in self.verified:
-            check_now(one, now, self.revoked if revoked is None else revoked)
+            check_now(one, now, gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,8 @@ class Authority:
     chains: VerifiedChains
     held: tuple[HeldChain, ...] = ()
     narrowed: tuple[Permission, ...] = ()
+    # What was worked out for calls with a capability of their own, by its chain, and for calls without one (None).
+    _kept: dict[str | None, Powers] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def powers(self, capability: HeldChain | PresentedToken | None, asked: Callable[[], str], now: float) -> Powers:
         """Find what a call is made under.
@@ -108,23 +134,38 @@ class Authority:
         Raises:
             CapabilityError: a capability does not verify, is not valid now, or its proof is not for this call.
         """
-        if not self.held and capability is None:
-            base = () if self.grant is None else (self.grant,)
-            # What only narrows is no reason to allow anything.
-            return Powers((*base, *self.narrowed) if base or self.trust == "local" else ())
-        verified = [self._verified(one.text) for one in self.held]
-        once: tuple[str, float] | None = None
         if isinstance(capability, PresentedToken):
+            held = [self._verified(one.text) for one in self.held]
             token = read_call(capability.text)
             proved = self._verified(token.chain_text)
             once = verify_proof(token, proved, audience=self.audience, asked=asked(), now=now, instance=self.instance())
-            # A nonce that only this process remembers stops no replay in another one, unless the proof names this process.
-            scope = proved.permission.scope or "host"
-            verified.append(replace(proved, permission=replace(proved.permission, scope=scope)))
-        elif capability is not None:
-            verified.append(self._verified(capability.text))
-        powers = Powers((*(one.permission for one in verified), *self.narrowed), tuple(verified), once, self.revoked)
+            permissions = (*[one.permission for one in held], proved.presented, *self.narrowed)
+            powers = Powers(permissions, (*held, proved), once, self.revoked)
+        else:
+            # Grant, issuers and what is held are this authority's for good, so that only time and revocation have to be asked again.
+            own = None if capability is None else capability.text
+            powers = self._kept.get(own) or self._work_out(own)
         powers.check(now)
+        return powers
+
+    def _work_out(self, own: str | None) -> Powers:
+        """Work out, and keep, what calls are made under whose own capability has this chain; None for calls without one.
+
+        Raises:
+            CapabilityError: a capability does not verify; then nothing is kept.
+        """
+        if self.held or own is not None:
+            verified = [self._verified(one.text) for one in self.held]
+            if own is not None:
+                verified.append(self._verified(own))
+            powers = Powers((*[one.permission for one in verified], *self.narrowed), tuple(verified), None, self.revoked)
+        else:
+            base = () if self.grant is None else (self.grant,)
+            # What only narrows is no reason to allow anything.
+            powers = Powers((*base, *self.narrowed) if base or self.trust == "local" else ())
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[own] = powers
         return powers
 
     def digest(self, capability: HeldChain) -> str:

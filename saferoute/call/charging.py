@@ -87,14 +87,16 @@ def charge_for(
     Raises:
         CapabilityForbidden: a permission has to be counted more widely than the store counts.
     """
-    counted = [permission for permission in permissions if permission.budgets or permission.scope is not None]
-    if not counted and once is None:
-        return None
-    store = opened()
+    store = None if once is None else opened()
     accounts: list[Account] = []
-    for permission in counted:
-        check_scope(permission, store.scope)
-        accounts += accounts_of(permission, asked.now)
+    for permission in permissions:
+        if permission.budgets or permission.scope is not None:
+            store = opened() if store is None else store
+            check_scope(permission, store.scope)
+            if permission.budgets:
+                accounts += accounts_of(permission, asked.now)
+    if store is None or not (accounts or once is not None):  # what only says how widely it is counted has nothing to count
+        return None
     worst = {
         target.id: Cost(most, target.prices.currency if target.prices is not None else "USD")
         for target in targets

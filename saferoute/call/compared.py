@@ -1,23 +1,46 @@
-"""Codecs whose bodies are compared with what was approved: for operations that send a chat request in a body of another form."""
+"""Where finished bodies are compared with what was approved: a chat's own, and those that say a chat request in another form."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from saferoute.errors import InvalidMessages
 from saferoute.guards.approval import approved, check_integrity
 from saferoute.providers.fitting import instructions
 from saferoute.providers.registry import texts_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from saferoute.call.flow import Call
     from saferoute.guards.approval import Approved
     from saferoute.providers.codec import Codec, Encoded, Reader
     from saferoute.providers.wire_text import Texts
     from saferoute.values.request import ChatRequest
     from saferoute.values.target import Dialect, Target
 
-__all__ = ["compared"]
+__all__ = ["compared", "encode_approved"]
+
+
+def encode_approved(
+    call: Call, codec: Codec, request: ChatRequest, target: Target
+) -> tuple[Encoded, Sequence[tuple[str, str, str]] | None]:
+    """The finished request of a chat; and its texts, compared with the approved ones, if these are known.
+
+    Raises:
+        InvalidMessages: it cannot be written.
+        GuardBlocked: what is about to leave is not what was approved.
+    """
+    try:
+        encoded = codec.encode(request, target)
+    except ValueError as error:
+        msg = "the request cannot be written as JSON: a text holds a lone surrogate, a number is not finite, or a kept state was altered"
+        raise InvalidMessages(msg) from error
+    if call.approved is None:
+        return encoded, None
+    said = texts_for(target.dialect)(encoded.request.body, call.approved.opened, call.memory)
+    check_integrity(call.approved, said)
+    return encoded, said
 
 
 class _Compared:

@@ -8,9 +8,10 @@ are used with `yield from`.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
+
+from saferoute.values.sealed import sealed
 
 if TYPE_CHECKING:
     from saferoute.errors import SaferouteError
@@ -68,7 +69,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Send:
     """Open an exchange: connect, add the key, write the request, read the head of the answer."""
 
@@ -76,36 +77,36 @@ class Send:
     clocks: Clocks
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Read:
     """Read the next piece of the answer's body; b"" is its end."""
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Sleep:
     """Wait."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Emit:
     """Hand events to the consumer. A consumer that left is thrown in as Abandoned."""
 
     events: Sequence[StreamEvent[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Cancel:
     """Give up the open exchange, if there is one; its connection is not used again unless the answer was whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Finish:
     """The answer is whole: keep the connection if the end of its framing comes within a moment, else give it up."""
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Allowance:
     """What a call has in time; a wait for a store ends with it.
 
@@ -121,7 +122,7 @@ class Allowance:
 UNBOUNDED: Final = Allowance(inf, inf)
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Reserve:
     """Hold an attempt's worst case back, before anything of it leaves.
 
@@ -138,7 +139,7 @@ class Reserve:
     allowance: Allowance = UNBOUNDED
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Settle:
     """Turn what was held back into what was spent."""
 
@@ -147,7 +148,7 @@ class Settle:
     amounts: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Acquire:
     """Take from limits before a request leaves: from all of them, or from none.
 
@@ -164,7 +165,7 @@ class Acquire:
     allowance: Allowance = UNBOUNDED
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Release:
     """Give back what is under way, and exchange estimates for what was used; see `LimitStore.release`."""
 
@@ -173,7 +174,7 @@ class Release:
     used: Sequence[int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Race:
     """Run one flow, and a second one beside it if the first has not ended or shown anything after a while.
 
@@ -191,14 +192,14 @@ class Race:
     after: float
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Spawn:
     """Run a flow beside the call, and forget it: what it returns, emits and raises is discarded. It may be left out if too many run."""
 
     flow: Flow[object]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Judge:
     """Ask guards that may take their time, all at once and beside the call's own thread or loop.
 
@@ -211,7 +212,7 @@ class Judge:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Record:
     """Write a record into the ledger: before a request leaves, and after it has ended."""
 
@@ -222,14 +223,14 @@ class Record:
 Effect: TypeAlias = Send | Read | Sleep | Emit | Cancel | Finish | Reserve | Settle | Acquire | Release | Race | Spawn | Judge | Record
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Tick:
     """Done, at this time."""
 
     now: float
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Opened:
     """The head of the answer."""
 
@@ -237,7 +238,7 @@ class Opened:
     head: Head
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Chunk:
     """A piece of the body."""
 
@@ -245,7 +246,7 @@ class Chunk:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Reserved:
     """The id of what is held back."""
 
@@ -253,7 +254,7 @@ class Reserved:
     reservation: str
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Acquired:
     """The lease, or the limit that has no room."""
 
@@ -261,7 +262,7 @@ class Acquired:
     outcome: Lease | Busy
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Raced:
     """How a race ended.
 
@@ -283,7 +284,7 @@ class Raced:
     began: bool
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Told:
     """What became of the questions, in their order: what a guard returned, the exception that it raised, or None for no answer in time."""
 
@@ -291,7 +292,7 @@ class Told:
     outcomes: Sequence[object]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Recorded:
     """The receipt; None where calls go on without a ledger that failed."""
 

@@ -6,7 +6,7 @@ consumer has seen an event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -15,22 +15,22 @@ from typing_extensions import override
 from saferoute.call.attempt import on_record
 from saferoute.call.balancing import Balancing
 from saferoute.call.charging import cost_in
+from saferoute.call.compared import encode_approved
 from saferoute.call.effects import emit, finish, read, send, spawn
 from saferoute.call.guarding import rest_of
 from saferoute.call.recording import Ending, outcome, recorded_intent
 from saferoute.call.tries import Progress, id_of, tries
-from saferoute.errors import GuardError, InvalidMessages, OutputInvalid
+from saferoute.errors import GuardError, OutputInvalid
 from saferoute.errors.root import KEY_PREFIX
-from saferoute.guards.approval import check_integrity
 from saferoute.providers.decoder import Decoder
 from saferoute.providers.fitting import fit
-from saferoute.providers.registry import texts_for
 from saferoute.values.cost import cost_of
 from saferoute.values.events import Completed, Finished, Notice, Noticed, Started
 from saferoute.values.fold import Fold
 from saferoute.values.http import Clocks
 from saferoute.values.messages import Message
 from saferoute.values.reply import NOT_YET, Attempt, Reply
+from saferoute.values.sealed import assembler, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from saferoute.call.recording import Recording
     from saferoute.errors.root import PartialReply
     from saferoute.guards.approval import Approved
-    from saferoute.providers.codec import Codec, Encoded
+    from saferoute.providers.codec import Codec
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.values.events import DecodedEvent, StreamEvent
     from saferoute.values.guarding import Judged
     from saferoute.values.output import Output
@@ -53,10 +54,13 @@ if TYPE_CHECKING:
 __all__ = ["Call", "call_flow", "plain_name"]
 
 _LONGEST_NAME: Final = 256
+_Attempt = assembler(Attempt)
+_Clocks = assembler(Clocks)
+_Reply = cast("type[Reply[object]]", assembler(Reply))
 _NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Call:
     """Everything that is decided before the first byte leaves.
 
@@ -83,6 +87,7 @@ class Call:
         recording: how the call is recorded; None for not at all.
         tags: the program's words about it.
         tally: counts what attempts cost.
+        memory: what the client has read in bodies before; None for nothing.
     """
 
     route: str
@@ -107,6 +112,7 @@ class Call:
     recording: Recording | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
     tally: Callable[..., None] | None = None
+    memory: TextMemory | None = None
 
     def affords(self, target: Target) -> bool:  # noqa: ARG002  as `Tried`; a chat call's bound is its `balancing.cap`
         """See `Tried`."""
@@ -116,7 +122,9 @@ class Call:
 class _Progress(Progress):
     """What has happened in a chat call so far."""
 
-    __slots__ = ("fold", "guards", "shown")
+    __slots__ = ("fold", "guards", "message", "shown")
+
+    message: Message  # once the answer is whole
 
     @override
     def begin(self) -> None:
@@ -176,7 +184,8 @@ def _guarded(call: Call, guarding: Guarding, now: float) -> Flow[Reply[object]]:
         shadow = replace(shadow, recording=copied, verdicts=cleared.verdicts)
     progress = _Progress(now)
     progress.entered = began
-    call = replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total, shadow=shadow)
+    if cleared.verdicts or cleared.texts or total != call.total or shadow is not None:  # else it is as it was, as good as always
+        call = replace(call, guarding=guarding, verdicts=cleared.verdicts, total=total, shadow=shadow)
     return (yield from tries(call, progress, _attempt))
 
 
@@ -184,10 +193,10 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     call.recheck(target)
     codec = call.codec(target.dialect)
     request, fitted = fit(call.request, target)
-    encoded, said = _encoded(call, codec, request, target)
+    encoded, said = encode_approved(call, codec, request, target)
     body, recording = None if said is None else encoded.request.body, call.recording
     times = target.deadlines
-    clocks = Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last, body)
+    clocks = _Clocks(times.connect, times.first_byte, times.idle, total, deadline, progress.last, body)
     fold = progress.fold
     decoder = Decoder(codec.reader(target), target.provider_name)
     if call.shadow is not None and not progress.copied:
@@ -226,10 +235,11 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     yield from finish()
     if request.n > 1 or request.logprobs is not None:
         notices += _fewer(request, fold.completed)
+    progress.message = Message("assistant", fold.content())
     usage = fold.completed.usage
     cost = cost_of(usage, target.prices)
     progress.tokens, progress.usage, progress.cost = usage.total_tokens, usage, cost
-    attempt = Attempt(
+    attempt = _Attempt(
         target.id,
         target.model,
         "ok",
@@ -254,25 +264,6 @@ def _attempt(call: Call, target: Target, progress: _Progress, total: float, dead
     return reply
 
 
-def _encoded(call: Call, codec: Codec, request: ChatRequest, target: Target) -> tuple[Encoded, Sequence[tuple[str, str, str]] | None]:
-    """The finished request; and its texts, compared with the approved ones, if these are known.
-
-    Raises:
-        InvalidMessages: it cannot be written.
-        GuardBlocked: what is about to leave is not what was approved.
-    """
-    try:
-        encoded = codec.encode(request, target)
-    except ValueError as error:
-        msg = "the request cannot be written as JSON: a text holds a lone surrogate, a number is not finite, or a kept state was altered"
-        raise InvalidMessages(msg) from error
-    if call.approved is None:
-        return encoded, None
-    said = texts_for(target.dialect)(encoded.request.body, call.approved.opened)
-    check_integrity(call.approved, said)
-    return encoded, said
-
-
 def _instructions(said: Sequence[tuple[str, str, str]] | None) -> str | None:
     """The system prompt of a finished body, of what was read back out of it."""
     found = [text for kind, _, text in said or () if kind == "system"]
@@ -281,8 +272,6 @@ def _instructions(said: Sequence[tuple[str, str, str]] | None) -> str | None:
 
 def _recorded_answer(recording: Recording, target: Target, progress: _Progress, attempt: Attempt) -> Flow[Receipt | None]:
     """Record a whole answer, before anybody is told of it."""
-    from saferoute.ledger.commitment import message_bytes  # noqa: PLC0415  clients with a ledger only
-
     started, completed = progress.fold.started, cast("Completed", progress.fold.completed)
     ending = Ending(
         "ok",
@@ -292,7 +281,7 @@ def _recorded_answer(recording: Recording, target: Target, progress: _Progress, 
         usage=completed.usage,
         cost=attempt.cost,
         verdicts=() if progress.guards is None else progress.guards.verdicts,
-        content=message_bytes(Message("assistant", progress.fold.content())),
+        content=recording.common.answered(progress.message),
     )
     return outcome(recording, target, progress, ending)
 
@@ -355,8 +344,8 @@ def _reply(
     call: Call, target: Target, progress: _Progress, notices: tuple[Notice, ...], attempt: Attempt, *, fenced: bool
 ) -> Reply[object]:
     started, completed = progress.fold.started, cast("Completed", progress.fold.completed)
-    message = Message("assistant", progress.fold.content())
-    reply: Reply[object] = Reply(
+    message = progress.message
+    reply = _Reply(
         message,
         (*(call.request.messages if call.conversation is None else call.conversation), message),
         completed.finish_reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from saferoute.call.guarding import Guarding
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Way", "guarded", "has_read", "rules_of", "rules_under"]
 
 
+_NO_SCHEMAS: Final[Mapping[str, bytes]] = MappingProxyType({})
 _RAN: Final = ("_tool_result", "toolResponse", "web_search_call", "file_search_call", "codeExecutionResult", "mcp_call")
 """In a kept state: that the provider ran a tool of its own."""
 
@@ -72,32 +74,40 @@ def rules_of(
     return replace(own, active=for_call(own.active, nonce())) if own.per_call else own
 
 
-def guarded(call: Call, rules: Rules, request: ChatRequest, planned: Callable[[ChatRequest], Call], nonce: Callable[[], str]) -> Call:
-    """A call whose request is judged before anything is sent.
+def guarded(
+    route: str, rules: Rules, request: ChatRequest, planned: Callable[[ChatRequest], Call], nonce: Callable[[], str]
+) -> tuple[Guarding, Callable[[Cleared], Call]]:
+    """What judges the request of a call before anything is sent; and what plans the call anew if something was taken out.
 
     Args:
-        call: the call, as it is planned if nothing has to be taken out.
-        rules: what it passes.
+        route: the name that is called.
+        rules: what the call passes.
         request: the caller's own, without what was put in.
         planned: plans it for what guards left of it.
         nonce: draws the nonce of a call, if values are to be put back into its answer.
     """
-    schemas = {tool.name: tool.parameters for tool in request.tools}
+    schemas = {tool.name: tool.parameters for tool in request.tools} if request.tools else _NO_SCHEMAS
 
     def again(cleared: Cleared) -> Call:
         kept = with_texts(request, cleared.kept or cleared.texts)
         return replace(planned(with_texts(request, cleared.texts)), conversation=kept.messages)
 
     tainted = has_read(request)
-    guarding = Guarding(rules, call.route, segments_of(request), frozenset(schemas), schemas=schemas, nonce=nonce, tainted=tainted)
-    return replace(call, guarding=guarding, again=again)
+    guarding = Guarding(rules, route, segments_of(request), frozenset(schemas), schemas=schemas, nonce=nonce, tainted=tainted)
+    return guarding, again
 
 
 def has_read(request: ChatRequest) -> bool:
     """Whether something of others is in the conversation: what a tool returned, text or not, or what the provider fetches by itself."""
     if request.provider_options and server_tools(request.provider_options):
         return True
-    return any(message.role == "tool" or any(map(_is_of_others, message.content)) for message in request.messages)
+    for message in request.messages:
+        if message.role == "tool":
+            return True
+        for part in message.content:
+            if (type(part) is not Text or part.citations) and _is_of_others(part):
+                return True
+    return False
 
 
 def _is_of_others(part: Part) -> bool:

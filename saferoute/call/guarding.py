@@ -20,6 +20,7 @@ from saferoute.guards.whole_answers import answer_places, with_answer_texts
 from saferoute.values.events import Completed
 from saferoute.values.guarding import Action, Context, Judged, Segment
 from saferoute.values.judgement import Judgement
+from saferoute.values.sealed import assembler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from saferoute.values.messages import ToolCall
 
 __all__ = ["Answering", "Cleared", "Guarding", "judgement_flow", "mark_of", "rest_of"]
+
+_Context = assembler(Context)
 
 _ORIGINS: Final[Mapping[str, tuple[SegmentRole, Origin]]] = MappingProxyType(
     {"input": ("user", "user"), "tool_result": ("tool", "tool"), "tool_call": ("assistant", "model"), "output": ("assistant", "model")}
@@ -62,8 +65,7 @@ class Guarding:
     """
 
     __slots__ = (
-        "_judges_answers", "_nonce", "_places", "_quick", "_route", "_rules", "_schemas", "_slow", "_tainted",
-        "_tools", "_vault",
+        "_nonce", "_places", "_route", "_rules", "_schemas", "_tainted", "_tools", "_vault",
     )  # fmt: skip
 
     def __init__(
@@ -84,15 +86,13 @@ class Guarding:
         self._schemas = schemas
         self._nonce = nonce
         self._vault: Vault | None = None
-        self._tainted = tainted or any(place.stage == "tool_result" or place.segment.origin == "retrieved" for place in places)
-        self._quick = tuple(one for one in rules.active if one.quick)
-        self._slow = tuple(one for one in rules.active if not one.quick)
-        self._judges_answers = any(one.asked_about("output") or one.asked_about("tool_call") for one in rules.active)
+        read = [place for place in places if place.stage == "tool_result" or place.segment.origin == "retrieved"]
+        self._tainted = tainted or bool(read)
 
     @property
     def answers(self) -> bool:
         """Whether something is to be done with answers: a guard looks at them, or values are put back."""
-        return self._judges_answers or self.restores
+        return self._rules.judges_answers or self.restores
 
     @property
     def restores(self) -> bool:
@@ -100,7 +100,7 @@ class Guarding:
         return self._vault is not None and self._vault.restores
 
     def _context(self, stage: Stage, views: Mapping[str, str] = _NO_VIEWS) -> Context:
-        return Context(stage, self._route, self._tainted, views, self._tools, self._rules.allowed_hosts, self._schemas)
+        return _Context(stage, self._route, self._tainted, views, self._tools, self._rules.allowed_hosts, self._schemas)
 
     def _views(self, place: Placed) -> Mapping[str, str]:
         views = self._rules.views
@@ -108,19 +108,19 @@ class Guarding:
 
     def _judged_at_once(self) -> tuple[list[Context], list[list[Judged]]]:
         """The context of every text of the request, and what the guards that never wait say about it."""
-        others = tuple(one for one in self._quick if not one.pure)
+        rules = self._rules
         shared: dict[Stage, Context] = {}  # of texts in which nothing is encoded
         contexts: list[Context] = []
         every: list[list[Judged]] = []
         for place in self._places:
             segment, stage = place.segment, place.stage
-            is_known = segment.role == "developer" and segment.trusted and self._rules.known(segment.text)
-            views = self._views(place) if others or not is_known else _NO_VIEWS
+            is_known = segment.role == "developer" and segment.trusted and rules.known(segment.text)
+            views = _NO_VIEWS if rules.views is None or (is_known and not rules.impure) else self._views(place)
             context = self._context(stage, views) if views else shared.get(stage)
             if context is None:
                 context = shared[stage] = self._context(stage)
             contexts.append(context)
-            every.append(judge_now(others if is_known else self._quick, segment, context))
+            every.append(judge_now(rules.impure if is_known else rules.quick, segment, context))
         return contexts, every
 
     def of_request(self, left: float = inf) -> Flow[Cleared]:
@@ -132,11 +132,13 @@ class Guarding:
         Raises:
             GuardError: a guard blocks, or could not judge. Nothing was sent.
         """
-        check_length(sum(len(place.segment.text) for place in self._places if not place.over), self._rules.most_characters)
+        check_length(sum([len(place.segment.text) for place in self._places if not place.over]), self._rules.most_characters)
         contexts, every = self._judged_at_once()
-        refuse(self._places, every, _NOTHING_SENT)  # what the quick ones refuse, the others are not shown
-        now = yield from self._ask_the_slow(self._places, contexts, every, left)
-        telling = refuse(self._places, every, _NOTHING_SENT)
+        telling = refuse(self._places, every, _NOTHING_SENT)  # what the quick ones refuse, the others are not shown
+        now: float | None = None
+        if self._rules.slow:
+            now = yield from self._ask_the_slow(self._places, contexts, every, left)
+            telling = refuse(self._places, every, _NOTHING_SENT)
         sent, kept = self._taken_out(every) if telling else ({}, {})
         return Cleared(sent, telling, now, kept)
 
@@ -193,7 +195,7 @@ class Guarding:
             for path, text in zip(paths, texts, strict=True)
         ]
         context = self._context("output")
-        every = [judge_now(self._quick, place.segment, context) for place in places]
+        every = [judge_now(self._rules.quick, place.segment, context) for place in places]
         yield from self._ask_the_slow(places, [context] * len(places), every, left)
         cleared = concluded(places, every, _NOTHING_SHOWN)
         return tuple([cleared.texts.get(path, text) for path, text in zip(paths, texts, strict=True)]), cleared.verdicts
@@ -202,7 +204,7 @@ class Guarding:
         """What all guards say about the one text there is: nothing is refused, and nothing leaves."""
         (place,), every = self._places, [list[Judged]()]
         context = self._context(place.stage, self._views(place))
-        every[0] += judge_now(self._quick, place.segment, context, telling=True)
+        every[0] += judge_now(self._rules.quick, place.segment, context, telling=True)
         yield from self._ask_the_slow(self._places, (context,), every, all_of_them=True)
         spans = spans_to_redact(every[0])
         text = place.segment.text
@@ -224,7 +226,7 @@ class Guarding:
         Raises:
             GuardError: a guard blocks, or could not judge. Nothing was shown.
         """
-        places, slow = answer_places(events), self._slow
+        places, slow = answer_places(events), self._rules.slow
         if restored is not None:
             places = tuple(place for place in places if place.segment.path in restored)
             slow = tuple(one for one in slow if one.judges_restored)
@@ -250,7 +252,7 @@ class Guarding:
         questions = [
             (active, place, context, said)
             for place, context, said in zip(places, contexts, every, strict=True)
-            for active in (self._slow if slow is None else slow)
+            for active in (self._rules.slow if slow is None else slow)
             if active.asked_about(place.stage)
         ]
         bounds = sorted({self._bound(active) for active, *_ in questions})
@@ -279,12 +281,12 @@ class Guarding:
             is_json: whether it was asked for as JSON: values are then put back into its strings only, as JSON writes them.
         """
         whole = whole or self.waits
-        quick = AnswerGuards(self._quick, self._context, mark_of, whole=whole)
+        quick = AnswerGuards(self._rules.answering, self._context, mark_of, whole=whole)
         if self._vault is None or not self.restores:
             return Answering(self, quick)
         from saferoute.guards.restored_answers import RestoredAnswer  # noqa: PLC0415  as above
 
-        again = tuple(one for one in self._quick if one.judges_restored)
+        again = tuple(one for one in self._rules.quick if one.judges_restored)
         judging = AnswerGuards(again, self._context, mark_of, whole=whole, first=quick)
         arguments = self._may_be_restored if self._rules.restores and not self._tainted else None
         return Answering(self, quick, RestoredAnswer(self._vault, judging, is_json=is_json, arguments=arguments))
@@ -295,7 +297,7 @@ class Guarding:
     @property
     def waits(self) -> bool:
         """Whether a guard that may take its time looks at answers: they are then held back until they are whole."""
-        return any(one.asked_about("output") or one.asked_about("tool_call") for one in self._slow)
+        return self._rules.waits
 
 
 class Answering:
@@ -308,10 +310,11 @@ class Answering:
         verdicts: every verdict that is not a plain ALLOW.
     """
 
-    __slots__ = ("_gathered", "_guarding", "_quick", "_restored", "_waited")
+    __slots__ = ("_gathered", "_guarding", "_quick", "_restored", "_waited", "_waits")
 
     def __init__(self, guarding: Guarding, quick: AnswerGuards, restored: RestoredAnswer | None = None) -> None:
         self._guarding = guarding
+        self._waits = guarding.waits
         self._quick = quick
         self._restored = restored
         self._gathered: list[DecodedEvent] = []
@@ -333,7 +336,7 @@ class Answering:
             GuardError: a guard blocks, or could not judge. Nothing of what it is about was given back.
         """
         passed: Sequence[DecodedEvent] = self._quick.feed(events)
-        if not self._guarding.waits:
+        if not self._waits:
             return passed if self._restored is None else self._with_values(passed, self._restored)
         self._gathered += passed
         if not (passed and isinstance(passed[-1], Completed)):
@@ -348,7 +351,7 @@ class Answering:
 
         What slow guards were not asked about is not shown, and nothing behind a place where a value may have to be put back.
         """
-        if self._guarding.waits or self._restored is not None:
+        if self._waits or self._restored is not None:
             return ()
         try:
             return self._quick.cut()

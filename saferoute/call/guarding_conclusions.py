@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from saferoute.guards.answer_verdicts import unfit
@@ -10,6 +10,7 @@ from saferoute.guards.pipeline import check_blocked, spans_to_redact
 from saferoute.guards.redacting import is_one_way, redacted
 from saferoute.guards.template_places import settle
 from saferoute.values.guarding import Action, Span
+from saferoute.values.sealed import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ _LEAST_REPEATED: Final = 8
 """Characters of a secret that is looked for in other texts; a shorter one is as likely a word."""
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Cleared:
     """What became of the texts of a request.
 

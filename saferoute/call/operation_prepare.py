@@ -115,7 +115,7 @@ def prepare_operation(
         _planned, snapshot, operation, route, way, rules=rules, build=build, powers=powers, checked=checked, asking=asking, now=now
     )
     data, hashed = checked.get("data") or snapshot.data, lambda: asking().encode()
-    recording = snapshot.recording(operation, route, powers, hashed, data=data, tags=checked.get("tags"))
+    recording = snapshot.recording(operation, route, powers, hashed, data=data, tags=snapshot.tagged(checked.get("tags")))
     planned = partial(planned, recording=recording)
     call = planned(request)
     if rules.templates and isinstance(request, CountRequest):
@@ -155,9 +155,8 @@ def _planned(
     if powers.needs_hash:
         asked = replace(asked, request=asking())
     tokens = asked.input_bytes or 0
-    tags = checked.get("tags")
-    every = {**snapshot.tags, **tags} if tags else snapshot.tags
-    facts = Facts(lambda: tokens // 4, snapshot.health.turn(route), max_output=asked.max_output, data=asked.data, tags=every)
+    tags = snapshot.tagged(checked.get("tags"))
+    facts = Facts(lambda: tokens // 4, snapshot.health.turn(route), max_output=asked.max_output, data=asked.data, tags=tags)
     fix = "send less, or pass a higher max_cost"
     admission = admitted(snapshot, asked, permissions, resolved, policy=policy, options=checked, facts=facts, fix=fix)
     balancing = without_copies(admission.balancing)
@@ -181,7 +180,7 @@ def _planned(
         charge_for(snapshot.accounts, permissions, asked, admission.rows, powers.once),
         replace(balancing, cap=None) if balancing.cap is not None else balancing,
         recording=recording,
-        tags=every,
+        tags=tags,
         tally=snapshot.tally(route, powers, tags, now),
     )
 

@@ -6,17 +6,18 @@ An intent without an outcome says that the request may have been sent. No conten
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from saferoute.call.charging import is_free
-from saferoute.call.effects import Abandoned, record
+from saferoute.call.effects import Abandoned, Record
 from saferoute.errors import CapabilityError, GuardError, LedgerError, RequestError, SaferouteError, TransportError
 from saferoute.values.guarding import Action
 from saferoute.values.json import encode
 from saferoute.values.messages import Text
 from saferoute.values.receipt import Entry
+from saferoute.values.sealed import sealed
 from saferoute.values.template import Rendered
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from saferoute.call.charging import Charge
     from saferoute.call.effects import Flow
+    from saferoute.call.effects import Recorded as Done
     from saferoute.call.tries import Progress
     from saferoute.routing.table import RoutingTable
     from saferoute.values.guarding import Judged
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from saferoute.values.usage import Usage
 
 __all__ = [
+    "Common",
     "Ending",
     "Recorded",
     "Recording",
@@ -55,10 +58,55 @@ _MOST_COUNT: Final = 2**53 - 1
 _MOST_VERDICTS: Final = 64
 _MOST_REASONS: Final = 8
 _COPY: Final = "shadow: a copy of the call, whose answer is discarded"
+_MOST_COMMON: Final = 256
+_NAMING: Final = ("operation", "route", "data", "purpose", "table")
 _NO_CONTENT: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+class Common:
+    """What records of many calls have in common, by where these go: the same objects for all of them, so that a ledger writes them once."""
+
+    __slots__ = ("_bytes_of", "_known")
+
+    def __init__(self) -> None:
+        self._bytes_of: Callable[[Message], bytes] | None = None
+        self._known: dict[tuple[str | None, ...], tuple[Mapping[str, Any], Mapping[str, Any], Target]] = {}
+
+    def of(self, facts: Mapping[str, Any], target: Target) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What an intent, and what an outcome has in common with others.
+
+        Args:
+            facts: see `facts_of`.
+            target: where the request goes.
+        """
+        key = facts["operation"], facts["route"], facts["data"], facts["purpose"], target.id, target.model
+        found = self._known.get(key)
+        if found is None or found[0]["table"] is not facts["table"] or (found[2] is not target and not _goes_alike(found[2], target)):
+            prices = target.prices
+            where = {"target": target.id, "model": target.model, "provider": target.provider_name, "origin": target.origin}
+            intent = {name: facts[name] for name in _NAMING} | where | {"secret": target.secret}
+            outcome = {"route": facts["route"], "target": target.id, "currency": None if prices is None else prices.currency}
+            if len(self._known) >= _MOST_COMMON:
+                self._known.clear()
+            self._known[key] = found = MappingProxyType(intent), MappingProxyType(outcome), target
+        return found[0], found[1]
+
+    def answered(self, message: Message) -> bytes:
+        """What the commitment to an answer is made over."""
+        if self._bytes_of is None:
+            from saferoute.ledger.commitment import message_bytes  # noqa: PLC0415  clients with a ledger only, and once
+
+            self._bytes_of = message_bytes
+        return self._bytes_of(message)
+
+
+def _goes_alike(one: Target, other: Target) -> bool:
+    """Whether records say the same of two targets that have one id and one model, such as those of two calls with timeouts of their own."""
+    same = one.provider_name == other.provider_name and one.origin == other.origin and one.secret == other.secret
+    return same and one.prices == other.prices
+
+
+@sealed
 class Recording:
     """How a call is recorded.
 
@@ -69,6 +117,7 @@ class Recording:
         templates: the prompt templates that the request was made with: name and digest.
         stream: whether the answer is wanted as it comes.
         is_copy: it is the copy of a call, for a shadow.
+        common: what its records have in common with those of other calls.
     """
 
     writer: LedgerWriter
@@ -77,6 +126,7 @@ class Recording:
     templates: tuple[tuple[str, str], ...] = ()
     stream: bool = False
     is_copy: bool = False
+    common: Common = field(default_factory=Common)
 
 
 def texts_asked(plain: Sequence[str]) -> bytes:
@@ -110,7 +160,7 @@ class Recorded(Protocol):
         """What guards said about the request."""
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Ending:
     """How a request has ended.
 
@@ -177,7 +227,7 @@ def facts_of(
         "capabilities": list(capabilities),
         "data": data,
         "purpose": None if purpose is None else _plain(purpose),
-        "tags": {_plain(name): _plain(value) for name, value in tags.items()},
+        "tags": {_plain(name): _plain(value) for name, value in tags.items()} if tags else {},
     }
 
 
@@ -195,20 +245,18 @@ def recorded_intent(call: Recorded, target: Target, progress: Progress, body: by
         LedgerError: it could not be written; nothing was sent.
     """
     recording = _of(call)
+    facts = recording.facts
     progress.attempt = next(progress.numbers)
     worst = None if call.charge is None else call.charge.worst.get(target.id)
     fields = {
-        **recording.facts,
+        "call": facts["call"],
+        "capabilities": facts["capabilities"],
+        "tags": facts["tags"],
         "attempt": progress.attempt,
-        "target": target.id,
-        "model": target.model,
-        "provider": target.provider_name,
-        "origin": target.origin,
         "why": _COPY if recording.is_copy else progress.why[:_LONGEST],
-        "rejected": [[name, why[:_LONGEST]] for name, why in progress.rejected],
+        "rejected": [[name, why[:_LONGEST]] for name, why in progress.rejected] if progress.rejected else [],
         "stream": recording.stream,
-        "templates": [{"name": name, "sha256": digest} for name, digest in recording.templates],
-        "secret": target.secret,
+        "templates": [{"name": name, "sha256": digest} for name, digest in recording.templates] if recording.templates else [],
         "verdicts": _said(call.verdicts),
         "max_cost": None if worst is None else {"nano": worst.amount, "currency": worst.currency},
     }
@@ -216,7 +264,8 @@ def recorded_intent(call: Recorded, target: Target, progress: Progress, body: by
         contents = {"asked": recording.asked(), "request": body}
     except (RequestError, ValueError):  # what has no hash could not be written either, but for options that no format has a place for
         contents = {"request": body}
-    done = yield from record(recording.writer, Entry("intent", fields, contents, system, recording.facts["route"]))
+    common, _ = recording.common.of(facts, target)
+    done: Done = yield Record(recording.writer, Entry("intent", fields, contents, system, facts["route"], common))  # type: ignore[assignment]  # what it is answered
     progress.now, progress.intent, progress.receipt = done.now, "" if done.receipt is None else done.receipt.id, None
 
 
@@ -233,15 +282,13 @@ def outcome(recording: Recording, target: Target, progress: Progress, ending: En
         The receipt; None where it could not be written: nothing is taken from the caller for that, and the next intent finds it out.
     """
     head, facts = progress.head, recording.facts
-    prices, usage = target.prices, ending.usage
+    usage = ending.usage
     fields = {
         "call": facts["call"],
-        "route": facts["route"],
         "capabilities": facts["capabilities"],
         "tags": facts["tags"],
         "intent": progress.intent or None,
         "attempt": progress.attempt,
-        "target": target.id,
         "outcome": ending.word,
         "deny": ending.deny,
         "status": None if head is None else head.status,
@@ -252,14 +299,16 @@ def outcome(recording: Recording, target: Target, progress: Progress, ending: En
         "usage": None
         if usage is None
         else {
-            "input": _counted(usage.input_tokens),
-            "output": _counted(usage.output_tokens),
-            "cache_read": _counted(usage.cache_read_input_tokens),
-            "cache_write": _counted(usage.cache_creation_input_tokens),
-            "reasoning": _counted(usage.reasoning_output_tokens),
+            name: count if count is not None and 0 <= count <= _MOST_COUNT else None  # no answer keeps itself off the record by its figures
+            for name, count in (
+                ("input", usage.input_tokens),
+                ("output", usage.output_tokens),
+                ("cache_read", usage.cache_read_input_tokens),
+                ("cache_write", usage.cache_creation_input_tokens),
+                ("reasoning", usage.reasoning_output_tokens),
+            )
         },
         "cost": None if ending.cost is None else format(ending.cost, "f"),
-        "currency": None if prices is None else prices.currency,
         "estimated": ending.estimated,
         "us": max(0, round((progress.now - progress.began) * 1_000_000)),
         "first_us": None if progress.first is None else max(0, round(progress.first * 1_000_000)),
@@ -267,8 +316,9 @@ def outcome(recording: Recording, target: Target, progress: Progress, ending: En
     }
     progress.intent = None
     contents = _NO_CONTENT if ending.content is None else {"response": ending.content}
+    _, common = recording.common.of(facts, target)
     try:
-        done = yield from record(recording.writer, Entry("outcome", fields, contents, None, facts["route"]))
+        done: Done = yield Record(recording.writer, Entry("outcome", fields, contents, None, facts["route"], common))  # type: ignore[assignment]  # what it is answered
     except LedgerError as error:
         _log.warning("saferoute: the outcome of a call could not be recorded, and its intent is all there is: %s", error)
         return None
@@ -310,12 +360,7 @@ def denial(facts: Mapping[str, Any], error: SaferouteError, asked: bytes) -> Ent
 
 def _plain(text: str) -> str:
     """A text of the caller's as a record can have it: bounded, and without lone surrogates."""
-    return text[:_LONGEST].encode("utf-8", "replace").decode()
-
-
-def _counted(count: int | None) -> int | None:
-    """A count as a record can have it: one that no JSON number holds is not known. No answer keeps itself off the record by its figures."""
-    return count if count is not None and 0 <= count <= _MOST_COUNT else None
+    return text if len(text) <= _LONGEST and text.isascii() else text[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def code_of(error: BaseException) -> str | None:
@@ -335,6 +380,8 @@ def _of(call: Recorded) -> Recording:
 
 
 def _said(verdicts: Sequence[Judged]) -> list[dict[str, Any]]:
+    if not verdicts:
+        return []
     return [
         {
             "guard": one.guard[:_LONGEST],

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from saferoute.guards.answer_panel import AnswerPanel
 from saferoute.guards.insertion import Inserting, PerCall
 from saferoute.guards.pipeline import judge
 from saferoute.guards.profiles import is_what_it_says
@@ -41,6 +42,12 @@ class Rules:
         per_call: whether one of them has to be made anew for each call.
         inserts: whether one of them puts something into requests.
         looks: whether anything looks at a request: a guard, or a table's bound.
+        quick: the guards that never wait.
+        impure: those of them that are not pure.
+        slow: the others.
+        answering: what the quick ones are asked about answers.
+        judges_answers: whether any guard looks at answers.
+        waits: whether one that may take its time does: answers are then held back until they are whole.
         known: whether all guards that are pure consent to a text of the application's own: a tool, a schema. Remembers the last 512.
     """
 
@@ -56,15 +63,34 @@ class Rules:
     per_call: bool = field(init=False)
     inserts: bool = field(init=False)
     looks: bool = field(init=False)
+    quick: tuple[Active, ...] = field(init=False, repr=False, compare=False)
+    impure: tuple[Active, ...] = field(init=False, repr=False, compare=False)
+    slow: tuple[Active, ...] = field(init=False, repr=False, compare=False)
+    answering: AnswerPanel = field(init=False, repr=False, compare=False)
+    judges_answers: bool = field(init=False, repr=False, compare=False)
+    waits: bool = field(init=False, repr=False, compare=False)
     known: Callable[[str], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozenset(one.name for one in self.active if is_what_it_says(one)))
         object.__setattr__(self, "looks", bool(self.active) or self.bounded)
         object.__setattr__(self, "per_call", any(isinstance(bare(one.guard), PerCall) for one in self.active))
-        pure = tuple(one for one in self.active if one.quick and one.pure and one.asked_about("input"))
+        quick = tuple(one for one in self.active if one.quick)
+        slow = tuple(one for one in self.active if not one.quick)
+        object.__setattr__(self, "quick", quick)
+        object.__setattr__(self, "impure", tuple(one for one in quick if not one.pure))
+        object.__setattr__(self, "slow", slow)
+        answering, waits = AnswerPanel(quick), _judge_answers(slow)
+        object.__setattr__(self, "answering", answering)
+        object.__setattr__(self, "waits", waits)
+        object.__setattr__(self, "judges_answers", waits or answering.of_texts or answering.of_calls)
+        pure = tuple(one for one in quick if one.pure and one.asked_about("input"))
         object.__setattr__(self, "known", lru_cache(_MOST_KNOWN)(partial(_all_consent, pure, self.views)))
         object.__setattr__(self, "inserts", any(isinstance(bare(one.guard), Inserting) for one in self.active))
+
+
+def _judge_answers(active: Iterable[Active]) -> bool:
+    return any(one.asked_about("output") or one.asked_about("tool_call") for one in active)
 
 
 def _all_consent(pure: tuple[Active, ...], views: Callable[[str], Mapping[str, str]] | None, text: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from saferoute.call.recording import Recording, facts_of, templates_in, texts_asked
+from saferoute.call.recording import Common, Recording, facts_of, templates_in, texts_asked
 from saferoute.call.rules import Rules
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from saferoute.call.balancing import Balancing
     from saferoute.guards.approval import Approved
     from saferoute.providers.codec import Codec
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.routing.health import Health
     from saferoute.routing.opened import Opened
     from saferoute.values.account import AccountStore
@@ -56,6 +57,8 @@ class Snapshot:
         ledger: where calls are recorded; None for nowhere.
         table_facts: which table that is, for records.
         add_cost: counts what attempts cost.
+        memory: what the client has read in bodies before; None for nothing.
+        common: what the records of its calls have in common.
     """
 
     opened: Opened
@@ -76,23 +79,37 @@ class Snapshot:
     ledger: LedgerWriter | None = None
     table_facts: Mapping[str, Any] = field(default_factory=lambda: _NO_TAGS)
     add_cost: Callable[..., None] | None = None
+    memory: TextMemory | None = None
+    common: Common = field(default_factory=Common)
 
-    def tally(self, route: str, powers: Powers, tags: Mapping[str, str] | None, now: float) -> Callable[..., None] | None:
+    def tagged(self, tags: Mapping[str, str] | None) -> Mapping[str, str]:
+        """The client's tags, with a call's own on top."""
+        return {**self.tags, **tags} if tags else self.tags
+
+    def tally(self, route: str, powers: Powers, tags: Mapping[str, str], now: float) -> Callable[..., None] | None:
         """Counts what attempts of a call cost.
 
         Args:
             route: the name that was asked for.
             powers: what the call is made under.
-            tags: its own, on top of the client's.
+            tags: its own and the client's.
             now: the wall clock, in seconds since the epoch.
         """
         if self.add_cost is None:
             return None
-        every = {**self.tags, **tags} if tags else self.tags
-        return partial(self.add_cost, route=route, capabilities=powers.blocks, tags=every, day=int(now // _DAY))
+        return partial(self.add_cost, route=route, capabilities=powers.blocks, tags=tags, day=int(now // _DAY))
 
     def recording(
-        self, operation: str, route: str, powers: Powers, asked: Callable[[], bytes], *, data: str | None, tags: Mapping[str, str] | None
+        self,
+        operation: str,
+        route: str,
+        powers: Powers,
+        asked: Callable[[], bytes],
+        *,
+        data: str | None,
+        tags: Mapping[str, str],
+        templates: tuple[tuple[str, str], ...] = (),
+        stream: bool = False,
     ) -> Recording | None:
         """How a call is recorded; None where nothing is.
 
@@ -102,17 +119,18 @@ class Snapshot:
             powers: what it is made under.
             asked: see `Recording`.
             data: its data label.
-            tags: its own, on top of the client's.
+            tags: its own and the client's.
+            templates: see `Recording`.
+            stream: see `Recording`.
         """
         if self.ledger is None:
             return None
         call = self.new_id("")[-_CALL_ID:]
-        every = {**self.tags, **tags} if tags else self.tags
-        facts = facts_of(call, operation, route, self.table_facts, capabilities=powers.digests, data=data, purpose=self.purpose, tags=every)
-        return Recording(self.ledger, facts, asked)
+        facts = facts_of(call, operation, route, self.table_facts, capabilities=powers.digests, data=data, purpose=self.purpose, tags=tags)
+        return Recording(self.ledger, facts, asked, templates, stream, common=self.common)
 
     def chat_recording(
-        self, route: str, powers: Powers, request: ChatRequest, frozen: Approved, tags: Mapping[str, str] | None
+        self, route: str, powers: Powers, request: ChatRequest, frozen: Approved, tags: Mapping[str, str]
     ) -> Recording | None:
         """How a chat is recorded; None where nothing is.
 
@@ -121,12 +139,11 @@ class Snapshot:
             powers: what it is made under.
             request: as the caller gave it, with its templates written out.
             frozen: its texts.
-            tags: its own.
+            tags: its own and the client's.
         """
-        recording = self.recording("chat", route, powers, partial(texts_asked, frozen.plain), data=request.data, tags=tags)
-        if recording is None or not (request.stream or self.opened.table.templates):
-            return recording
-        return replace(recording, templates=templates_in(request.messages), stream=request.stream)
+        asked = partial(texts_asked, frozen.plain)
+        templates = templates_in(request.messages) if self.opened.table.templates or request.stream else ()
+        return self.recording("chat", route, powers, asked, data=request.data, tags=tags, templates=templates, stream=request.stream)
 
     @property
     def health(self) -> Health:

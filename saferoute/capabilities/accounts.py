@@ -107,10 +107,8 @@ def accounts_of(permission: Permission, now: float) -> tuple[Account, ...]:
         ConfigurationError: the clock says nothing that could be right.
     """
     # Within one hour of the clock every answer is the same, so it is worked out once.
-    hour = _hour(now) if permission.budgets else 0
-    return tuple(
-        _account(permission.source, budget, permission.expires_at, 0 if budget.per is None else hour) for budget in permission.budgets
-    )
+    hour, source, expires_at = _hour(now) if permission.budgets else 0, permission.source, permission.expires_at
+    return tuple([_account(source, budget, expires_at, 0 if budget.per is None else hour) for budget in permission.budgets])
 
 
 def _hour(now: float) -> int:
@@ -142,9 +140,10 @@ def merged(accounts: Iterable[Account]) -> tuple[Account, ...]:
     """
     kept: dict[str, Account] = {}
     for account in accounts:
-        other = kept.get(account.key, account)
-        lower = min(other, account, key=lambda one: one.limit)
-        kept[account.key] = replace(lower, expires_at=max(other.expires_at, account.expires_at))
+        other = kept.setdefault(account.key, account)
+        if other is not account:
+            lower = min(other, account, key=lambda one: one.limit)
+            kept[account.key] = replace(lower, expires_at=max(other.expires_at, account.expires_at))
     return tuple(kept.values())
 
 
@@ -159,7 +158,7 @@ def check_scope(permission: Permission, scope: Scope) -> None:
         CapabilityForbidden: with the code "scope"; the message says which store counts widely enough.
     """
     needed = permission.scope or ("host" if permission.budgets else None)
-    if needed is not None and scope_rank(scope) < scope_rank(needed):
+    if needed is not None and needed != scope and scope_rank(scope) < scope_rank(needed):
         store = "redis(url)" if needed == "cluster" else "sqlite(path)"
         raise CapabilityForbidden(
             f"{permission.source} must be counted {COUNTED[needed]}, and this client counts {COUNTED[scope]}: "
@@ -178,7 +177,7 @@ def worst_case_debits(accounts: Sequence[Account], cost: Cost | None) -> tuple[D
     Raises:
         BudgetExceeded: an account counts money, and the worst case is not known in its currency or is more than can be counted.
     """
-    return tuple(Debit(account, 1 if account.unit == "calls" else _worst(account, cost)) for account in accounts)
+    return tuple([Debit(account, 1 if account.unit == "calls" else _worst(account, cost)) for account in accounts])
 
 
 def _worst(account: Account, cost: Cost | None) -> int:
@@ -215,7 +214,7 @@ def settled_amounts(debits: Sequence[Debit], cost: Cost | None, *, sent: bool) -
     """
     if not sent:
         return (0,) * len(debits)
-    return tuple(_taken(debit, cost) for debit in debits)
+    return tuple([_taken(debit, cost) for debit in debits])
 
 
 def _taken(debit: Debit, cost: Cost | None) -> int:

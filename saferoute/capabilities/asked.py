@@ -26,7 +26,8 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from saferoute.errors import RequestError
 
@@ -40,6 +41,7 @@ __all__ = ["asked_hash"]
 
 _TAG: Final = b"saferoute asked 1\n"
 _MOST_DEPTH: Final = 64
+_MOST_TYPES: Final = 128
 _MADE_UP: Final = frozenset({"boundary"})
 """Fields that saferoute fills with randomness: no caller gave them."""
 
@@ -77,10 +79,11 @@ def asked_hash(
 
 def _write(parts: list[bytes], value: object, depth: int) -> None:
     if isinstance(value, str):
-        _sized(parts, b"s", value.encode("utf-8", "surrogatepass"))
+        text = value.encode("utf-8", "surrogatepass")
+        parts += (b"s", len(text).to_bytes(8), text)
     elif value is None:
         parts.append(b"n")
-    elif isinstance(value, bool):
+    elif value is True or value is False:
         parts.append(b"t" if value else b"f")
     elif isinstance(value, int):
         _sized(parts, b"i", _digits(value))
@@ -90,23 +93,53 @@ def _write(parts: list[bytes], value: object, depth: int) -> None:
         _sized(parts, b"b", value)
     elif depth == _MOST_DEPTH:
         raise RequestError(f"the request is nested deeper than {_MOST_DEPTH}")
-    elif isinstance(value, tuple | list):
-        parts += (b"l", _count(value))
+    elif isinstance(value, (tuple, list)):
+        parts += (b"l", len(value).to_bytes(8))
         for item in value:
+            _write(parts, item, depth + 1)
+    elif (layout := _layout(type(value))) is not None:  # type: ignore[arg-type]  # every class has a hash
+        said = [
+            (name, item)
+            for field, name, needed, default in layout.fields
+            if (item := getattr(value, field)) is not default and (needed or item != default)
+        ]
+        parts += (layout.head, len(said).to_bytes(8))
+        for name, item in said:
+            parts.append(name)
             _write(parts, item, depth + 1)
     elif isinstance(value, Mapping):
         _write_mapping(parts, value, depth)
-    elif is_dataclass(value) and not isinstance(value, type):
-        given = [(field.name, getattr(value, field.name), field) for field in fields(value) if field.compare and field.name not in _MADE_UP]
-        said = [(name, item) for name, item, field in given if item != _default(field)]
-        parts.append(b"o")
-        _write(parts, type(value).__name__, depth)
-        parts.append(_count(said))
-        for name, item in said:
-            _write(parts, name, depth)
-            _write(parts, item, depth + 1)
     else:
         raise RequestError(f"the request holds a {type(value).__name__}, which cannot be sent")
+
+
+class _Layout(NamedTuple):
+    """How values of one of our types are written.
+
+    Attributes:
+        head: "o" and the type's name.
+        fields: of each that a caller gives its name, the name as it is written, whether it has no default, and the default.
+    """
+
+    head: bytes
+    fields: tuple[tuple[str, bytes, bool, object], ...]
+
+
+@lru_cache(maxsize=_MOST_TYPES)
+def _layout(kind: type[object]) -> _Layout | None:
+    """The layout of a type's values; None for what is none of ours."""
+    if not is_dataclass(kind) or issubclass(kind, Mapping):
+        return None
+    head: list[bytes] = [b"o"]
+    _write(head, kind.__name__, 0)
+    given: list[tuple[str, bytes, bool, object]] = []
+    for field in fields(kind):
+        if field.compare and field.name not in _MADE_UP:
+            name: list[bytes] = []
+            _write(name, field.name, 0)
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            given.append((field.name, b"".join(name), default is MISSING, default))
+    return _Layout(b"".join(head), tuple(given))
 
 
 def _write_mapping(parts: list[bytes], value: Mapping[object, object], depth: int) -> None:
@@ -141,15 +174,6 @@ def _exact(value: Decimal) -> str:
     plain = "".join(map(str, digits)).lstrip("0")
     short = plain.rstrip("0")
     return f"{short}e{exponent + len(plain) - len(short)}" if short and isinstance(exponent, int) else "0e0"
-
-
-def _default(field: object) -> object:
-    """A field's default; a fresh object, which equals nothing, where it has none."""
-    made = getattr(field, "default_factory", MISSING)
-    if made is not MISSING:
-        return made()
-    default = getattr(field, "default", MISSING)
-    return object() if default is MISSING else default
 
 
 def _sized(parts: list[bytes], kind: bytes, data: bytes) -> None:

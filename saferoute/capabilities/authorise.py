@@ -10,12 +10,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from saferoute.errors import CapabilityExpired, CapabilityForbidden
 from saferoute.values.cost import worst_cost
 from saferoute.values.permission import data_rank
+from saferoute.values.sealed import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ _NOT_YET = 30
 """Seconds by which an issuer's clock may be ahead of ours when a permission begins; none when it ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Asked:
     """What a call asks for, as far as permission goes.
 
@@ -80,7 +80,7 @@ class Asked:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Authorisation:
     """The rows that may answer, and why others may not.
 
@@ -116,16 +116,22 @@ def authorise(
             code="no_grant",
         )
     for permission in permissions:
-        _check_time(permission, asked.now)
         _check_call(permission, asked)
     if not permissions and asked.data is None:
         return Authorisation(targets)
-    refusals = [_target_refusal(permissions, asked, target, trust) for target in targets]
-    kept = tuple(target for target, refusal in zip(targets, refusals, strict=True) if refusal is None)
-    dropped = [(target.id, *refusal) for target, refusal in zip(targets, refusals, strict=True) if refusal is not None]
+    kept: list[Target] = []
+    dropped: list[tuple[str, str, str]] = []
+    for target in targets:
+        refusal = _target_refusal(permissions, asked, target, trust)
+        if refusal is None:
+            kept.append(target)
+        else:
+            dropped.append((target.id, *refusal))
     if not kept:
         raise _nothing_left(asked, dropped)
-    return Authorisation(kept, tuple((name, reason) for name, _, reason in dropped))
+    if not dropped:
+        return Authorisation(targets)
+    return Authorisation(tuple(kept), tuple((name, reason) for name, _, reason in dropped))
 
 
 def also_allowed(
@@ -146,28 +152,42 @@ def also_allowed(
 
 def tightest_output(permissions: Iterable[Permission]) -> int | None:
     """The tightest bound on output tokens of these permissions; None for none."""
-    bounds = [permission.max_output for permission in permissions if permission.max_output is not None]
-    return min(bounds) if bounds else None
+    least: int | None = None
+    for permission in permissions:
+        most = permission.max_output
+        if most is not None and (least is None or most < least):
+            least = most
+    return least
 
 
 def counts_money(permissions: Iterable[Permission]) -> bool:
     """Whether a permission bounds money, so that a call's worst case has to be known."""
-    return any(
-        permission.max_cost is not None or any(budget.unit != "calls" for budget in permission.budgets) for permission in permissions
-    )
+    for permission in permissions:
+        if permission.max_cost is not None:
+            return True
+        for budget in permission.budgets:
+            if budget.unit != "calls":
+                return True
+    return False
 
 
 def sizes_input(permissions: Iterable[Permission]) -> bool:
     """Whether a permission bounds input or money, so that the size of the input has to be known."""
-    return any(permission.max_input is not None or counts_money((permission,)) for permission in permissions)
+    for permission in permissions:
+        if permission.max_input is not None or permission.max_cost is not None:
+            return True
+        if permission.budgets and counts_money((permission,)):
+            return True
+    return False
 
 
 def output_bound(most: int | None, target: Target, asked: int | None) -> int | None:
     """The tightest bound on output tokens of caller, permissions (`most`) and row; the row's default where nobody else says anything."""
-    bounds = [bound for bound in (asked, most, target.max_output) if bound is not None]
-    if asked is None and target.default_max_output is not None:
-        bounds.append(target.default_max_output)
-    return min(bounds) if bounds else None
+    bound = asked
+    for other in (most, target.max_output, target.default_max_output if asked is None else None):
+        if other is not None and (bound is None or other < bound):
+            bound = other
+    return bound
 
 
 def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_reference: bool = False, answers: int = 1) -> int | None:
@@ -195,19 +215,16 @@ def worst_case(target: Target, *, input_bytes: int, max_output: int | None, by_r
     return worst_cost(prices, input_bytes, most * answers)
 
 
-def _check_time(permission: Permission, now: float) -> None:
+def _check_call(permission: Permission, asked: Asked) -> None:
+    source, now = permission.source, asked.now
     if permission.expires_at is not None and not now < permission.expires_at:
         raise CapabilityExpired(
-            f"{permission.source} expired at {permission.expires_at} (seconds since the epoch); it is {now:.0f}: get a new one", code="exp"
+            f"{source} expired at {permission.expires_at} (seconds since the epoch); it is {now:.0f}: get a new one", code="exp"
         )
     if permission.not_before is not None and not now >= permission.not_before - _NOT_YET:
         raise CapabilityExpired(
-            f"{permission.source} is not valid before {permission.not_before} (seconds since the epoch); it is {now:.0f}", code="nbf"
+            f"{source} is not valid before {permission.not_before} (seconds since the epoch); it is {now:.0f}", code="nbf"
         )
-
-
-def _check_call(permission: Permission, asked: Asked) -> None:
-    source = permission.source
     if permission.audience is not None and asked.audience not in permission.audience:
         raise CapabilityForbidden(
             f"{source} is for {_listed(permission.audience)}; this client is {asked.audience!r}. "
@@ -224,7 +241,8 @@ def _check_call(permission: Permission, asked: Asked) -> None:
             "Say what the calls are for: client.using(purpose=...)",
             code="purpose",
         )
-    if permission.tools is not None and (outside := [name for name in asked.tools if name not in permission.tools]):
+    if permission.tools is not None and not permission.tools.issuperset(asked.tools):
+        outside = [name for name in asked.tools if name not in permission.tools]
         raise CapabilityForbidden(
             f"{source} allows the tools {_listed(permission.tools)}; offered: {_listed(outside)}. "
             "Leave them out of tools= and provider_options=",
@@ -263,36 +281,38 @@ def _check_bounds(permission: Permission, asked: Asked) -> None:
 
 
 def _target_refusal(permissions: tuple[Permission, ...], asked: Asked, target: Target, trust: str) -> tuple[str, str] | None:
+    """Why a row may not answer: (code, reason); None if it may. The data label first, then each permission in turn."""
     refusal = _data_refusal(permissions, asked, target, trust)
     for permission in permissions:
-        refusal = refusal or _row_refusal(permission, asked, target)
+        if refusal is None:
+            refusal = _place_refusal(permission, asked.route, target)
+        if refusal is None and (permission.budgets or permission.max_cost is not None):
+            refusal = _money_refusal(permission, asked, target)
     return refusal
 
 
 def _data_refusal(permissions: tuple[Permission, ...], asked: Asked, target: Target, trust: str) -> tuple[str, str] | None:
-    if asked.data is None and trust == "local" and not any(permission.data for permission in permissions):
+    ceiling: DataLabel = target.data
+    bounded = trust != "local"
+    for permission in permissions:
+        if permission.data is not None:
+            bounded = True
+            if data_rank(permission.data) < data_rank(ceiling):
+                ceiling = permission.data
+    if asked.data is None and not bounded:
         return None
     label: DataLabel = asked.data or "restricted"
-    ceiling: DataLabel = target.data
-    for permission in permissions:
-        if permission.data is not None and data_rank(permission.data) < data_rank(ceiling):
-            ceiling = permission.data
     if data_rank(label) <= data_rank(ceiling):
         return None
     what = f"the call is labelled {label}" if asked.data else 'the call has no data label, which counts as "restricted"'
     return "data", f'takes data up to "{ceiling}", and {what}: pass data="{ceiling}" if that is what it is, or Client(data=...)'
 
 
-def _row_refusal(permission: Permission, asked: Asked, target: Target) -> tuple[str, str] | None:
-    """Why a row may not answer: (code, reason); None if it may."""
-    source = permission.source
-    refusal = _place_refusal(permission, asked.route, target)
-    if refusal is not None:
-        return refusal
+def _money_refusal(permission: Permission, asked: Asked, target: Target) -> tuple[str, str] | None:
     for budget in permission.budgets:
-        if budget.unit != "calls" and (refusal := _budget_refusal(budget, source, asked, target)) is not None:
+        if budget.unit != "calls" and (refusal := _budget_refusal(budget, permission.source, asked, target)) is not None:
             return refusal
-    return _cost_refusal(permission.max_cost, source, asked, target)
+    return _cost_refusal(permission.max_cost, permission.source, asked, target)
 
 
 def reaches(permission: Permission, route: str, target: Target) -> bool:

@@ -5,7 +5,7 @@ The first question has no time in it, so that its answer can be kept; the second
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
@@ -47,6 +47,10 @@ class Verified:
         issued_at: its `iat`.
         not_before: the permission's, or 0.
         expires_at: the permission's.
+        key: that of `tail`, ready to check proofs.
+        presented: what it allows whoever presents it with a proof. A nonce that only this process remembers stops no replay in another
+            one, unless the proof names this process: so without a scope of its own it is counted by the host.
+        begins: from when on its time has begun for any clock here, in seconds since the epoch: `SKEW` before the later of its beginnings.
     """
 
     permission: Permission
@@ -58,6 +62,15 @@ class Verified:
     issued_at: int
     not_before: int
     expires_at: int
+    key: PublicKey = field(compare=False)
+    presented: Permission = field(init=False, compare=False)
+    begins: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what follows from the rest, once."""
+        permission = self.permission
+        object.__setattr__(self, "presented", permission if permission.scope else replace(permission, scope="host"))
+        object.__setattr__(self, "begins", max(self.not_before, self.issued_at) - SKEW)
 
     @property
     def digest(self) -> str:
@@ -105,6 +118,7 @@ def verify_chain(chain: str | Chain, issuers: Mapping[str, IssuerRecord]) -> Ver
         issued_at=first.issued_at or 0,
         not_before=permission.not_before or 0,
         expires_at=permission.expires_at or 0,
+        key=tail,
     )
 
 

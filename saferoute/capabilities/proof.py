@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from saferoute.capabilities.deny import Deny, refused
 from saferoute.capabilities.token import proof_message, write_call
-from saferoute.signing.keys import PublicKey
 from saferoute.signing.refusal import Refused
 from saferoute.signing.strict_json import canonical, parse
 
@@ -35,6 +34,7 @@ KEEP: Final = 300
 
 _MAX_BYTES: Final = 1024
 _FIELDS: Final = frozenset({"aud", "nonce", "req", "ts"})
+_FIELDS_AND_INSTANCE: Final = _FIELDS | {"inst"}
 _AUDIENCE: Final = re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*")
 _INSTANCE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NONCE: Final = re.compile(r"[0-9a-f]{32}")
@@ -108,7 +108,7 @@ def verify_proof(
     if token.digest != verified.digest:
         raise refused(Deny.PROOF, "it is not the chain that was verified")
     proof = _read(token.payload)
-    if not PublicKey(verified.tail).verify(token.signature, proof_message(token.digest, token.payload)):
+    if not verified.key.verify(token.signature, proof_message(token.digest, token.payload)):
         raise refused(Deny.PROOF, "its proof is not signed with the chain's last key")
     allowed = verified.permission.audience
     if proof.audience != audience or (allowed is not None and audience not in allowed):
@@ -128,10 +128,9 @@ def _read(payload: bytes) -> Proof:
         said = parse(payload, max_bytes=_MAX_BYTES, max_depth=1)
     except Refused as refusal:
         raise refused(Deny.PROOF, f"the proof: {refusal}") from None
-    audience, nonce, asked, timestamp = (said.get(name) for name in ("aud", "nonce", "req", "ts"))
-    instance = said.get("inst")
+    audience, nonce, asked, timestamp, instance = said.get("aud"), said.get("nonce"), said.get("req"), said.get("ts"), said.get("inst")
     if (
-        said.keys() - {"inst"} != _FIELDS
+        said.keys() not in (_FIELDS, _FIELDS_AND_INSTANCE)
         or not _fits(_AUDIENCE, audience)
         or len(str(audience)) > _LONGEST_AUDIENCE
         or not _fits(_NONCE, nonce)

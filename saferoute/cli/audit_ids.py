@@ -48,10 +48,12 @@ def named(segments: Sequence[Segment], text: str) -> Named:
 
     Raises:
         UsageError: it has neither form.
-        ConfigurationError: no segment here, or more than one, begins as the receipt says.
+        ConfigurationError: no segment here, or more than one, begins as the receipt says; or it names a whole segment.
     """
     if (receipt := _RECEIPT.fullmatch(text)) is not None:
         return Named(None, the_segment(segments, receipt[1]).id, int(receipt[2]))
+    if any(one.id == text for one in segments):
+        raise ConfigurationError(f"{text} is a segment: say which record of it, as in {text}:1; saferoute audit show lists them")
     if _CALL.fullmatch(text):
         return Named(text)
     what = "neither a receipt, SEGMENT:NUMBER, nor a call's id; of a segment's and of a call's id the first 6 characters are enough"

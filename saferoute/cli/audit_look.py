@@ -29,9 +29,13 @@ def show_records(options: argparse.Namespace) -> int:
     found = sorted((told for told in reading.told() if _is_wanted(told, options)), key=lambda one: one.time)
     _list(found if options.last is None else deque(found, maxlen=options.last), as_json=options.json)
     if not found:
-        say("no attempt and no refusal here is one that was asked for")
+        say("nothing that is on record here fits" if _is_narrowed(options) else "no attempt and no refusal is on record here")
     not_verified()
     return reading.code()
+
+
+def _is_narrowed(options: argparse.Namespace) -> bool:
+    return any((options.call, options.route, options.secret, options.tag, options.denied, options.since, options.until))
 
 
 def _is_wanted(told: Told, options: argparse.Namespace) -> bool:
@@ -51,19 +55,22 @@ def _list(every: Iterable[Told], *, as_json: bool) -> None:
 
 
 def line_of(told: Told) -> str:
-    """An attempt or a refusal in one line."""
-    first = told.first
-    parts = [when(told.time), plain(told.ref), plain(str(first["route"]))]
+    """An attempt or a refusal in one line, by the receipt that its caller got."""
+    first, ended = told.first, told.ended
+    parts = [when(told.time), plain(told.ended_ref or told.ref), plain(str(first["route"]))]
+    tags = [", ".join(f"{plain(name)}={plain(value)}" for name, value in first["tags"].items())] if first["tags"] else []
     if told.kind == "denial":
-        return "  ".join([*parts, f"refused: {refusal_in_words(told)}"])
+        return "  ".join([*parts, f"refused: {refusal_in_words(told)}", *tags])
     model = (told.began or {}).get("model") or (told.ended or {}).get("model") or "?"
-    parts.append(f"{plain(str(first['target']))} ({plain(str(model))})")
-    ended = told.ended
+    again = f", attempt {first['attempt']}" if first["attempt"] > 1 else ""
+    parts.append(f"{plain(str(first['target']))} ({plain(str(model))}){again}")
+    cost = cost_in_words([told])
+    cost = cost if cost[0].isdigit() else f"cost: {cost}"
     if ended is None:
-        return "  ".join([*parts, "MAYBE SENT", cost_in_words([told])])
+        return "  ".join([*parts, "MAYBE SENT", cost, *tags])
     status = "" if ended["status"] is None else f" {ended['status']}"
     how = f"refused: {refusal_in_words(told)}" if is_refused(told) else f"{error_in_words(told.outcome, None)}{status}"
-    return "  ".join([*parts, how, span(ended["us"]), cost_in_words([told])])
+    return "  ".join([*parts, how, span(ended["us"]), cost, *tags])
 
 
 def find(options: argparse.Namespace) -> int:

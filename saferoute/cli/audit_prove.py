@@ -36,7 +36,7 @@ def prove_records(options: argparse.Namespace) -> int:
     """Write the proof of a call's records, or of one record, with salts only for the fields that were named."""
     unknown = [name for name in options.open if name not in _FIELDS]
     if unknown:
-        raise UsageError(f"--open takes {', '.join(_FIELDS)}, and not {plain(unknown[0])!r}")
+        raise UsageError(f"--open takes one of {', '.join(_FIELDS)}, and may be given several times; not {plain(unknown[0])!r}")
     if not options.open and (options.secret_file or options.keyring):
         raise UsageError("the log secret is for --open: without it no opening is written")
     segments = segments_in([options.directory])

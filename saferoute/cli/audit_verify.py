@@ -240,7 +240,8 @@ def certifiers(options: argparse.Namespace) -> Certifiers:
     newest = chain.root.version
     roles = tuple(LogRole(tuple(one.log.keys), one.log.threshold, one.version) for one in reversed(chain.roots) if one.log is not None)
     if not roles:
-        return Certifiers(None, newest, f"The root {chain.root.name} has no log role: nobody certifies log keys.")
+        unnamed = f"The root {chain.root.name} has no log role: nobody certifies log keys. To name one: saferoute root add-key --role log."
+        return Certifiers(None, newest, unnamed)
     believed = f"The root was believed as it is. Its SHA-256 is {chain.sha256}: compare it with the one in your program, or pass --sha256."
     return Certifiers(roles, newest, "" if options.sha256 else believed)
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saferoute.cli.file_names import UPDATES
+from saferoute.cli.file_names import LEDGER, UPDATES
 from saferoute.cli.key_files import KEY_FOLDER, ROOT_KEY, TABLE_KEY, NewFile, create_all, new_passphrase, refuse_existing
 from saferoute.cli.opening import key_store, server
 from saferoute.cli.project import LABEL, Project, constructor, make_project, name_from, routes_toml
@@ -62,7 +62,8 @@ def _run(options: argparse.Namespace) -> int:
     folder = Path(options.folder)
     providers, servers = _chosen(options.provider, options.server)
     toml_text = routes_toml(providers, servers, load_catalogue())
-    paths = [folder / one for one in ("routes.toml", "root.json", "routes.json", ROOT_KEY, TABLE_KEY, f"{KEY_FOLDER}/.gitignore")]
+    kept_out = [f"{name}/.gitignore" for name in (KEY_FOLDER, LEDGER)]
+    paths = [folder / one for one in ("routes.toml", "root.json", "routes.json", ROOT_KEY, TABLE_KEY, *kept_out)]
     refuse_existing(paths)
     passphrase = None if options.unsafe_plaintext_keys else new_passphrase(options.passphrase_file)
     root_key, table_key = PrivateKey.generate(), PrivateKey.generate()
@@ -75,14 +76,14 @@ def _run(options: argparse.Namespace) -> int:
         days=options.days,
         root_days=options.root_days,
     )
-    contents = [toml_text.encode(), project.root, project.bundle, root_key.to_pem(passphrase), table_key.to_pem(passphrase), b"*\n"]
-    create_all([NewFile(path, data, private=path.parent.name == KEY_FOLDER) for path, data in zip(paths, contents, strict=True)])
+    contents = [toml_text.encode(), project.root, project.bundle, root_key.to_pem(passphrase), table_key.to_pem(passphrase), b"*\n", b"*\n"]
+    create_all([NewFile(path, data, private=path.parent.name in {KEY_FOLDER, LEDGER}) for path, data in zip(paths, contents, strict=True)])
     _say_what_was_written(paths, project, encrypted=passphrase is not None)
     _say_what_is_next(folder, project, providers, servers)
     say("\nIn your program (this alone goes to stdout: saferoute init > client.py):\n")
     secrets = key_store() if providers else None
-    table, root, updates = ((folder / name).as_posix() for name in ("routes.json", "root.json", UPDATES))
-    show(constructor(table, root, project.sha256, updates, secrets))
+    table, root, updates, ledger = ((folder / name).as_posix() for name in ("routes.json", "root.json", UPDATES, LEDGER))
+    show(constructor(table, root, project.sha256, updates, secrets, ledger=ledger))
     return 0
 
 
@@ -106,6 +107,7 @@ def _say_what_was_written(paths: Sequence[Path], project: Project, *, encrypted:
         f"signs root.json ({protection}): needed to change keys only, so keep it somewhere else",
         f"signs tables ({protection}): saferoute table sign asks for it",
         "keeps the keys out of git",
+        "keeps the records of your program's calls out of git, and the secret that stands beside them",
     ]
     width = max(len(str(path)) for path in paths)
     say("Written:")
@@ -124,3 +126,5 @@ def _say_what_is_next(folder: Path, project: Project, providers: Sequence[Catalo
     )
     words = ["saferoute", "chat", route, "Say hello", "--table", str(folder / "routes.json"), "--root", str(folder / "root.json")]
     say(f"  {shlex.join([*words, '--sha256', project.sha256, '--data', LABEL])}")
+    look = shlex.join(["saferoute", "audit", "show", str(folder / LEDGER)])
+    say(f"  {look}    # what is on record of your program's calls, once it has made some")

@@ -140,7 +140,7 @@ def _run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except UsageError as error:
-        say(f"error: {error}; see saferoute {options.command} --help")
+        say(f"error: {error}; see saferoute {_command(options)} --help")
         return USAGE
     except (SaferouteError, OSError) as error:
         if options.debug:
@@ -153,6 +153,12 @@ def _run(arguments: Sequence[str]) -> int:
         say(f"error: saferoute itself went wrong ({type(error).__name__}): please report it with the output of saferoute --debug ...")
         return FAILED
     return code
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command and its action, whose help says how they are used."""
+    action = next((given for name in ("action", "guard_command", "route_command") if (given := getattr(options, name, None))), None)
+    return " ".join(filter(None, (options.command, action)))
 
 
 def _in_words(error: SaferouteError | OSError) -> str:

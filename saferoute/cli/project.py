@@ -145,7 +145,7 @@ def name_from(folder: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:64].strip("-") or "app"
 
 
-def constructor(table: str, root: str, sha256: str, updates: str, secrets: str | None) -> str:
+def constructor(table: str, root: str, sha256: str, updates: str, secrets: str | None, *, ledger: str) -> str:
     """Write the Python that opens the table: a whole, small program.
 
     Args:
@@ -154,11 +154,13 @@ def constructor(table: str, root: str, sha256: str, updates: str, secrets: str |
         sha256: the root's digest.
         updates: the folder of the roots that follow it; it need not be there before a key was replaced.
         secrets: where keys are; None where no key is needed.
+        ledger: the folder of the records.
     """
     lines = ["import saferoute", "", "client = saferoute.Client(", f"    table={_text(table)},"]
     lines.append(f"    trust=saferoute.Trust.pinned({_text(root)}, sha256={_text(sha256)}, updates={_text(updates)}),")
     lines += [f"    secrets={_text(secrets)},"] if secrets else []
-    return "\n".join([*lines, f"    data={_text(LABEL)},", ")"])
+    lines += [f"    data={_text(LABEL)},", f"    ledger=saferoute.Ledger.directory({_text(ledger)}),  # read with: saferoute audit show"]
+    return "\n".join([*lines, ")"])
 
 
 def _text(value: str) -> str:

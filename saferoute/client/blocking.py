@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from saferoute.values.judgement import Judgement
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
+    from saferoute.values.receipt import Receipt
     from saferoute.values.reply import Reply
     from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
@@ -272,6 +273,20 @@ class Client(Facade, Operations):
             CapabilityForbidden: this client is narrowed.
         """
         self._reload()
+
+    def explain(self, receipt: Receipt | str) -> str:
+        """Say in words what became of a call: which route, row, model, table, capability, guards and templates, why, and for how much.
+
+        Args:
+            receipt: `reply.receipt` or `error.receipt`, or the id of one.
+
+        Raises:
+            RequestError: for what is no receipt.
+            ConfigurationError: this client has no ledger, or it does not hold the record (any more).
+            CapabilityForbidden: this is a part of a client, and the call was not made under its capability.
+            LedgerError: the ledger cannot be read.
+        """
+        return self._explain(receipt)
 
     def remaining(self) -> tuple[Remaining, ...]:
         """How the budgets stand that every call of this client is charged to.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from saferoute.values.judgement import Judgement
     from saferoute.values.options import CallOptions, Money
     from saferoute.values.output import JsonSchema
+    from saferoute.values.receipt import Receipt
     from saferoute.values.reply import Reply
     from saferoute.values.report import Report
     from saferoute.values.request import DataLabel
@@ -190,6 +191,10 @@ class AsyncClient(Facade, AsyncOperations):
     async def reload(self) -> None:
         """As `Client.reload`; the files are read in a thread."""
         await asyncio.to_thread(self._reload)
+
+    async def explain(self, receipt: Receipt | str) -> str:
+        """As `Client.explain`; the ledger is read in a thread."""
+        return await asyncio.to_thread(self._explain, receipt)
 
     async def remaining(self) -> tuple[Remaining, ...]:
         """As `Client.remaining`; the accounts are read in a thread."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from saferoute.call.authority import Powers
     from saferoute.call.flow import Call
     from saferoute.call.operation import OperationCall
-    from saferoute.call.recording import Recording
     from saferoute.client.capability import Capability
+    from saferoute.client.refusing import Recorded
     from saferoute.client.scope import Scope
     from saferoute.client.shared import Shared
     from saferoute.drivers.exchange import CallObserver
@@ -73,13 +73,14 @@ class RouteInfo:
 class Core:
     """One client's view of what it shares with others: its scope. The facades add a driver and nothing else."""
 
-    __slots__ = ("_accounts", "_snapshot", "scope", "shared")
+    __slots__ = ("_accounts", "_recorder", "_snapshot", "scope", "shared")
 
     def __init__(self, shared: Shared, scope: Scope, accounts: Callable[[], AccountStore] | None = None) -> None:
         self.shared = shared
         self.scope = scope
         self._accounts = shared.store if accounts is None else accounts
         self._snapshot = self._taken()
+        self._recorder = None if shared.ledger is None else _recorder()
 
     def _taken(self) -> Snapshot:
         shared, scope = self.shared, self.scope
@@ -117,6 +118,7 @@ class Core:
             shared.writer(opened),
             table_facts(opened.table, shared.trust),
             shared.costs.add,
+            shared.memory,
         )
 
     @property
@@ -208,7 +210,7 @@ class Core:
     def observe(self, call: Call) -> CallObserver:
         """Start watching one call."""
         observer = self.shared.watch.over(call)
-        return observer if call.recording is None else _recorded(observer, call.recording)
+        return observer if call.recording is None or self._recorder is None else self._recorder(observer, call.recording)
 
     def operation(
         self, operation: Operation, route: str, make: Callable[[], OperationRequest], build: Callable[..., R], options: Mapping[str, Any]
@@ -244,7 +246,7 @@ class Core:
     def observe_operation(self, call: OperationCall[Any]) -> CallObserver:
         """Start watching one operation."""
         observer = self.shared.watch.over(call)
-        return observer if call.recording is None else _recorded(observer, call.recording)
+        return observer if call.recording is None or self._recorder is None else self._recorder(observer, call.recording)
 
     def boundary(self) -> str:
         """A random text to part the fields of a form with."""
@@ -296,12 +298,10 @@ class Core:
         return f"{kind}(table={table.name!r} v{table.version}, trust={self.trust!r}, routes={len(table.routes)}, keys from {keys}{part})"
 
 
-def _recorded(observer: CallObserver, recording: Recording | None) -> CallObserver:
-    if recording is None:
-        return observer
+def _recorder() -> type[Recorded]:
     from saferoute.client.refusing import Recorded  # noqa: PLC0415  clients with a ledger only
 
-    return Recorded(observer, recording)
+    return Recorded
 
 
 def _with_chain(options: Mapping[str, Any]) -> dict[str, Any]:

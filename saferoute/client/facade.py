@@ -136,17 +136,7 @@ class Facade:
             core.check_whole("costs")
         return core.shared.costs.costs(by, within=within)
 
-    def explain(self, receipt: Receipt | str) -> str:
-        """Say in words what became of a call: which route, row, model, table, capability, guards and templates, why, and for how much.
-
-        Args:
-            receipt: `reply.receipt` or `error.receipt`, or the id of one.
-
-        Raises:
-            RequestError: for what is no receipt.
-            ConfigurationError: this client has no ledger, or it does not hold the record (any more).
-            CapabilityForbidden: this is a part of a client, and the call was not made under its capability.
-        """
+    def _explain(self, receipt: Receipt | str) -> str:
         from saferoute.client.explaining import explain  # noqa: PLC0415  only who asks pays for it
 
         return explain(self._core, receipt)

@@ -302,7 +302,8 @@ def _log_result(operation: str, route: str, reply: Any) -> None:  # noqa: ANN401
 
 
 def _log_failure(operation: str, route: str, error: BaseException) -> None:
-    ours = error if isinstance(error, SaferouteError) else None
+    # An error of ours has them, and so has Abandoned: a call that was left is on record too.
+    attempts, receipt = getattr(error, "attempts", ()), getattr(error, "receipt", None)
     facts = {
         "event": "call",
         "operation": operation,
@@ -310,7 +311,7 @@ def _log_failure(operation: str, route: str, error: BaseException) -> None:
         "outcome": type(error).__name__,
         "status": error.status if isinstance(error, ProviderError) else None,
         "code": error.code if isinstance(error, CapabilityError) else None,
-        "attempts": 0 if ours is None else len(ours.attempts),
-        "receipt": None if ours is None or ours.receipt is None else ours.receipt.id,
+        "attempts": len(attempts),
+        "receipt": None if receipt is None else receipt.id,
     }
     _log.debug("saferoute: %s on %s ended with %s", operation, route, type(error).__name__, extra={"saferoute": facts})

@@ -14,6 +14,7 @@ from saferoute.drivers.accounts import open_accounts
 from saferoute.drivers.entropy import fraction, unique_id
 from saferoute.errors import TableRollback
 from saferoute.providers.registry import codec_for
+from saferoute.providers.text_memory import TextMemory
 from saferoute.routing.health import Health
 from saferoute.routing.rollback import advance
 from saferoute.secrets.credentials import Credentials
@@ -53,6 +54,7 @@ class Shared:
         guards: what every call passes.
         ledger: where calls are recorded; None for nowhere.
         costs: what calls cost so far.
+        memory: what was read in bodies before.
         watch: who hears of its calls.
         places: what files the client was made of, for its report; empty for a local one.
     """
@@ -74,6 +76,7 @@ class Shared:
         "credentials",
         "guards",
         "ledger",
+        "memory",
         "opened",
         "places",
         "sources",
@@ -106,6 +109,7 @@ class Shared:
         self.guards = Rules() if guards is None else guards
         self.ledger = ledger
         self.costs = CostTally()
+        self.memory = TextMemory()
         # Made with the client, and not at the first call: a child that is forked off between must not begin with nothing spent.
         self._store = open_accounts(accounts)
         self._accounts = accounts

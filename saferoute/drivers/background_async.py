@@ -27,7 +27,7 @@ class AsyncBackground:
         left_out: how many of those found no room.
     """
 
-    __slots__ = ("_closed", "_kept", "_most", "_pid", "_spawned", "_threads", "left_out")
+    __slots__ = ("_closed", "_kept", "_most", "_once", "_pid", "_spawned", "_threads", "left_out")
 
     def __init__(self, most: int = 64) -> None:
         self._most = most
@@ -37,6 +37,7 @@ class AsyncBackground:
 
     def _begin(self) -> None:
         self._kept: set[asyncio.Task[None]] = set()
+        self._once: dict[object, asyncio.Task[None]] = {}
         self._spawned: set[asyncio.Task[None]] = set()
         self._threads: Background | None = None
         self._pid = os.getpid()
@@ -55,6 +56,14 @@ class AsyncBackground:
         self._kept.add(task)
         task.add_done_callback(self._kept.discard)
         return task
+
+    def keep_once(self, whose: object, tidying: Callable[[], Coroutine[object, object, object]]) -> None:
+        """Let something come to its end, unless what was kept for the same is still on its way."""
+        if os.getpid() != self._pid:
+            self._begin()
+        last = self._once.get(whose)
+        if last is None or last.done() or last.get_loop().is_closed():
+            self._once[whose] = self.keep(tidying)
 
     def spawn(self, work: Callable[[], Coroutine[object, object, object]]) -> bool:
         """Begin something that nobody waits for; False, and counted, if there is no room for it."""

@@ -116,15 +116,18 @@ class BlockingRun(Generic[R]):
             effect: Effect = flow.send(Tick(clock())) if self.begun else next(flow)
             self.begun = True
             while True:
-                kind = type(effect)
                 try:
-                    answer: Answer
-                    if kind is Read:
+                    if type(effect) is Read:
                         assert self._exchange is not None  # noqa: S101  a flow reads only what it sent for
-                        answer = Chunk(clock(), self._exchange.read())
-                    elif isinstance(effect, Emit):
+                        answer: Answer = Chunk(clock(), self._exchange.read())
+                    elif type(effect) is Send:
+                        self._exchange = exchange = self._transport.open(effect.request, effect.clocks)
+                        answer = Opened(clock(), exchange.head)
+                    elif type(effect) is Emit:
                         self.pending = effect
                         return effect.events
+                    elif type(effect) is Record:
+                        answer = self._act_beside(effect)
                     else:
                         answer = self._act(effect)
                 except SaferouteError as error:
@@ -185,9 +188,6 @@ class BlockingRun(Generic[R]):
 
     def _act(self, effect: Effect) -> Answer:
         match effect:
-            case Send():
-                self._exchange = exchange = self._transport.open(effect.request, effect.clocks)
-                return Opened(self._clock(), exchange.head)
             case Cancel():
                 if self._exchange is not None:
                     self._exchange.close()
@@ -210,7 +210,7 @@ class BlockingRun(Generic[R]):
                 self._ask_store(effect) if effect.store.waits else give_back(effect)
             case Race() | Spawn() | Judge() | Record():
                 return self._act_beside(effect)
-            case Read() | Emit():  # the loop's own
+            case Send() | Read() | Emit():  # the loop's own
                 pass
             case _:
                 assert_never(effect)

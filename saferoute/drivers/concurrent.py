@@ -39,7 +39,7 @@ from saferoute.drivers.background import Background
 from saferoute.drivers.charging import hold, let_go
 from saferoute.drivers.exchange import CallObserver, partial_of
 from saferoute.drivers.limiting_async import give_back_async, take_async
-from saferoute.drivers.store_waits import afterwards, before
+from saferoute.drivers.store_waits import afterwards, before, beside
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Finished, TextDelta
 
@@ -105,18 +105,18 @@ class ConcurrentRun(Generic[R]):
             effect: Effect = flow.send(Tick(clock())) if self.begun else next(flow)
             self.begun = True
             while True:
-                kind = type(effect)
                 try:
-                    answer: Answer
-                    if kind is Read:
+                    if type(effect) is Read:
                         assert self._exchange is not None  # noqa: S101  a flow reads only what it sent for
-                        answer = Chunk(clock(), await self._exchange.read())
-                    elif isinstance(effect, Emit):
-                        self.pending = effect
-                        return effect.events
-                    elif isinstance(effect, Send):  # here and not in _act: one coroutine less for every call
+                        answer: Answer = Chunk(clock(), await self._exchange.read())
+                    elif type(effect) is Send:  # here and not in _act: one coroutine less for every call
                         self._exchange = exchange = await self._transport.open(effect.request, effect.clocks)
                         answer = Opened(clock(), exchange.head)
+                    elif type(effect) is Emit:
+                        self.pending = effect
+                        return effect.events
+                    elif type(effect) is Record:
+                        answer = await self._act_beside(effect)
                     else:
                         answer = await self._act(effect)
                 except SaferouteError as error:
@@ -208,7 +208,7 @@ class ConcurrentRun(Generic[R]):
                 append = partial(writer.append, effect.entry)  # shielded: it is written, whoever is cancelled meanwhile
                 written = await asyncio.shield(asyncio.to_thread(append)) if writer.waits else append()
                 if writer.due:
-                    await afterwards(writer.checkpoint, self._background)
+                    await beside(writer, writer.checkpoint, self._background)
                 return Recorded(self._clock(), written)
 
     async def abandon(self) -> Abandoned:

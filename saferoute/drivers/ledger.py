@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from saferoute.drivers.ledger_secrets import checked_place
 from saferoute.drivers.ledger_settings import Settings, common
+from saferoute.drivers.ledger_shown import Shown
 from saferoute.drivers.ledger_sinks import DirectoryPlace, FunctionPlace, MemoryPlace
 from saferoute.drivers.ledger_writing import Writing
 from saferoute.errors import ConfigurationError, LedgerError
@@ -42,7 +43,7 @@ _GO_ON: Final = (
 )
 
 
-class Ledger(Uncopied):
+class Ledger(Shown, Uncopied):
     """Where calls are recorded, so that it can be proved afterwards what happened: `Client(ledger=saferoute.Ledger.directory("audit"))`.
 
     Make one with `directory`, `memory`, `to` or `otlp`. Several clients and threads may share it. A process that is forked off begins a
@@ -284,6 +285,7 @@ class Ledger(Uncopied):
             problem = error.strerror or str(error)
         raise LedgerError(f"{self._settings.place.label} cannot be read: {problem}")
 
+    @override
     def standing(self) -> tuple[str, bool, bool, bool]:
         """Where records go, in words; whether they outlive the process; whether a log role certifies them; whether checkpoints are told."""
         own = self._settings
@@ -349,7 +351,7 @@ class ChosenLedger:
     @property
     def due(self) -> bool:
         """As `Ledger.due`."""
-        return self._ledger.due
+        return self._ledger._own().due  # noqa: SLF001  the other half of it
 
     def append(self, entry: Entry) -> Receipt | None:
         """As `Ledger.append`.

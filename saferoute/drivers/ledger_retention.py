@@ -74,7 +74,7 @@ def retired(place: Place, signer: Signer | None, now: int) -> Retired:
     for name in names:
         with contextlib.suppress(FileNotFoundError, KeyError):  # another process was faster
             data = found[name]
-            link = link_of(data)
+            link = place.link(name) or link_of(data)
             if link is not None:
                 old[name] = _Old(link, *_said(data, signer))
     again = _again(old, {name: _previous(place, name) for name in found}) if any(one.said for one in old.values()) else {}

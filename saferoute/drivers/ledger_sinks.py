@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from saferoute.drivers.storage.ledger_directory import LedgerDirectory, SegmentFile, SegmentFiles
 from saferoute.errors import LedgerError
-from saferoute.ledger.record import parse_line
+from saferoute.values.json import decode
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from saferoute.ledger.segment import Link
 
 __all__ = ["DirectoryPlace", "Emit", "FunctionPlace", "MemoryPlace", "Place", "Stream"]
 
@@ -28,8 +30,8 @@ class Stream(Protocol):
     def size(self) -> int:
         """How many bytes of whole lines have been written."""
 
-    def write(self, line: bytes, record: Mapping[str, Any] | None = None) -> None:
-        """Write a line, which ends with a line feed; its fields are read from it where they are not given."""
+    def write(self, line: bytes) -> None:
+        """Write a line, which ends with a line feed."""
 
     def recover(self) -> bool:
         """Undo what a write that failed has left; whether the next line may follow. If not, the stream is left with `abandon`."""
@@ -81,6 +83,12 @@ class Place(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete a segment."""
+
+    def ended(self, link: Link) -> None:
+        """Hear how a segment of this process ended."""
+
+    def link(self, name: str) -> Link | None:
+        """What was heard of a segment's end; None for nothing."""
 
 
 class DirectoryPlace:
@@ -157,17 +165,24 @@ class DirectoryPlace:
         """
         self._directory.remove(name)
 
+    def ended(self, link: Link) -> None:
+        """Nothing: what the file holds is what counts."""
+
+    def link(self, name: str) -> None:
+        """Nothing was heard."""
+
 
 class _Kept:
     """A segment in memory."""
 
-    __slots__ = ("lines", "size")
+    __slots__ = ("lines", "link", "size")
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.size = 0
+        self.link: Link | None = None  # as it ended
 
-    def write(self, line: bytes, _: Mapping[str, Any] | None = None) -> None:
+    def write(self, line: bytes) -> None:
         self.lines.append(line)
         self.size += len(line)
 
@@ -192,9 +207,9 @@ class _Given:
         self._flush = flush
         self.size = 0
 
-    def write(self, line: bytes, record: Mapping[str, Any] | None = None) -> None:
-        fields = parse_line(line[:-1]).fields if record is None else record
-        self._emit(line[:-1], {**fields, "segment": self._segment})
+    def write(self, line: bytes) -> None:
+        line_only = line[:-1]
+        self._emit(line_only, {**decode(line_only), "segment": self._segment})
         self.size += len(line)
 
     def recover(self) -> bool:
@@ -250,6 +265,14 @@ class MemoryPlace:
         """Forget a segment."""
         self._segments.pop(name, None)
 
+    def ended(self, link: Link) -> None:
+        """Remember it: nobody can change what is in here but who can change that as well, and all its records need not be hashed again."""
+        self._segments[link.segment].link = link
+
+    def link(self, name: str) -> Link | None:
+        """How a segment ended; None for one that broke off."""
+        return self._segments[name].link
+
 
 class FunctionPlace:
     """Whatever a function does with each line."""
@@ -298,4 +321,10 @@ class FunctionPlace:
         return b""
 
     def remove(self, name: str) -> None:
+        """Nothing is kept here."""
+
+    def ended(self, link: Link) -> None:
+        """Nothing is kept here."""
+
+    def link(self, name: str) -> None:
         """Nothing is kept here."""

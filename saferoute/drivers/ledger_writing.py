@@ -27,6 +27,7 @@ from saferoute.ledger.record import record_id
 from saferoute.ledger.segment import Link, Written
 from saferoute.signing.refusal import Refused
 from saferoute.values.receipt import Receipt
+from saferoute.values.sealed import assembler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,9 @@ _log = logging.getLogger("saferoute")
 _AGAIN: Final = 1.0  # seconds between attempts to begin a segment
 _QUIET: Final = 60.0  # seconds between warnings
 _REMOVED: Final = 1_000  # how many segments one record may name
+
+
+_Receipt = assembler(Receipt)
 
 
 class Writing:
@@ -82,15 +86,15 @@ class Writing:
     @property
     def due(self) -> bool:
         """Whether a checkpoint should be made, and nobody is making one."""
-        segment = self._segment
+        segment, settings = self._segment, self._settings
         if segment is None or self._syncing:
             return False
-        unsigned = segment.writer.unsigned
-        if self._wanted or unsigned >= self._settings.records:
+        writer = segment.writer
+        if self._wanted or writer.unsigned >= settings.records:
             return True
-        now = self._settings.clock()
-        late = unsigned > 0 and now - segment.writer.checkpointed_at >= self._settings.microseconds
-        return late or segment.is_over(self._settings, now)
+        now = settings.clock()
+        late = writer.unsigned > 0 and now - writer.checkpointed_at >= settings.microseconds
+        return late or segment.is_over(settings, now)
 
     def append(self, entry: Entry) -> Receipt | None:
         """Write a record.
@@ -108,13 +112,14 @@ class Writing:
             self._busy = True
             try:
                 segment, written = self._write(entry)
-                segment = self._catch_up() or segment
+                if self._later:
+                    segment = self._catch_up() or segment
                 end = segment.stream.size
             finally:
                 self._busy = False
         if self._settings.fsync == "always":
             self._wait(segment, end)
-        return Receipt(written.id, written.record, written.salts)
+        return _Receipt(written.id, written.line, written.salts)
 
     def checkpoint(self, *, final: bool = False) -> None:
         """Sign what has been written, wait for the disk, tell the hooks, and delete what is now said to be removed.
@@ -216,7 +221,7 @@ class Writing:
             except Refused as error:
                 whole, problem = True, f"a record for {self._settings.place.label} cannot be made: {error}"
             else:
-                _, why = tried(segment.stream.write, written.line, written.record or None)
+                _, why = tried(segment.stream.write, written.line)
                 if not why:
                     whole = True
                     return written
@@ -305,6 +310,7 @@ class Writing:
             self._wanted = False
             if over:
                 self._segment, self._link = None, segment.writer.link()
+                self._settings.place.ended(self._link)
             return segment, note, over
 
     def _check(self, segment: Segment) -> None:
@@ -320,7 +326,7 @@ class Writing:
         def make() -> Written:
             line, note = segment.writer.checkpoint(now, final=final)
             notes.append(note)
-            return Written("", segment.writer.size - 1, line, {}, {})
+            return Written("", segment.writer.size - 1, line, {})
 
         self._add(segment, make)
         return notes[0]

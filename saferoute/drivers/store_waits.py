@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from saferoute.call.effects import Allowance
     from saferoute.drivers.background_async import AsyncBackground
 
-__all__ = ["afterwards", "before"]
+__all__ = ["afterwards", "before", "beside"]
 
 R = TypeVar("R")
 
-_MOMENT: Final = 0.04
+_MOMENT: Final = 0.02
 """Seconds that an answer waits for what it cost to be written down; the writing goes on afterwards. A call has two such waits at its end,
 for its budgets and for its limits: together they stay below the 100 ms by which it may outlast its deadline."""
 
@@ -64,3 +64,17 @@ async def afterwards(work: Callable[[], None], background: Callable[[], AsyncBac
         await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))
         return
     await asyncio.wait({background().keep(partial(asyncio.to_thread, work))}, timeout=_MOMENT)
+
+
+async def beside(whose: object, work: Callable[[], None], background: Callable[[], AsyncBackground] | None) -> None:
+    """Have something done in a thread that no call waits for, unless it is on its way already.
+
+    Args:
+        whose: what it is done for, by which two of them are one.
+        work: waits for a disk or a network.
+        background: as for `afterwards`; without one it is waited for.
+    """
+    if background is None:
+        await afterwards(work, None)
+    else:
+        background().keep_once(whose, partial(asyncio.to_thread, work))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from saferoute.drivers.address import Resolver
     from saferoute.drivers.exchange import Transport
     from saferoute.drivers.stopping import Stop
-    from saferoute.drivers.transport_answer import Parser
+    from saferoute.drivers.transport_answer import Parser, Reader
     from saferoute.drivers.transport_connect import Line
     from saferoute.secrets.secret import CredentialSource
     from saferoute.values.http import Clocks, HttpRequest, NetClass
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["BlockingTransport"]
 
 _RECEIVE_BYTES: Final = 65_536
+_NO_POOL: Final = (None, None)
 
 
 class _Connection:
@@ -105,41 +106,30 @@ class _Connection:
         raise interrupted(self.site, answered=answered)
 
 
-class _Exchange:
-    """An answer that is being read; `Exchange` is what it implements."""
+class _Exchange(Answer):
+    """An answer with the connection that it comes over; `Exchange` is what it implements."""
 
-    __slots__ = ("_answer", "_clocks", "_connection", "_pool", "_stop", "head")
+    __slots__ = ("_clocks", "_connection", "_pool", "_stop")
 
-    def __init__(self, connection: _Connection, pool: _Pool, answer: Answer, clocks: Clocks, stop: Stop | None) -> None:
-        self.head = NO_HEAD  # until `begin` returns; nobody else sees the exchange before
+    def __init__(self, connection: _Connection, pool: _Pool, reader: Reader, max_body: int, clocks: Clocks, *, stop: Stop | None) -> None:
+        super().__init__(reader, pool.site, max_body)
         self._connection: _Connection | None = connection
         self._pool = pool
-        self._answer = answer
         self._clocks = clocks
         self._stop = stop
 
-    def begin(self, connection: _Connection, *, reuse: bool) -> None:
-        """Read until the head is complete, with whatever of the body comes along."""
-        clocks, answer = self._clocks, self._answer
-        answer.feed(connection.receive(clocks.first_byte, "first_byte", clocks, answered=False))
-        while answer.head is NO_HEAD:
-            answer.feed(connection.receive(clocks.idle, "idle", clocks, answered=False))
-        self.head = answer.head
-        if answer.reader.done:
-            self._release(connection, reuse=reuse)
-
     def read(self) -> bytes:
         """As Exchange.read."""
-        answer, clocks = self._answer, self._clocks
+        clocks = self._clocks
         try:
-            if answer.pending:
-                piece = answer.next_piece()
+            if self.pending:
+                piece = self.next_piece()
                 if piece:
                     return piece
             while (connection := self._connection) is not None:
-                piece = answer.feed(connection.receive(clocks.idle, "idle", clocks, answered=True))
-                if answer.reader.done:
-                    self._release(connection, reuse=True)
+                piece = self.feed(connection.receive(clocks.idle, "idle", clocks, answered=True))
+                if self.reader.done:
+                    self.release(connection, reuse=True)
                 if piece:
                     return piece
         except BaseException:
@@ -149,25 +139,25 @@ class _Exchange:
 
     def finish(self) -> None:
         """As Exchange.finish."""
-        answer, clocks = self._answer, self._clocks
         try:
             for _ in range(MAX_TAIL_PIECES):
                 connection = self._connection
                 if connection is None:
                     return
-                answer.feed(connection.receive(TAIL_GRACE, "idle", clocks, answered=True))
-                if answer.reader.done:
-                    self._release(connection, reuse=True)
+                self.feed(connection.receive(TAIL_GRACE, "idle", self._clocks, answered=True))
+                if self.reader.done:
+                    self.release(connection, reuse=True)
         except (TransportError, ProtocolError):
             pass  # a new connection costs more than a moment's wait, and less than an error would
         finally:
             self.close()
 
-    def _release(self, connection: _Connection, *, reuse: bool) -> None:
+    def release(self, connection: _Connection, *, reuse: bool) -> None:
+        """Let go of the connection: the answer is whole."""
         self._connection = None
         if self._stop is not None:
             self._stop.detach()  # before somebody else has the connection, or its number
-        if reuse and self._answer.reader.reusable:
+        if reuse and self.reader.reusable:
             self._pool.idle.put(connection, self._pool.clock())
         else:
             connection.discard()
@@ -226,6 +216,8 @@ class BlockingTransport:
         self._clock = clock
         self._wall = wall
         self._pools: dict[tuple[str, NetClass], _Pool] = {}
+        # The last pool of each origin: spares hashing the net class, which is nearly always the same object.
+        self._recent: dict[str, tuple[NetClass, _Pool]] = {}
         self._pid = os.getpid()
         self._closed = False
 
@@ -235,16 +227,22 @@ class BlockingTransport:
             self._forget_inherited()
         if clocks.approved is not None and (refusal := altered(request, clocks)) is not None:
             raise refusal
-        pool = self._pools.get((request.origin, request.net)) or self._add_pool(request)
-        site = pool.site
-        head = head_of(request, site.fixed)
+        net, pool = self._recent.get(request.origin, _NO_POOL)
+        if pool is None or net is not request.net:
+            pool = self._find_pool(request)
+        site, limits = pool.site, self._limits
+        head = head_of(request, site.fixed, site.heads)
         connection = pool.idle.take(self._clock()) or self._connect(site, clocks, stop)
-        exchange = _Exchange(connection, pool, Answer(self._reader(self._limits), site, self._limits.max_body), clocks, stop)
+        exchange = _Exchange(connection, pool, self._reader(limits, site.lines), limits.max_body, clocks, stop=stop)
         try:
             if stop is not None:
                 connection.let_stop(stop)
             failure = self._write(connection, request, head, clocks)
-            exchange.begin(connection, reuse=failure is None)
+            exchange.feed(connection.receive(clocks.first_byte, "first_byte", clocks, answered=False))
+            while exchange.head is NO_HEAD:
+                exchange.feed(connection.receive(clocks.idle, "idle", clocks, answered=False))
+            if exchange.reader.done:
+                exchange.release(connection, reuse=failure is None)
         except BaseException:
             exchange.close()
             raise
@@ -264,15 +262,19 @@ class BlockingTransport:
         for pool in list(self._pools.values()):
             pool.idle.close()
 
-    def _add_pool(self, request: HttpRequest) -> _Pool:
-        if self._closed:
-            raise ConfigurationError("this client is closed; make a new one")
-        pool = _Pool(Site(request.origin, request.net), self._pool_limits, self._clock)
-        return self._pools.setdefault((request.origin, request.net), pool)
+    def _find_pool(self, request: HttpRequest) -> _Pool:
+        pool = self._pools.get((request.origin, request.net))
+        if pool is None:
+            if self._closed:
+                raise ConfigurationError("this client is closed; make a new one")
+            pool = _Pool(Site(request.origin, request.net), self._pool_limits, self._clock)
+            pool = self._pools.setdefault((request.origin, request.net), pool)
+        self._recent[request.origin] = (request.net, pool)
+        return pool
 
     def _forget_inherited(self) -> None:
         """In a forked child: the inherited connections are the parent's. Close our descriptors of them and say nothing on them."""
-        inherited, self._pools, self._pid = self._pools, {}, os.getpid()
+        inherited, self._pools, self._recent, self._pid = self._pools, {}, {}, os.getpid()
         for pool in inherited.values():
             for connection in pool.idle.empty():
                 connection.discard()

@@ -8,14 +8,14 @@ from saferoute.drivers.transport_site import interrupted
 from saferoute.errors import ConfigurationError
 from saferoute.values.http import Head
 from saferoute.wire.content_coding import Inflater, coding_of
-from saferoute.wire.http1 import Limits, ResponseReader
+from saferoute.wire.http1 import ResponseReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from saferoute.drivers.transport_site import Site
+    from saferoute.wire.header_lines import KnownLines
+    from saferoute.wire.http1 import Limits
 
-__all__ = ["MAX_TAIL_PIECES", "NO_HEAD", "TAIL_GRACE", "Answer", "Parser", "Reader", "reader_factory"]
+__all__ = ["MAX_TAIL_PIECES", "NO_HEAD", "TAIL_GRACE", "Answer", "Parser", "Reader", "ReaderFactory", "reader_factory"]
 
 Parser: TypeAlias = Literal["own", "h11"]
 
@@ -44,7 +44,14 @@ class Reader(Protocol):
         """As ResponseReader.eof."""
 
 
-def reader_factory(parser: Parser) -> Callable[[Limits], Reader]:
+class ReaderFactory(Protocol):
+    """Makes the reader of one answer."""
+
+    def __call__(self, limits: Limits, lines: KnownLines | None = None) -> Reader:
+        """A reader within these limits; `lines` are those that the origin repeats, if they are remembered."""
+
+
+def reader_factory(parser: Parser) -> ReaderFactory:
     """Find the parser that was asked for.
 
     Raises:
@@ -107,12 +114,11 @@ class Answer:
 
     def begin(self, head: Head, piece: bytes) -> None:
         """Take the head, with the piece of the body that came along."""
-        coding = coding_of(head.headers["content-encoding"]) if "content-encoding" in head.headers else None
-        if coding is None:
-            self._ready = piece
-        else:
+        if "content-encoding" in head.headers and (coding := coding_of(head.headers["content-encoding"])) is not None:
             self._inflater = Inflater(coding, self._max_body)
             self._inflater.feed(piece)
+        else:
+            self._ready = piece
         self.head = head
         self.pending = piece != b""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from saferoute.drivers.address import resolve_with_system
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from saferoute.drivers.address import Resolver
-    from saferoute.drivers.transport_answer import Parser
+    from saferoute.drivers.transport_answer import Parser, Reader
     from saferoute.drivers.transport_connection import Connection
     from saferoute.secrets.secret import CredentialSource
     from saferoute.values.http import Clocks, HttpRequest, NetClass
@@ -33,40 +33,29 @@ if TYPE_CHECKING:
 __all__ = ["AsyncioTransport"]
 
 
-class _Exchange:
-    """An answer that is being read; `AsyncExchange` is what it implements."""
+class _Exchange(Answer):
+    """An answer with the connection that it comes over; `AsyncExchange` is what it implements."""
 
-    __slots__ = ("_answer", "_clocks", "_connection", "_pool", "head")
+    __slots__ = ("_clocks", "_connection", "_pool")
 
-    def __init__(self, connection: Connection, pool: _Pool, answer: Answer, clocks: Clocks) -> None:
-        self.head = NO_HEAD  # until `begin` returns; nobody else sees the exchange before
+    def __init__(self, connection: Connection, pool: _Pool, reader: Reader, max_body: int, clocks: Clocks) -> None:
+        super().__init__(reader, pool.site, max_body)
         self._connection: Connection | None = connection
         self._pool = pool
-        self._answer = answer
         self._clocks = clocks
-
-    async def begin(self, connection: Connection) -> None:
-        """Read until the head is complete, with whatever of the body comes along."""
-        clocks, answer = self._clocks, self._answer
-        answer.feed(await connection.receive(clocks.first_byte, "first_byte", clocks, answered=False))
-        while answer.head is NO_HEAD:
-            answer.feed(await connection.receive(clocks.idle, "idle", clocks, answered=False))
-        self.head = answer.head
-        if answer.reader.done:
-            self._release(connection)
 
     async def read(self) -> bytes:
         """As AsyncExchange.read."""
-        answer, clocks = self._answer, self._clocks
+        clocks = self._clocks
         try:
-            if answer.pending:
-                piece = answer.next_piece()
+            if self.pending:
+                piece = self.next_piece()
                 if piece:
                     return piece
             while (connection := self._connection) is not None:
-                piece = answer.feed(await connection.receive(clocks.idle, "idle", clocks, answered=True))
-                if answer.reader.done:
-                    self._release(connection)
+                piece = self.feed(await connection.receive(clocks.idle, "idle", clocks, answered=True))
+                if self.reader.done:
+                    self.release(connection)
                 if piece:
                     return piece
         except BaseException:
@@ -76,23 +65,23 @@ class _Exchange:
 
     async def finish(self) -> None:
         """As AsyncExchange.finish."""
-        answer, clocks = self._answer, self._clocks
         try:
             for _ in range(MAX_TAIL_PIECES):
                 connection = self._connection
                 if connection is None:
                     return
-                answer.feed(await connection.receive(TAIL_GRACE, "idle", clocks, answered=True))
-                if answer.reader.done:
-                    self._release(connection)
+                self.feed(await connection.receive(TAIL_GRACE, "idle", self._clocks, answered=True))
+                if self.reader.done:
+                    self.release(connection)
         except (TransportError, ProtocolError):
             pass  # a new connection costs more than a moment's wait, and less than an error would
         finally:
             self.drop()
 
-    def _release(self, connection: Connection) -> None:
+    def release(self, connection: Connection) -> None:
+        """Let go of the connection: the answer is whole."""
         self._connection = None
-        if self._answer.reader.reusable and connection.is_quiet():
+        if self.reader.reusable and connection.is_quiet():
             self._pool.idle.put(connection, self._pool.clock())
         else:
             connection.discard()
@@ -126,7 +115,9 @@ class _Pool:
         self.clock = clock
 
 
-_Pools = dict[tuple[str, "NetClass"], _Pool]
+_Pools: TypeAlias = dict[tuple[str, "NetClass"], _Pool]
+_NO_POOL: Final = (None, None)
+_Recent: TypeAlias = dict[str, tuple["NetClass", _Pool]]
 
 
 class AsyncioTransport:
@@ -163,7 +154,8 @@ class AsyncioTransport:
         self._clock = clock
         self._wall = wall
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
-        self._recent: tuple[asyncio.AbstractEventLoop | None, _Pools] = (None, {})  # spares the weak lookup
+        # One loop's last pool of each origin: spares the weak lookup, and hashing the net class, which is nearly always the same object.
+        self._recent: tuple[asyncio.AbstractEventLoop | None, _Recent] = (None, {})
         self._pid = os.getpid()
         self._closed = False
 
@@ -174,19 +166,23 @@ class AsyncioTransport:
         if clocks.approved is not None and (refusal := altered(request, clocks)) is not None:
             raise refusal
         loop = asyncio.get_running_loop()
-        known, pools = self._recent
-        if known is not loop:
-            pools = self._pools_of(loop)
-        pool = pools.get((request.origin, request.net)) or self._add_pool(pools, request)
-        site = pool.site
-        head = head_of(request, site.fixed)
+        known, recent = self._recent
+        net, pool = recent.get(request.origin, _NO_POOL) if known is loop else _NO_POOL
+        if pool is None or net is not request.net:
+            pool = self._find_pool(loop, request)
+        site, limits = pool.site, self._limits
+        head = head_of(request, site.fixed, site.heads)
         connection = pool.idle.take(self._clock()) or await self._connect(loop, pool, clocks)
-        exchange = _Exchange(connection, pool, Answer(self._reader(self._limits), site, self._limits.max_body), clocks)
+        exchange = _Exchange(connection, pool, self._reader(limits, site.lines), limits.max_body, clocks)
         try:
             self._write(connection, request, head)
             if connection.writing:
                 await connection.drain(clocks)
-            await exchange.begin(connection)
+            exchange.feed(await connection.receive(clocks.first_byte, "first_byte", clocks, answered=False))
+            while exchange.head is NO_HEAD:
+                exchange.feed(await connection.receive(clocks.idle, "idle", clocks, answered=False))
+            if exchange.reader.done:
+                exchange.release(connection)
         except BaseException:
             exchange.drop()
             raise
@@ -221,18 +217,21 @@ class AsyncioTransport:
                 for connection in pool.idle.empty():
                     connection.discard_from_anywhere()
 
-    def _pools_of(self, loop: asyncio.AbstractEventLoop) -> _Pools:
+    def _find_pool(self, loop: asyncio.AbstractEventLoop, request: HttpRequest) -> _Pool:
         pools = self._by_loop.setdefault(loop, {})
-        self._recent = (loop, pools)
-        for other in [known for known in self._by_loop if known.is_closed()]:
-            for pool in self._by_loop.pop(other, {}).values():
-                pool.idle.close()
-        return pools
-
-    def _add_pool(self, pools: _Pools, request: HttpRequest) -> _Pool:
-        self._check_open()
-        pool = pools[request.origin, request.net] = _Pool(Site(request.origin, request.net), self._pool_limits, self._clock)
-        return pool
+        known, recent = self._recent
+        if known is not loop:
+            recent = {}
+            self._recent = (loop, recent)
+            for other in [known for known in self._by_loop if known.is_closed()]:
+                for pool in self._by_loop.pop(other, {}).values():
+                    pool.idle.close()
+        found = pools.get((request.origin, request.net))
+        if found is None:
+            self._check_open()
+            found = pools[request.origin, request.net] = _Pool(Site(request.origin, request.net), self._pool_limits, self._clock)
+        recent[request.origin] = (request.net, found)
+        return found
 
     def _check_open(self) -> None:
         if self._closed:

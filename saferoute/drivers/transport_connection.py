@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _HIGH_WATER: Final = 262_144  # bytes kept for a slow reader before the peer is held up
+_BUFFER_BYTES: Final = 16_384  # enough for most answers
+_LARGER_BUFFER_BYTES: Final = 65_536  # for a connection that carries larger ones
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection of one event loop.
+
+    It reads into a buffer of its own: otherwise asyncio, and its TLS again, allocates 256 KiB for each piece, which costs more than the
+    piece.
 
     Attributes:
         idle_since: when its last answer ended.
@@ -33,8 +38,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_broken", "_chunks", "_clock", "_ended", "_expires", "_held", "_loop", "_paused", "_readable", "_site", "_sock", "_timer",
-        "_timer_at", "_transport", "_waiter", "idle_since", "write", "writing",
+        "_broken", "_buffer", "_chunks", "_clock", "_ended", "_expires", "_held", "_loop", "_paused", "_readable", "_site", "_sock",
+        "_timer", "_timer_at", "_transport", "_waiter", "idle_since", "write", "writing",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, site: Site, loop: asyncio.AbstractEventLoop, clock: Callable[[], float]) -> None:
@@ -45,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._clock = clock
         self._readable = readability(sock)
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._chunks: list[bytes] = []
         self._held = 0
         self._paused = False
@@ -65,7 +71,17 @@ class Connection(asyncio.Protocol):
         self.write = self._transport.write
 
     @override
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        self.take(bytes(self._buffer[:nbytes]))
+        if nbytes == _BUFFER_BYTES == len(self._buffer):
+            self._buffer = memoryview(bytearray(_LARGER_BUFFER_BYTES))
+
+    def take(self, data: bytes) -> None:
+        """Keep what arrived until it is asked for."""
         self._chunks.append(data)
         self._held += len(data)
         if self._held > _HIGH_WATER and not self._paused:
@@ -81,7 +97,8 @@ class Connection(asyncio.Protocol):
         tls = self._transport.get_extra_info("ssl_object")
         if tls is not None:
             try:
-                self._broken = tls.read(1) != b""
+                while data := tls.read(_LARGER_BUFFER_BYTES):  # asyncio hands over one more buffer; this was behind it
+                    self._chunks.append(data)
             except ssl.SSLError:
                 self._broken = True
         self._end()
@@ -125,14 +142,14 @@ class Connection(asyncio.Protocol):
         left = clocks.deadline - now
         if left <= 0:
             raise timed_out(clocks, clock, total=True, sent=True)
-        while not self._chunks:
+        chunks = self._chunks
+        while not chunks:
             if self._broken:
                 raise interrupted(self._site, answered=answered)
             if self._ended:
                 return b""
-            if not await self._news(now, min(left, allowance)) and not self._chunks:
+            if not await self._news(now, min(left, allowance)) and not chunks:
                 raise timed_out(clocks, clock, total=left < allowance, sent=True)
-        chunks = self._chunks
         if len(chunks) == 1:
             data = chunks.pop()
         else:
@@ -164,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     def is_fresh(self) -> bool:
         """As Pooled.is_fresh; what the loop has not seen yet is seen at the socket."""
-        return self.is_quiet() and not self._readable()
+        return not (self._ended or self._chunks or self.writing or self._paused or self._readable())
 
     def discard(self) -> None:
         """Close without waiting, and without TLS's goodbye."""
@@ -195,8 +212,8 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------------------ clocks
 
-    async def _news(self, now: float, allowance: float) -> bool:
-        """Wait for anything to happen; False if nothing did within the allowance.
+    def _news(self, now: float, allowance: float) -> asyncio.Future[bool]:
+        """What is done when anything happens; False if nothing did within the allowance. One at a time may be waited for.
 
         The timer is set once and moved when it fires, not per wait: a timer per chunk would cost more than the chunk.
         """
@@ -206,10 +223,7 @@ class Connection(asyncio.Protocol):
             self._start_timer(expires, allowance)
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiter = waiter
-        try:
-            return await waiter
-        finally:
-            self._waiter = None
+        return waiter
 
     def _start_timer(self, at: float, delay: float) -> None:
         self._timer_at = at
@@ -222,7 +236,7 @@ class Connection(asyncio.Protocol):
 
     def _tick(self) -> None:
         self._timer = None
-        if self._waiter is None:
+        if self._waiter is None or self._waiter.done():
             return
         left = self._expires - self._clock()
         if left > 0:

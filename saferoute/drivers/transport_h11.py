@@ -10,6 +10,7 @@ from saferoute.errors import ProtocolError
 from saferoute.values.http import Head
 
 if TYPE_CHECKING:
+    from saferoute.wire.header_lines import KnownLines
     from saferoute.wire.http1 import Limits
 
 __all__ = ["H11Reader"]
@@ -20,7 +21,7 @@ class H11Reader:
 
     __slots__ = ("_connection", "_limits", "_room", "_seen_interim", "done", "head", "reusable")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, lines: KnownLines | None = None) -> None:  # noqa: ARG002  h11 remembers none
         self.head: Head | None = None
         self.done = False
         self.reusable = False

@@ -16,6 +16,7 @@ from saferoute.errors import ProtocolError, RequestError, SaferouteError, Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from saferoute.drivers.transport_site import HeadParts
     from saferoute.secrets.secret import CredentialSource
     from saferoute.values.http import Clocks, HttpRequest
 
@@ -45,10 +46,13 @@ SIGNATURE_NAMES = frozenset({"x-amz-date"})
 """Header names that a signature makes and that carry no credential: what another program signed is signed anew."""
 
 _REFUSED_NAMES = CREDENTIAL_NAMES | OWN_NAMES
+_PRESENTED_NAMES = frozenset(name.encode("ascii") for name in CREDENTIAL_NAMES)
 _SIGNATURE_NAMES = ((b"x-amz-date", b"authorization"), (b"x-amz-date", b"x-amz-security-token", b"authorization"))
 _SMALL_BODY = 65_536
 _PIECE = 262_144
 _OWN_LINES = 4  # request line, host, user-agent, accept-encoding
+_MOST_KEPT = 16  # heads of one origin; whoever sends others each time gains nothing and loses little
+_LONGEST_KEPT = 4_096
 
 
 def altered(request: HttpRequest, clocks: Clocks) -> ProtocolError | None:
@@ -61,31 +65,42 @@ def altered(request: HttpRequest, clocks: Clocks) -> ProtocolError | None:
     )
 
 
-def head_of(request: HttpRequest, fixed: str) -> bytes:
+def head_of(request: HttpRequest, fixed: str, checked: dict[HeadParts, bytes] | None = None) -> bytes:
     r"""Make and check a request's head, without credential and blank line.
 
     Args:
         request: what to send.
         fixed: " HTTP/1.1\r\n" with the lines that belong to the origin (host, user-agent, accept-encoding).
+        checked: the origin's heads that were made and found good, by what they are made of; this one is added. None to remember none.
 
     Raises:
         RequestError: a line break, control or non-ASCII character in method, path or header, or a header that the transport writes
             itself. The value is not shown.
         ConfigurationError: the request is to be signed, and its origin is no AWS address.
     """
-    headers = request.headers
-    text = f"{request.method} {request.path}{fixed}" + "".join([f"{name}: {value}\r\n" for name, value in headers])
-    count = _OWN_LINES + len(headers)
-    size = len(request.body)
-    if size or request.method != "GET":
-        text += f"content-length: {size}\r\n"
-        count += 1
-    if _HEAD.fullmatch(text) is None or text.count("\n") != count or not _REFUSED_NAMES.isdisjoint(dict(headers)):
-        raise RequestError(_what_is_wrong(request))
+    parts = (request.method, request.path, request.headers)
+    head = None if checked is None else checked.get(parts)
+    if head is None:
+        head = _checked_head(request, fixed)
+        if checked is not None and len(head) <= _LONGEST_KEPT:
+            if len(checked) >= _MOST_KEPT:
+                checked.clear()
+            checked[parts] = head
     if request.auth == "sigv4":
         from saferoute.secrets.signer import check_signable  # noqa: PLC0415  most programs never sign
 
         check_signable(request)
+    size = len(request.body)
+    return b"%bcontent-length: %d\r\n" % (head, size) if size or request.method != "GET" else head
+
+
+def _checked_head(request: HttpRequest, fixed: str) -> bytes:
+    """All of a head that does not depend on the body."""
+    headers = request.headers
+    text = f"{request.method} {request.path}{fixed}" + "".join([f"{name}: {value}\r\n" for name, value in headers])
+    count = _OWN_LINES + len(headers)
+    if _HEAD.fullmatch(text) is None or text.count("\n") != count or not _REFUSED_NAMES.isdisjoint(dict(headers)):
+        raise RequestError(_what_is_wrong(request))
     return text.encode("ascii")
 
 
@@ -122,11 +137,13 @@ def write_request(
         TimedOut: from before_piece.
     """
     line = b"\r\n"
+    pairs: Sequence[tuple[bytes, bytes]] = ()
     failure: BaseException | None = None
     body = request.body
     try:
         if request.secret is not None:
-            line = b"".join([b"%b: %b\r\n" % pair for pair in credential_pairs(request, credentials, wall)]) + b"\r\n"
+            pairs = credential_pairs(request, credentials, wall)
+            line = b"%b: %b\r\n\r\n" % pairs[0] if len(pairs) == 1 else b"".join([b"%b: %b\r\n" % pair for pair in pairs]) + line
         if len(body) < _SMALL_BODY:
             sendall(b"".join((head, line, body)))
         else:
@@ -140,7 +157,7 @@ def write_request(
     except BaseException as error:  # noqa: BLE001  KeyboardInterrupt too: the frames below hold the key
         failure = error.with_traceback(None)
     finally:
-        line = b""
+        line, pairs = b"", ()
     return failure
 
 
@@ -158,11 +175,12 @@ def credential_pairs(
             raise SecretNotFound("the request names a secret, and the transport was given no source of secrets; nothing was sent")
         if request.auth == "sigv4":
             pairs = credentials.signer(request.secret, request.origin).pairs(request, wall())
-            right = tuple([name for name, _ in pairs]) in _SIGNATURE_NAMES
+            names = tuple([name for name, _ in pairs])
+            right = names in _SIGNATURE_NAMES and all(_CREDENTIAL_VALUE.fullmatch(value) for _, value in pairs)
         else:
             pairs = (credentials.header(request.secret, request.auth, request.origin),)
-            right = pairs[0][0].decode("latin-1") in CREDENTIAL_NAMES
-        if not right or not all(_CREDENTIAL_VALUE.fullmatch(value) for _, value in pairs):
+            right = pairs[0][0] in _PRESENTED_NAMES and _CREDENTIAL_VALUE.fullmatch(pairs[0][1]) is not None
+        if not right:
             raise SecretError(f"the source of the secret {request.secret!r} made a header that cannot be sent; nothing was sent")
         return pairs
     finally:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from saferoute.drivers.address import AddressRule
 from saferoute.errors import AddressRefused, ConfigurationError, ConnectFailed, StreamInterrupted, TimedOut
 from saferoute.values.origin import parse_origin
+from saferoute.wire.header_lines import KnownLines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from saferoute.values.http import Clocks, NetClass, TlsTerms
+
+    HeadParts: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
+    """Method, path and headers of a request."""
 
 __all__ = ["Hop", "Site", "connect_failed", "interrupted", "timed_out"]
 
@@ -73,9 +77,11 @@ class Site(Hop):
         fixed: the end of the request line and the header lines that are the same for every request.
         proxy: the proxy in between, if any.
         first: what is connected to: the proxy, or the origin itself.
+        heads: the heads of requests that were checked, for `head_of`.
+        lines: the header lines that it repeats.
     """
 
-    __slots__ = ("first", "fixed", "proxy")
+    __slots__ = ("first", "fixed", "heads", "lines", "proxy")
 
     def __init__(self, origin_text: str, net: NetClass) -> None:
         """Prepare an origin.
@@ -87,6 +93,8 @@ class Site(Hop):
         super().__init__(origin_text, net)
         authority = parse_origin(origin_text).authority
         self.fixed = f" HTTP/1.1\r\nhost: {authority}\r\nuser-agent: saferoute\r\naccept-encoding: identity\r\n"
+        self.heads: dict[HeadParts, bytes] = {}
+        self.lines = KnownLines()
         self.proxy: Hop | None = None
         if net.proxy is not None:
             if not self.secure or self.is_ip or net.kind != "public" or net.proxy.net.proxy is not None:

@@ -160,7 +160,7 @@ class Tunnel(asyncio.Protocol):
                 if not data:
                     connection.eof_received()
                     break
-                connection.data_received(data)
+                connection.take(data)
         except ssl.SSLWantReadError:
             pass
         except OSError:  # not TLS: the connection will be told that it was lost

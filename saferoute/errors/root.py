@@ -47,6 +47,9 @@ class ReceiptOf(Protocol):
     def opening(self) -> dict[str, str]:
         """The salts of the record's commitments, by name."""
 
+    def without_opening(self) -> ReceiptOf:
+        """The same record, and no salts."""
+
 
 class PartialReply(Protocol):
     """What had arrived of an answer that did not arrive whole."""
@@ -102,7 +105,13 @@ class SaferouteError(Exception):
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self._pickled())
+        """What was tried and the receipt survive a pickle; the salts do not: with them, its reader could test guesses of the prompt."""
+        kept = self._pickled()
+        if self.attempts:
+            kept["attempts"] = self.attempts
+        if self.receipt is not None:
+            kept["receipt"] = self.receipt.without_opening()
+        return _rebuild, (type(self), self.message, kept)
 
 
 def _rebuild(kind: type[SaferouteError], message: str, fields: dict[str, Any]) -> SaferouteError:

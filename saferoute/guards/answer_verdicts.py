@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.pipeline import failed, is_failure, judge
-from saferoute.values.guarding import Action, Judged, Segment, Span, Verdict
+from saferoute.guards.pipeline import ask, failed, is_failure, judge, judged
+from saferoute.values.guarding import ALLOWED, Action, Judged, Segment, Span, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from saferoute.guards.text_flow import TextFlow
     from saferoute.values.guarding import Context
 
-__all__ = ["CUT_THROUGH", "flagged", "key_of", "may_end", "news", "unfinished", "unfit"]
+__all__ = ["CUT_THROUGH", "flags_of", "key_of", "may_end", "news", "said_of", "unfinished", "unfit"]
 
 
 CUT_THROUGH: Final = "it cannot be taken out of the arguments: they would not be JSON any more"
@@ -35,11 +35,27 @@ def may_end(active: Sequence[Active], flow: TextFlow, context: Context) -> bool:
     return not any(span.end > len(flow.before) for one in said for span in one.verdict.spans)
 
 
-def flagged(active: Active, one: Judged) -> Judged:
-    """The verdict of a guard that only flags. One that wants something taken out comes too late: that was shown already."""
-    if one.verdict.action <= Action.FLAG or is_failure(one):
-        return one
-    return replace(one, verdict=failed(active, "it says that it only flags, and asks for more"))
+def said_of(asked: Sequence[tuple[Active, int]], text: str, flow: TextFlow, context: Context) -> list[Judged]:
+    """Ask guards about a text, each as far as it has decided. Gives all that is more than plain consent."""
+    said: list[Judged] = []
+    for one, place in asked:
+        segment = Segment(text[:place], "assistant", "model", path=flow.path, name=flow.name)
+        outcome = ask(one.guard, "check", segment, context)
+        if outcome is not ALLOWED:
+            said.append(judged(one, outcome, segment, "output"))
+    return said
+
+
+def flags_of(late: Sequence[Active], flow: TextFlow, context: Context) -> list[Judged]:
+    """Ask guards that only flag about a text that has ended. What one wants taken out comes too late: it was shown already."""
+    segment = Segment("".join(flow.whole), "assistant", "model", path=flow.path, name=flow.name)
+    every = [judged(one, ask(one.guard, "check", segment, context), segment, "output") for one in late]
+    return [
+        one
+        if one.verdict.action <= Action.FLAG or is_failure(one)
+        else replace(one, verdict=failed(active, "it says that it only flags, and asks for more"))
+        for active, one in zip(late, every, strict=True)
+    ]
 
 
 def news(one: Judged, begin: int, end: int | None, start: int) -> Judged | None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.answer_verdicts import CUT_THROUGH, flagged, key_of, may_end, news, unfinished, unfit
+from saferoute.guards.answer_panel import AnswerPanel
+from saferoute.guards.answer_verdicts import CUT_THROUGH, flags_of, key_of, may_end, news, said_of, unfinished, unfit
 from saferoute.guards.call_arguments import plainly_written
 from saferoute.guards.cited import citation_texts, with_citation_texts
 from saferoute.guards.pipeline import ask, check_blocked, composed, failed, judge, judged, spans_to_redact
 from saferoute.guards.redacting import redacted
-from saferoute.guards.text_flow import Streams, TextFlow
+from saferoute.guards.text_flow import AGAIN, Streams, TextFlow
 from saferoute.guards.whole_answers import without_traces
 from saferoute.values.events import (
     Alternative,
@@ -28,7 +29,7 @@ from saferoute.values.events import (
     ToolCallDelta,
     ToolCallReady,
 )
-from saferoute.values.guarding import Action, Judged, Segment, Span
+from saferoute.values.guarding import Action, Judged, Segment
 from saferoute.values.json import decode
 from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
 
@@ -38,20 +39,13 @@ if TYPE_CHECKING:
     from saferoute.guards.pipeline import Active
     from saferoute.guards.text_flow import Delta
     from saferoute.values.events import DecodedEvent
-    from saferoute.values.guarding import Context, Stage
+    from saferoute.values.guarding import Context, Span, Stage
     from saferoute.values.messages import Citation, Part
 
 __all__ = ["LONGEST_HELD", "AnswerGuards", "Streams"]
 
 LONGEST_HELD: Final = 16 * 1024
 """Characters that an unfinished find may hold back; beyond them a mark is shown in their place, and what follows waits for its end."""
-
-_CONTEXT: Final = 1024
-"""Characters before a piece that guards see with it: more than any label before a key."""
-
-_PATIENT: Final = 256
-"""Characters that are looked at with every piece that comes. What is held beyond them is looked at when it has grown by an eighth, so that
-the time for it grows with its size, and not with the square of it."""
 
 _BLOCKED: Final = "the answer was not shown any further"
 
@@ -60,7 +54,7 @@ class AnswerGuards:
     """Judges one answer. Made for one attempt, and dropped with it.
 
     Args:
-        active: the guards.
+        active: the guards, or what was worked out about them.
         context: makes the context of a stage.
         mark: what stands in the place of something that was taken out, by its kind.
         whole: whether nobody waits for pieces: every text is then judged once, when it has ended.
@@ -74,29 +68,27 @@ class AnswerGuards:
     """
 
     __slots__ = (
-        "_active", "_calls", "_context", "_flows", "_is_second", "_judges_calls", "_late", "_mark",
-        "_of_output", "_whole", "redacted", "told", "verdicts",
+        "_calls", "_context", "_flows", "_is_second", "_judges_calls", "_mark", "_panel", "_whole",
+        "redacted", "told", "verdicts",
     )  # fmt: skip
 
     def __init__(
         self,
-        active: Sequence[Active],
+        active: Sequence[Active] | AnswerPanel,
         context: Callable[[Stage], Context],
         mark: Callable[[str], str],
         *,
         whole: bool = False,
         first: AnswerGuards | None = None,
     ) -> None:
-        self._active = active
+        self._panel = panel = active if isinstance(active, AnswerPanel) else AnswerPanel(active)
         self._context = context
         self._mark = mark
         self._flows: dict[int, TextFlow] = {}
         self._calls: dict[int, list[DecodedEvent]] = {}
-        self._of_output = tuple(one for one in active if one.asked_about("output") and not one.only_flags)
-        self._late = tuple(one for one in active if one.asked_about("output") and one.only_flags)
         self._is_second = first is not None
-        self._judges_calls = first is None and any(one.asked_about("tool_call") for one in active)
-        self._whole = whole or not all(one.streams for one in self._of_output)
+        self._judges_calls = panel.of_calls and first is None
+        self._whole = whole or not panel.streams
         self.told: set[tuple[str, str, Action, tuple[str, ...]]] = set() if first is None else first.told
         self.verdicts: list[Judged] = [] if first is None else first.verdicts
         self.redacted = False
@@ -108,28 +100,41 @@ class AnswerGuards:
             GuardError: a guard blocks. Nothing of what it blocks was given back.
         """
         shown: list[DecodedEvent] = []
+        grown: TextFlow | None = None  # has pieces that nobody has looked at: those that come together are judged together
         for event in events:
-            match event:
-                case TextDelta() | RefusalDelta() if self._of_output or self._late:
-                    self._piece(event, shown)
-                case ReasoningDelta() if (self._of_output or self._late) and not self._is_second:
-                    self._piece(event, shown)
-                case Cited():
-                    self._cite(event, shown)
-                case PartEnd():
-                    self._end_part(event, shown)
-                case ToolCallDelta() if self._judges_calls:
-                    self._calls.setdefault(event.index, []).append(event)
-                case ToolCallReady() if not self._is_second:
-                    self._call(event, shown)
-                case Completed():
-                    for flow in self._flows.values():
-                        self._end(flow, shown)
-                        self._flag(flow)
-                    shown.append(self._completed(event))
-                case _:
-                    shown.append(event)
+            kind = type(event)
+            if self._panel.of_texts and (kind is TextDelta or kind is RefusalDelta or (kind is ReasoningDelta and not self._is_second)):
+                flow = self._flows.get(event.index)  # type: ignore[union-attr]  # one of those three
+                if grown is not None and grown is not flow:
+                    self._judge(grown, shown)
+                grown = self._piece(event, flow, shown)  # type: ignore[arg-type]  # as above
+            else:
+                if grown and not (kind is Completed or (type(event) is PartEnd and event.index == grown.shape.index not in self._calls)):
+                    self._judge(grown, shown)  # else as it ends
+                grown = None
+                self._other(event, shown)
+        if grown is not None:
+            self._judge(grown, shown)
         return shown
+
+    def _other(self, event: DecodedEvent, shown: list[DecodedEvent]) -> None:
+        """Take an event that is no piece of a text that is judged."""
+        match event:
+            case Cited():
+                self._cite(event, shown)
+            case PartEnd():
+                self._end_part(event, shown)
+            case ToolCallDelta() if self._judges_calls:
+                self._calls.setdefault(event.index, []).append(event)
+            case ToolCallReady() if not self._is_second:
+                self._call(event, shown)
+            case Completed():
+                for flow in self._flows.values():
+                    self._end(flow, shown)
+                    self._flag(flow)
+                shown.append(self._completed(event))
+            case _:
+                shown.append(event)
 
     def cut(self) -> list[DecodedEvent]:
         """What may be shown of held texts once nothing follows: what is decided, and a word that has begun and is the beginning of no key.
@@ -139,27 +144,35 @@ class AnswerGuards:
         """
         shown: list[DecodedEvent] = []
         for flow in self._flows.values():
-            if flow.length and self._of_output:
+            if flow.length and self._panel.of_output:
                 text, begin = flow.before + "".join(flow.held), len(flow.before)
                 end, asked, _ = self._decided(flow, text, begin)
                 if end > begin:
                     self._show(flow, text, end, asked, shown)
-                if may_end(self._of_output, flow, self._context("output")):
+                if may_end(self._panel.of_output, flow, self._context("output")):
                     self._end(flow, shown)
         return shown
 
-    def _piece(self, event: Delta, shown: list[DecodedEvent]) -> None:
-        flow = self._flows.get(event.index)
+    def _piece(self, event: Delta, flow: TextFlow | None, shown: list[DecodedEvent]) -> TextFlow | None:
+        """Take a piece. Returns its text, if somebody has to look at it."""
         if flow is None:
             flow = self._flows[event.index] = TextFlow(event)
-        if self._late:
+        if self._panel.late:
             flow.whole.append(event.text)
-        if not self._of_output:
+        if not self._panel.of_output:
             shown.append(event)
-            return
-        flow.held.append(event.text)
-        flow.length += len(event.text)
+            return None
+        text = event.text
+        flow.held.append(text)
+        flow.length += len(text)
+        if text:
+            flow.fresh.append(event)
+        return flow
+
+    def _judge(self, flow: TextFlow, shown: list[DecodedEvent]) -> None:
+        """Look at a text that has grown, and show it as far as it is decided."""
         if self._whole or flow.length < flow.due:
+            flow.wait()
             return
         text, begin = flow.before + "".join(flow.held), len(flow.before)
         end, asked, slowest = self._decided(flow, text, begin)
@@ -167,16 +180,26 @@ class AnswerGuards:
             self._show(flow, text, end, asked, shown)
         if flow.length > LONGEST_HELD and not flow.marked:
             self._give_up(flow, slowest, shown)
-        flow.due = flow.length + flow.length // 8 if flow.length > _PATIENT else 0
+        flow.looked()
 
-    def _decided(self, flow: TextFlow, text: str, begin: int) -> tuple[int, list[tuple[Active, int]], Active]:
+    def _decided(self, flow: TextFlow, text: str, begin: int) -> tuple[int, Sequence[tuple[Active, int]], Active]:
         """How far all guards have decided about a text; those that may find something in it, and how far each has; and the slowest."""
+        panel = self._panel
         size = end = len(text)
+        slowest, rest = panel.of_output[0], panel.numbered
+        if panel.plain_until is not None and (flow.known or flow.start + size >= flow.again):
+            place = panel.plain_until(text, begin, flow.known)
+            if place >= 0:
+                end, rest, flow.known = place, panel.strict, size
+                if not rest:
+                    return end, (), slowest
+            else:  # it stays in sight for a while
+                flow.again = flow.start + size + AGAIN
         asked: list[tuple[Active, int]] = []
-        slowest = self._of_output[0]
-        known = flow.plain or [0] * len(self._of_output)
-        flow.plain = known
-        for number, active in enumerate(self._of_output):
+        known = flow.plain = flow.plain or [0] * len(panel.numbered)
+        for number, active in rest:
+            if active.passes_plain and flow.known > known[number]:
+                known[number] = flow.known
             told = ask(active.guard, "plain_until", text, begin, known[number]) if active.tells_plain else -1
             place = told if type(told) is int else -1  # it is asked in the other way then, where its failure is judged
             known[number] = size if place >= 0 else 0
@@ -185,6 +208,8 @@ class AnswerGuards:
                 asked.append((active, place))
             if place < end:
                 end, slowest = place, active
+        if rest is panel.numbered and panel.plain_until is not None:
+            flow.known = size if text.isascii() and all(known[number] for number, one in rest if one.passes_plain) else 0
         return end, asked, slowest
 
     def _open_from(self, active: Active, text: str, begin: int, path: str) -> int:
@@ -216,7 +241,7 @@ class AnswerGuards:
         new: dict[str, str] = {}
         for name, text in () if self._is_second else citation_texts(citation):
             segment = Segment(text, "assistant", "model", path=f"{path}/citations/{name}")
-            every = judge(self._active, segment, self._context("output"))
+            every = judge(self._panel.active, segment, self._context("output"))
             self._record(every)
             spans = spans_to_redact(every)
             if spans:
@@ -240,13 +265,13 @@ class AnswerGuards:
         """Show what is left. The flow stays, for its context: a server may go on with a part that it has ended."""
         if flow.length:
             text = flow.before + "".join(flow.held)
-            self._show(flow, text, len(text), [(one, len(text)) for one in self._of_output], shown)
+            asked = self._panel.asked(text, flow.known)
+            self._show(flow, text, len(text), [(one, len(text)) for _, one in asked], shown)
 
     def _flag(self, flow: TextFlow) -> None:
         """Ask the guards that only flag about a text that has ended, once."""
-        if self._late and flow.whole:
-            segment, context = Segment("".join(flow.whole), "assistant", "model", path=flow.path, name=flow.name), self._context("output")
-            self._record([flagged(one, judged(one, ask(one.guard, "check", segment, context), segment, "output")) for one in self._late])
+        if self._panel.late and flow.whole:
+            self._record(flags_of(self._panel.late, flow, self._context("output")))
 
     def _show(self, flow: TextFlow, text: str, end: int, asked: Sequence[tuple[Active, int]], shown: list[DecodedEvent]) -> None:
         """Judge a text as far as it is decided, and show it as far as all guards are done with it.
@@ -262,8 +287,8 @@ class AnswerGuards:
         """
         begin = len(flow.before)
         found: Sequence[Span] = ()
-        if asked:
-            every = self._asked(asked, text, flow)
+        every = said_of(asked, text, flow, self._context("output")) if asked else ()
+        if every:
             found = spans_to_redact(every)
             while reaching := [span.start for span in found if span.start < end < span.end]:
                 end = min(reaching)
@@ -271,33 +296,22 @@ class AnswerGuards:
             self._record(every, begin, end, flow.start)
             if end == begin:
                 return
-        seen = text[:end]
         first = min(begin + flow.marked, end)
-        piece = seen[first:]
         spans = [replace(span, start=max(span.start, first)) for span in found if first < span.end <= end] if found else []
-        if spans:
-            piece = redacted(seen, spans, self._mark)[first:]
-            flow.changed = self.redacted = True
-        flow.marked -= first - begin
-        flow.held = [text[end:]]
-        flow.length = len(text) - end
-        flow.before = seen[-_CONTEXT:]
-        cut = end - len(flow.before)
-        if cut:
-            flow.start += cut
-            flow.plain = [plain - cut if plain > cut else 0 for plain in flow.plain]
-        if piece:
-            shown.append(type(flow.shape)(piece, flow.shape.index))
+        if spans or flow.marked:
+            piece = redacted(text[:end], spans, self._mark)[first:] if spans else text[first:end]
+            if spans:
+                flow.changed = self.redacted = True
+            flow.marked -= first - begin
+            if piece:
+                shown.append(type(flow.shape)(piece, flow.shape.index))
+        else:
+            shown += flow.as_it_came(text, end)
+        flow.show(text, end)
         if not flow.length:
             if not flow.changed:
                 shown += flow.behind
             flow.behind = []
-
-    def _asked(self, asked: Sequence[tuple[Active, int]], text: str, flow: TextFlow) -> list[Judged]:
-        """Ask guards about a text, each as far as it has decided."""
-        context = self._context("output")
-        segments = [(one, Segment(text[:place], "assistant", "model", path=flow.path, name=flow.name)) for one, place in asked]
-        return [judged(one, ask(one.guard, "check", segment, context), segment, "output") for one, segment in segments]
 
     def _record(self, every: Sequence[Judged], begin: int = 0, end: int | None = None, start: int = 0) -> None:
         """Keep what is news, and refuse what is blocked.
@@ -342,7 +356,7 @@ class AnswerGuards:
         """
         arguments = plainly_written(call.arguments)
         segment = Segment(arguments, "assistant", "model", path=path, name=call.name)
-        every = judge(self._active, segment, self._context("tool_call"))
+        every = judge(self._panel.active, segment, self._context("tool_call"))
         self._record(every)
         spans = spans_to_redact(every)
         if not spans:
@@ -375,14 +389,12 @@ class AnswerGuards:
                 return self.judged_call(part, path)
             case Text() | Refusal() | Reasoning() if part.text:
                 segment = Segment(part.text, "assistant", "model", path=path, name="" if type(part) is Text else part.type)
-                every = judge(self._active, segment, self._context("output"))
+                every = judge(self._panel.active, segment, self._context("output"))
                 self._record(every)
                 spans = spans_to_redact(every)
                 if not spans:
                     return self._with_judged_citations(part, path) if isinstance(part, Text) and part.citations else part
                 self.redacted = True
-                return type(part)(
-                    redacted(part.text, spans, self._mark)
-                )  # without citations of places that are gone, and without its state
+                return type(part)(redacted(part.text, spans, self._mark))  # without citations of places that are gone, and its state
             case _:
                 return part

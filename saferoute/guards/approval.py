@@ -10,7 +10,9 @@ what a wire format has to leave out, join, move or write in another way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from saferoute.guards.approval_matching import INTEGRITY, Approved, Thoughts, match
 from saferoute.guards.approval_walk import Loose, Said, texts_of
@@ -20,7 +22,7 @@ from saferoute.values.json_exact import decode_exact, exact_text
 from saferoute.values.messages import File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from saferoute.guards.approval_walk import Piece
     from saferoute.values.messages import Content, Message, Part
@@ -47,8 +49,9 @@ def approved(request: ChatRequest, own: Iterable[str] = ()) -> Approved:
         request: what is asked.
         own: instructions that saferoute may add to the system's, in the order in which it would.
     """
-    freezing = _Freezing()
-    plain, said = freezing.plain, freezing.said
+    plain: list[str] = []
+    said: dict[str, list[Said | Loose]] = {"system": [], "user": [], "assistant": [], "tool_call": [], "tool_result": []}
+    freezing: _Freezing | None = None  # for what is more than a text
     turn, answering = 0, False
     for message in request.messages:
         role, content = message.role, message.content
@@ -59,11 +62,13 @@ def approved(request: ChatRequest, own: Iterable[str] = ()) -> Approved:
             turn, answering = turn + 1, False
         if len(content) == 1 and content[0].__class__ is Text and not message.name and role != "tool":  # as good as always
             text: str = content[0].text
-            if freezing.tool_spoke:
+            if freezing is not None and freezing.tool_spoke:
                 freezing.fill(role, turn)
             plain += (role, text)
-            said[role] += (Said(turn, ((text, "text"),)),)
+            said[role].append(_SAID((turn, ((text, "text"),), True)))
         else:
+            if freezing is None:
+                freezing = _Freezing(plain, said)
             freezing.add(message, turn)
     tools: list[tuple[str, str, str]] = []
     for tool in request.tools:
@@ -72,19 +77,20 @@ def approved(request: ChatRequest, own: Iterable[str] = ()) -> Approved:
             plain += ("tool_name", name, "tool_description", description, "tool_schema", schema)
         else:
             plain += ("tool_name", name, "tool_schema", schema)
-        tools += ((name, description, schema),)
+        tools.append((name, description, schema))
     output = None if request.output is None else (request.output.name, request.output.schema.decode())
     if output is not None:
         plain += ("schema", output[0], "schema", output[1])
+    others, names, answered, thoughts, called = _NOTHING_MORE if freezing is None else freezing.more()
     return Approved(
         tuple(plain),
         {kind: tuple(items) for kind, items in said.items()},
-        freezing.orders(),
-        {kind: tuple(names) for kind, names in freezing.names.items()},
-        tuple(freezing.answered),
-        tuple(freezing.thoughts),
+        others,
+        names,
+        answered,
+        thoughts,
         tuple(tools),
-        tuple(freezing.called),
+        called,
         request.tool_choice,
         output,
         tuple(own),
@@ -103,7 +109,8 @@ def check_integrity(allowed: Approved, found: Sequence[tuple[str, str, str]]) ->
     Raises:
         GuardBlocked: they differ; nothing was sent. The error tells the place in the body, and no text.
     """
-    if tuple([one for kind, _, text in found for one in (kind, text)]) != allowed.plain:
+    kinds, _, texts = zip(*found, strict=True) if found else ((), (), ())
+    if kinds != allowed.plain[::2] or texts != allowed.plain[1::2]:
         match(allowed, found)
 
 
@@ -129,14 +136,29 @@ def _options(request: ChatRequest) -> tuple[dict[str, frozenset[str]], dict[str,
     return values, {kind: tuple(found) for kind, found in texts.items()}
 
 
+_More: TypeAlias = tuple[
+    "Mapping[str, tuple[tuple[Said | Loose, ...], ...]]",
+    "Mapping[str, tuple[str, ...]]",
+    tuple[str, ...],
+    tuple[Thoughts, ...],
+    tuple[str, ...],
+]
+"""`others`, `names`, `answered`, `thoughts` and `called` of `Approved`."""
+
+_NOTHING_MORE: Final[_More] = (MappingProxyType({}), MappingProxyType({}), (), (), ())
+
+# The class itself would be a call more for every text of every request.
+_SAID: Final = cast("Callable[[tuple[int, tuple[Piece, ...], bool]], Said]", partial(tuple.__new__, Said))
+
+
 class _Freezing:
     """A request's texts while they are gathered; what they are is said at `Approved`."""
 
     __slots__ = ("_asked", "_filled", "_places", "_run", "answered", "called", "names", "plain", "said", "thoughts", "tool_spoke")
 
-    def __init__(self) -> None:
-        self.plain: list[str] = []
-        self.said: dict[str, list[Said | Loose]] = {"system": [], "user": [], "assistant": [], "tool_call": [], "tool_result": []}
+    def __init__(self, plain: list[str], said: dict[str, list[Said | Loose]]) -> None:
+        self.plain = plain
+        self.said = said
         self.names: dict[str, list[str]] = {}
         self.answered: list[str] = []
         self.called: dict[str, None] = {}
@@ -188,7 +210,12 @@ class _Freezing:
         if role == "user":
             self._filled.append((len(self.said["assistant"]), Said(turn, ((_FILLER, "text"),))))
 
-    def orders(self) -> dict[str, tuple[tuple[Said | Loose, ...], ...]]:
+    def more(self) -> _More:
+        """What else is approved."""
+        names = {kind: tuple(found) for kind, found in self.names.items()}
+        return self._orders(), names, tuple(self.answered), tuple(self.thoughts), tuple(self.called)
+
+    def _orders(self) -> dict[str, tuple[tuple[Said | Loose, ...], ...]]:
         """What formats say otherwise: turns of the assistant's put in, and results in the order of their calls."""
         found: dict[str, tuple[tuple[Said | Loose, ...], ...]] = {}
         if self._filled:

@@ -8,8 +8,9 @@ speakers, documents and tools where it has a place for names; and say what an op
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from typing_extensions import override
 
 from saferoute.errors import GuardBlocked
 from saferoute.guards.approval_walk import Loose, Said, Walk, blanks_of, canonical, is_piece, texts_in
@@ -31,8 +32,7 @@ class Thoughts(NamedTuple):
     payloads: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(NamedTuple):
     """What may leave.
 
     Attributes:
@@ -52,20 +52,24 @@ class Approved:
         on_unsupported: what the caller says of things that cannot be had.
     """
 
-    plain: tuple[str, ...] = field(repr=False)
-    said: Mapping[str, tuple[Said | Loose, ...]] = field(repr=False)
-    others: Mapping[str, tuple[tuple[Said | Loose, ...], ...]] = field(repr=False)
-    names: Mapping[str, tuple[str, ...]] = field(repr=False)
-    answered: tuple[str, ...] = field(repr=False)
-    thoughts: tuple[Thoughts, ...] = field(repr=False)
-    tools: tuple[tuple[str, str, str], ...] = field(repr=False)
-    called: tuple[str, ...] = field(repr=False)
+    plain: tuple[str, ...]
+    said: Mapping[str, tuple[Said | Loose, ...]]
+    others: Mapping[str, tuple[tuple[Said | Loose, ...], ...]]
+    names: Mapping[str, tuple[str, ...]]
+    answered: tuple[str, ...]
+    thoughts: tuple[Thoughts, ...]
+    tools: tuple[tuple[str, str, str], ...]
+    called: tuple[str, ...]
     choice: str | None
-    schema: tuple[str, str] | None = field(repr=False)
-    own: tuple[str, ...] = field(repr=False)
-    opened: Mapping[str, frozenset[str]] = field(repr=False)
-    options: Mapping[str, tuple[str, ...]] = field(repr=False)
+    schema: tuple[str, str] | None
+    own: tuple[str, ...]
+    opened: Mapping[str, frozenset[str]]
+    options: Mapping[str, tuple[str, ...]]
     on_unsupported: str
+
+    @override
+    def __repr__(self) -> str:
+        return f"Approved({len(self.plain) // 2} texts)"
 
 
 class _Differs(Exception):  # noqa: N818  becomes a GuardBlocked

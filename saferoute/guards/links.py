@@ -66,6 +66,11 @@ class LinkGuard:
     quick: ClassVar[bool] = True
     pure: ClassVar[bool] = True
 
+    @property
+    def passes_plain(self) -> bool:
+        """See `Active.passes_plain`: an address that stands in the text as it is needs none of the signs of markup."""
+        return not self.links
+
     def check(self, segment: Segment, context: Context) -> Verdict:
         """Judge an answer.
 

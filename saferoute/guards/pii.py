@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from saferoute.guards.pii_bounds import UNREAD
-from saferoute.guards.pii_open import open_place, open_word
+from saferoute.guards.pii_open import open_in_plain, open_place
 from saferoute.values.guarding import ALLOWED, Action, Span, Verdict
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from saferoute.values.guarding import Context, Segment, Stage
 
-__all__ = ["PII_KINDS", "PiiGuard", "find_pii", "open_candidate"]
+__all__ = ["PII_KINDS", "PiiGuard", "find_pii", "may_hold_pii", "open_candidate"]
 
 PII_KINDS: Final = frozenset({"pii.card", "pii.email", "pii.iban", "pii.ip", "pii.phone", "pii.ssn"})
 """Every kind that the guard can find."""
@@ -41,7 +41,7 @@ _OVERLAP: Final = 128
 """Characters before new ones that are looked at with them: more than any number has."""
 
 
-def _leads(text: str) -> int:
+def may_hold_pii(text: str) -> int:
     """What a text may hold, as bits; 0 for nothing, which is then true of every part of the text."""
     plain = text.encode("ascii", "replace")
     classes = plain.translate(_CLASSES)
@@ -66,7 +66,7 @@ def find_pii(text: str, *, special_addresses: bool = False) -> list[Span]:
         >>> [(span.kind, span.start, span.end) for span in find_pii("write to ada@example.org")]
         [('pii.email', 9, 24)]
     """
-    looks = _leads(text)
+    looks = may_hold_pii(text)
     if not looks:
         return []
     from saferoute.guards.pii_addresses import emails, ibans, ipv6s  # noqa: PLC0415  its patterns are built for texts that need them
@@ -109,11 +109,6 @@ def _outside(candidates: Iterable[_Found], taken: Sequence[_Found]) -> list[_Fou
     return outside
 
 
-def _nothing(_: str) -> list[Span]:
-    """What is found in a text of which that is known."""
-    return []
-
-
 def open_candidate(text: str, start: int = 0) -> int:
     """The earliest place where something that is not ended yet might begin; whatever comes next, what stands before it is judged.
 
@@ -145,6 +140,7 @@ class PiiGuard:
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result", "output"})
     quick: ClassVar[bool] = True
     pure: ClassVar[bool] = True
+    passes_plain: ClassVar[bool] = True
 
     action: Action = Action.FLAG
     kinds: frozenset[str] = PII_KINDS
@@ -174,12 +170,9 @@ class PiiGuard:
 
     def plain_until(self, text: str, start: int = 0, plain: int = 0) -> int:
         """See `PlainTexts`."""
-        if _leads(text[plain - _OVERLAP :] if plain > _OVERLAP else text):
+        if may_hold_pii(text[plain - _OVERLAP :] if plain > _OVERLAP else text):
             return -1
-        place = open_word(text)
-        if place < 0:
-            return open_place(text, start, _nothing)
-        return max(start, place)
+        return open_in_plain(text, start)
 
     def open_candidate(self, text: str, start: int = 0) -> int:
         """See `open_candidate`."""

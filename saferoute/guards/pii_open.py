@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from saferoute.values.guarding import Span
 
-__all__ = ["open_place", "open_word"]
+__all__ = ["open_in_plain", "open_place"]
 
 _WINDOW: Final = 400
 _LIST: Final = LONGEST_NUMBER - 8
@@ -60,7 +60,17 @@ _RUN: Final = 64
 _OPENING: Final = bytes(ord("!") if code in b"0123456789(+:@" else ord(".") for code in range(256))
 
 
-def open_word(text: str) -> int:
+def open_in_plain(text: str, start: int) -> int:
+    """What `open_place` says of a text in which nothing is found."""
+    place = _open_word(text)
+    return open_place(text, start, _nothing) if place < 0 else max(start, place)
+
+
+def _nothing(_: str) -> list[Span]:
+    return []
+
+
+def _open_word(text: str) -> int:
     """What `open_place` says of a text in which nothing is found and whose end has no digit, nor what begins a number or an address.
 
     Returns:

@@ -48,7 +48,10 @@ class Active:
         stages: likewise: a guard that changes its mind about them later is asked all the same.
         streams: it can judge a text piece by piece, by `open_candidate`.
         tells_plain: it can tell that there is nothing to look at, by `plain_until`; for guards of this package. A subclass that has another
-            `check` and no other `plain_until` cannot: it is asked about everything. Likewise `pure` and `only_flags`.
+            `check` and no other `plain_until` cannot: it is asked about everything. Likewise `passes_plain`, `pure` and `only_flags`.
+        passes_plain: it finds nothing in what `plain.is_plain` calls plain, and holds nothing of it but what `plain.plain_until` says; for
+            guards of this package. What is plain is looked at once for all of them; arguments of calls, and texts in which something is
+            encoded, are none of it.
         judges_restored: it is asked once more about texts into which values were put back: the guard "links", and one that says so.
         pure: what it says depends on nothing but the text, who wrote it, and its views. Texts of the application's own that come with every
             call are then asked about once.
@@ -67,6 +70,7 @@ class Active:
     stages: frozenset[Stage] = field(init=False)
     streams: bool = field(init=False)
     tells_plain: bool = field(init=False)
+    passes_plain: bool = field(init=False)
     judges_restored: bool = field(init=False)
     only_flags: bool = field(init=False)
     reads_views: bool = field(init=False)
@@ -78,6 +82,8 @@ class Active:
         object.__setattr__(self, "stages", frozenset(self.guard.stages))
         tells = self.quick and callable(getattr(self.guard, "plain_until", None)) and _goes_with_check(self.guard, "plain_until")
         object.__setattr__(self, "tells_plain", tells)
+        passes = self.quick and getattr(self.guard, "passes_plain", False) is True and _goes_with_check(self.guard, "passes_plain")
+        object.__setattr__(self, "passes_plain", passes)
         object.__setattr__(self, "streams", callable(getattr(self.guard, "open_candidate", None)))
         again = self.name == "links" or getattr(self.guard, "judges_restored", False) is True
         object.__setattr__(self, "judges_restored", again)
@@ -172,6 +178,8 @@ def _printable(words: str) -> str:
 def judge(active: Sequence[Active], segment: Segment, context: Context, *, telling: bool = False) -> list[Judged]:
     """Ask every guard of the context's stage about one segment, one after the other; each is asked exactly once.
 
+    Those that pass plain text are asked together: whether it is some, see `Active.passes_plain`.
+
     Args:
         active: the guards.
         segment: the text.
@@ -179,11 +187,20 @@ def judge(active: Sequence[Active], segment: Segment, context: Context, *, telli
         telling: whether plain consent is put on record too: nearly all that guards say is, and somebody wants to see it.
     """
     said: list[Judged] = []
+    stage = context.stage
+    plain: bool | None = False if telling or context.views or stage == "tool_call" else None  # None: nobody has looked yet
     for one in active:
-        if context.stage in one.stages:
+        if stage in one.stages:
+            if one.passes_plain and plain is not False:
+                if plain is None:
+                    from saferoute.guards.plain import is_plain  # noqa: PLC0415  for clients that have such a guard
+
+                    plain = is_plain(segment.text)
+                if plain:
+                    continue
             outcome = ask(one.guard, "check", segment, context)
             if telling or outcome is not ALLOWED:
-                said.append(judged(one, outcome, segment, context.stage))
+                said.append(judged(one, outcome, segment, stage))
     return said
 
 

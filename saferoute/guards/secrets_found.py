@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from saferoute.values.guarding import Context, Segment, Stage
 
-__all__ = ["SecretsGuard", "find_secrets", "open_candidate"]
+__all__ = ["SecretsGuard", "find_secrets", "open_candidate", "plain_word"]
 
 
 class _Find(NamedTuple):
@@ -331,6 +331,13 @@ def _word(text: str, end: int) -> int:
         size *= 8
 
 
+def plain_word(text: str) -> int:
+    """Where the last word begins of a text in which nothing is found; -1 if it is longer than any labelled value."""
+    size = len(text)
+    place = size if text[-1:] in _ENDING else _word(text, size)
+    return place if size - place <= LONGEST_VALUE else -1
+
+
 def _within(text: str, begin: int, place: int) -> int:
     """Where to cut a word longer than any labelled value: before a format that began in it, and through none of its secrets."""
     from saferoute.guards.secret_prefixes import first_prefix  # noqa: PLC0415  its patterns are built for texts that need them
@@ -348,6 +355,7 @@ class SecretsGuard:
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result", "tool_call", "output"})
     quick: ClassVar[bool] = True
     pure: ClassVar[bool] = True
+    passes_plain: ClassVar[bool] = True
 
     def check(self, segment: Segment, context: Context) -> Verdict:  # noqa: ARG002  a secret is one wherever it stands
         """Judge a text.
@@ -368,11 +376,8 @@ class SecretsGuard:
             return -1
         if "-----" in text[-_OVERLAP:]:
             return -1
-        size = len(text)
-        place = size if text[-1:] in _ENDING else _word(text, size)
-        if size - place > LONGEST_VALUE:
-            return -1
-        return max(start, place)
+        place = plain_word(text)
+        return -1 if place < 0 else max(start, place)
 
     def open_candidate(self, text: str, start: int = 0) -> int:
         """The module's `open_candidate`."""

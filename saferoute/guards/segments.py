@@ -17,6 +17,7 @@ from saferoute.guards.template_places import Placed, template_places, with_piece
 from saferoute.values.guarding import Segment
 from saferoute.values.json import encode
 from saferoute.values.messages import File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
+from saferoute.values.sealed import assembler
 from saferoute.values.template import Rendered
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Placed", "segments_of", "with_texts"]
 
+_Segment = assembler(Segment)
+
 _ORIGINS: Final[dict[str, tuple[SegmentRole, Origin, bool]]] = {
     "system": ("system", "system", True),
     "user": ("user", "user", False),
@@ -38,12 +41,24 @@ _ORIGINS: Final[dict[str, tuple[SegmentRole, Origin, bool]]] = {
 
 def segments_of(request: ChatRequest) -> tuple[Placed, ...]:
     """Every text of a request that a model reads, in the order of the request."""
-    return tuple(_segments(request))
-
-
-def _segments(request: ChatRequest) -> Iterator[Placed]:
+    places: list[Placed] = []
     for number, message in enumerate(request.messages):
-        yield from _of_message(message, f"/messages/{number}")
+        content = message.content
+        if len(content) == 1 and type(content[0]) is Text and content[0].template is None and message.name is None:  # as good as always
+            text, path = content[0].text, f"/messages/{number}/content/0"
+            role, origin, trusted = _ORIGINS[message.role]
+            if text:
+                stage: Stage = "tool_result" if message.role == "tool" else "input"
+                places.append(Placed(_Segment(text, role, origin, trusted, path), stage, replaceable=True))
+        else:
+            places += _of_message(message, f"/messages/{number}")
+    if request.tools or request.output is not None or request.stop or request.provider_options:
+        places += _of_options(request)
+    return tuple(places)
+
+
+def _of_options(request: ChatRequest) -> Iterator[Placed]:
+    """Every text that is none of a message's."""
     for number, tool in enumerate(request.tools):
         path = f"/tools/{number}"
         yield _developer(tool.name, f"{path}/name", tool.name)
@@ -75,13 +90,13 @@ def _passed_through(value: object) -> str:
 
 
 def _developer(text: str, path: str, name: str = "") -> Placed:
-    return Placed(Segment(text, "developer", "developer", trusted=True, path=path, name=name), "input", replaceable=False)
+    return Placed(_Segment(text, "developer", "developer", trusted=True, path=path, name=name), "input", replaceable=False)
 
 
 def _of_message(message: Message, path: str) -> Iterator[Placed]:
     role, origin, trusted = _ORIGINS[message.role]
     if message.name:
-        yield Placed(Segment(message.name, role, origin, trusted, f"{path}/name"), "input", replaceable=False)
+        yield Placed(_Segment(message.name, role, origin, trusted, f"{path}/name"), "input", replaceable=False)
     for number, part in enumerate(message.content):
         place = f"{path}/content/{number}"
         match part:
@@ -90,15 +105,15 @@ def _of_message(message: Message, path: str) -> Iterator[Placed]:
                     text, _ = _text_of(one)
                     match one:
                         case File(filename=str() as called) if called:
-                            segment = Segment(called, "tool", "tool", path=f"{place}/content/{inner}/filename", name=part.call_id)
+                            segment = _Segment(called, "tool", "tool", path=f"{place}/content/{inner}/filename", name=part.call_id)
                             yield Placed(segment, "tool_result", replaceable=False)
                         case _:
                             pass
                     if text:
-                        segment = Segment(text, "tool", "tool", trusted=False, path=f"{place}/content/{inner}", name=part.call_id)
+                        segment = _Segment(text, "tool", "tool", trusted=False, path=f"{place}/content/{inner}", name=part.call_id)
                         yield Placed(segment, "tool_result", replaceable=isinstance(one, Text))
             case ToolCall():
-                segment = Segment(plainly_written(part.arguments), role, "model", path=f"{place}/arguments", name=part.name)
+                segment = _Segment(plainly_written(part.arguments), role, "model", path=f"{place}/arguments", name=part.name)
                 yield Placed(segment, "input", replaceable=False)
             case Text(template=Rendered() as made) if _is_made(part, made, message):
                 yield from template_places(made, role, place)
@@ -107,11 +122,11 @@ def _of_message(message: Message, path: str) -> Iterator[Placed]:
                 stage: Stage = "tool_result" if message.role == "tool" else "input"
                 match part:  # no function's call: most parts are none
                     case File(filename=str() as called) if called:
-                        yield Placed(Segment(called, role, origin, trusted, f"{place}/filename"), stage, replaceable=False)
+                        yield Placed(_Segment(called, role, origin, trusted, f"{place}/filename"), stage, replaceable=False)
                     case _:
                         pass
                 if text:
-                    yield Placed(Segment(text, role, origin, trusted, place), stage, replaceable)
+                    yield Placed(_Segment(text, role, origin, trusted, place), stage, replaceable)
 
 
 def _text_of(part: Part) -> tuple[str, bool]:

@@ -9,11 +9,12 @@ stands, so that it is told once, and taken out there.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from saferoute.values.guarding import Action, Segment
 from saferoute.values.messages import Text
+from saferoute.values.sealed import sealed
 from saferoute.values.template_values import is_fixed
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Placed", "Stretch", "settle", "template_places", "with_pieces"]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Stretch:
     """Which characters of a text that is read once more are whose.
 
@@ -40,7 +41,7 @@ class Stretch:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Placed:
     """A segment, and what may happen to it.
 

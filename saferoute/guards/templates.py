@@ -120,9 +120,17 @@ def with_templates(request: ChatRequest, templates: Mapping[str, SignedTemplate]
         InvalidMessages: the table has no such template, or it cannot be written out with these values; see `rendered`. Also for a template
             where no template may stand, and for a text that says to be written out of a template and has another text.
     """
-    if all(part.__class__ is not Text or part.template is None for message in request.messages for part in message.content):
+    if not _holds_template(request.messages):
         return request
     return replace(request, messages=tuple(_with_templates(one, number, templates) for number, one in enumerate(request.messages)))
+
+
+def _holds_template(messages: Iterable[Message]) -> bool:
+    for message in messages:
+        for part in message.content:
+            if part.__class__ is Text and part.template is not None:
+                return True
+    return False
 
 
 def _with_templates(message: Message, number: int, templates: Mapping[str, SignedTemplate]) -> Message:

@@ -65,6 +65,7 @@ class UnicodeGuard:
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result", "tool_call", "output"})
     quick: ClassVar[bool] = True
     pure: ClassVar[bool] = True
+    passes_plain: ClassVar[bool] = True
     reads_views: ClassVar[bool] = False  # it tells of more than they hold where somebody has them made, and is not worth making them
 
     def check(self, segment: Segment, context: Context) -> Verdict:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from hmac import digest
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
+from pydantic_core import PydanticSerializationError, to_json
 from typing_extensions import override
 
 from saferoute.values.messages import Audio, File, Image, Reasoning, Refusal, Text, ToolCall, ToolResult
@@ -21,7 +22,7 @@ from saferoute.values.template import Template
 from saferoute.values.template_values import JsonText
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from saferoute.values.messages import Message, OpaqueState, Part
     from saferoute.values.request import OutputSchema
@@ -54,12 +55,17 @@ class Salts:
         self._secret = secret
         self._last = ("", system_id(secret, ""))
 
-    def of(self, seq: int, field: str) -> bytes:
-        """The salt of one commitment, 32 bytes: see `salt`."""
-        inner, outer = self._begun.copy(), self._outer.copy()
-        inner.update(f"{seq}|{field}".encode())
-        outer.update(inner.digest())
-        return outer.digest()
+    def made(self, seq: int, contents: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, str]]:
+        """The salts of a record (see `salt`), and the commitments under them, both by the contents' names."""
+        salts: dict[str, bytes] = {}
+        committed: dict[str, str] = {}
+        for field, content in contents.items():
+            inner, outer = self._begun.copy(), self._outer.copy()
+            inner.update(f"{seq}|{field}".encode())
+            outer.update(inner.digest())
+            salts[field] = salt = outer.digest()
+            committed[field] = commit(salt, content)
+        return salts, committed
 
     def system_id(self, text: str) -> str:
         """The fingerprint of a system prompt: see `system_id`."""
@@ -105,6 +111,14 @@ def text_bytes(text: str) -> bytes:
 
 def message_bytes(message: Message) -> bytes:
     """What a commitment to a message is over: strict JSON of it, with what is binary by its SHA-256 (docs/spec/ledger.md)."""
+    content = message.content
+    if len(content) == 1 and content[0].__class__ is Text and message.name is None:  # most answers are one text, and nothing else
+        part = content[0]
+        if not part.citations and not isinstance(part.template, Template):
+            try:
+                return b'{"content":[{"text":%b,"type":"text"}],"role":%b}' % (to_json(part.text), to_json(message.role))
+            except PydanticSerializationError:  # half of a surrogate pair
+                pass
     return text_bytes(_ENCODER.encode(_message(message)))
 
 

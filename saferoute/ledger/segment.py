@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from saferoute.ledger.checkpoint import Checkpoint, sign_note
-from saferoute.ledger.commitment import Salts, commit, text_bytes
+from saferoute.ledger.commitment import Salts, text_bytes
+from saferoute.ledger.lines import CallLines
 from saferoute.ledger.merkle import Frontier, leaf_hash, root_of
-from saferoute.ledger.record import FIRST_PREV, VERSION, parse_line, record_id, write_record
+from saferoute.ledger.record import FIRST_PREV, VERSION, parse_line, write_record
 from saferoute.signing.envelope import encode_base64
 from saferoute.signing.refusal import Refused
+from saferoute.values.sealed import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from saferoute.ledger.merkle import Mark
     from saferoute.signing.envelope import Envelope
     from saferoute.signing.keys import Signer
     from saferoute.values.receipt import Entry
@@ -54,7 +57,7 @@ class Link:
         return {"hash": self.hash, "root": self.root, "segment": self.segment, "size": self.size}
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Written:
     """A record as it was written.
 
@@ -62,15 +65,18 @@ class Written:
         id: "SEGMENT:SEQ".
         seq: its place in the segment.
         line: its line, with the line feed.
-        record: its fields.
         salts: the salts of its commitments, by name.
     """
 
     id: str
     seq: int
     line: bytes
-    record: dict[str, Any]
     salts: dict[str, bytes]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Its fields, read from its line."""
+        return parse_line(self.line[:-1]).fields
 
     @override
     def __repr__(self) -> str:
@@ -113,6 +119,7 @@ class SegmentWriter:
 
     Attributes:
         segment: the segment's id.
+        size: how many records there are.
         unsigned: how many records, other than checkpoints, no checkpoint covers yet.
         checkpointed_at: when the last checkpoint was made, in microseconds since 1970; the segment's beginning if there is none.
 
@@ -121,10 +128,12 @@ class SegmentWriter:
     """
 
     __slots__ = (
-        "_before", "_closed", "_first", "_frontier", "_prev", "_salts", "_signer", "checkpointed_at", "segment", "unsigned",
+        "_before", "_closed", "_first", "_frontier", "_lines", "_prev", "_salts", "_signer", "checkpointed_at", "segment", "size",
+        "unsigned",
     )  # fmt: skip
 
     segment: str
+    size: int
     unsigned: int
     checkpointed_at: int
 
@@ -143,6 +152,7 @@ class SegmentWriter:
         if secret is not None and len(secret) < SHORTEST_SECRET:
             raise Refused(f"a log secret has at least {SHORTEST_SECRET} bytes; this one has {len(secret)}")
         self.segment = segment
+        self.size = 0
         self.unsigned = 0
         self.checkpointed_at = now_us
         self._signer = signer
@@ -150,7 +160,8 @@ class SegmentWriter:
         self._prev = FIRST_PREV
         self._frontier = Frontier()
         self._closed = False
-        self._before: tuple[tuple[int, tuple[bytes, ...]], str, int, int, bool] | None = None
+        self._before: tuple[Mark, str, int, int] | None = None
+        self._lines = CallLines()
         fields = {
             "certificate": None if certificate is None else certificate.to_json(),
             "instance": instance,
@@ -162,18 +173,13 @@ class SegmentWriter:
         self._first = self._append("segment", fields, now_us, {})
         self._before = None  # what there is one of cannot be taken back
 
-    @property
-    def size(self) -> int:
-        """How many records there are."""
-        return self._frontier.size
-
     def first(self) -> bytes:
         """The first record's line, with its line feed."""
         return self._first.line
 
     def link(self) -> Link:
         """What the segment after this one says of it."""
-        return Link(self.segment, self._frontier.size, self._prev, self._frontier.root().hex())
+        return Link(self.segment, self.size, self._prev, self._frontier.root().hex())
 
     def add(self, entry: Entry, now_us: int) -> Written:
         """Make the record of what a call has to say.
@@ -181,22 +187,22 @@ class SegmentWriter:
         Raises:
             Refused: if it is not what the format has a place for, or the segment is closed.
         """
-        commitments: dict[str, str] = {}
+        salts, contents, system, seq, system_id = self._salts, entry.contents, entry.system, self.size, None
         made: dict[str, bytes] = {}
-        kind, system, salts = entry.kind, entry.system, self._salts
-        fields = {**entry.fields, "commit": commitments}
-        if kind == "intent":
-            fields["system_id"] = None
+        committed: dict[str, str] = {}
         if salts is not None:
-            seq, salt_of = self._frontier.size, salts.of
-            for name, content in entry.contents.items():
-                made[name] = salt = salt_of(seq, name)
-                commitments[name] = commit(salt, content)
             if system is not None:
-                made["system"] = salt = salt_of(seq, "system")
-                commitments["system"] = commit(salt, text_bytes(system))
-                fields["system_id"] = salts.system_id(system)
-        written = self._append(kind, fields, now_us, made)
+                contents = {**contents, "system": text_bytes(system)}
+                system_id = salts.system_id(system)
+            made, committed = salts.made(seq, contents)
+        line = None if self._closed else self._lines.line(entry, (committed, system_id), (seq, self._prev, now_us))
+        if line is None:  # it is unusual, or refused
+            fields = {**entry.said, "commit": committed}
+            if entry.kind == "intent":
+                fields["system_id"] = system_id
+            written = self._append(entry.kind, fields, now_us, made)
+        else:
+            written = self._appended(line, made)
         self.unsigned += 1
         return written
 
@@ -225,7 +231,7 @@ class SegmentWriter:
         Raises:
             Refused: if the segment is closed, or the signer does not sign.
         """
-        note = sign_note(Checkpoint(self.segment, self._frontier.size, self._frontier.root(), now_us), self._signer)
+        note = sign_note(Checkpoint(self.segment, self.size, self._frontier.root(), now_us), self._signer)
         written = self._append("checkpoint", {"final": final, "note": note}, now_us, {})
         self.unsigned = 0
         self.checkpointed_at = now_us
@@ -240,23 +246,25 @@ class SegmentWriter:
         """
         if self._before is None:
             raise Refused("there is no record to take back")
-        mark, self._prev, self.unsigned, self.checkpointed_at, self._closed = self._before
+        mark, self._prev, self.unsigned, self.checkpointed_at = self._before
+        self._closed = False  # nothing was written after the end
         self._frontier.back_to(mark)
+        self.size -= 1
         self._before = None
 
     def _append(self, kind: str, fields: dict[str, Any], now_us: int, salts: dict[str, bytes]) -> Written:
         if self._closed:
             raise Refused("the segment is closed")
-        tree = self._frontier
-        seq = tree.size
-        prev = self._prev
-        fields |= {"v": VERSION, "kind": kind, "seq": seq, "prev": prev, "time": now_us}
-        line, record = write_record(fields)
-        leaf = leaf_hash(line)
-        self._before = (tree.mark(), prev, self.unsigned, self.checkpointed_at, False)
+        fields |= {"v": VERSION, "kind": kind, "seq": self.size, "prev": self._prev, "time": now_us}
+        line, _ = write_record(fields)
+        return self._appended(line, salts)
+
+    def _appended(self, line: bytes, salts: dict[str, bytes]) -> Written:
+        seq, leaf = self.size, leaf_hash(line)
+        self._before = (self._frontier.add(leaf), self._prev, self.unsigned, self.checkpointed_at)
         self._prev = leaf.hex()
-        tree.add(leaf)
-        return Written(record_id(self.segment, seq), seq, line + b"\n", record, salts)
+        self.size = seq + 1
+        return Written(f"{self.segment}:{seq}", seq, line + b"\n", salts)
 
     @override
     def __repr__(self) -> str:

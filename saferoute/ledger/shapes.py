@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
-    "FLAG", "LONGEST", "MOST_ITEMS", "Closed", "Shape", "any_of", "fitted", "list_of", "map_of", "matching", "maybe", "record_of",
+    "FLAG", "LONGEST", "MOST_ITEMS", "Closed", "Part", "Shape", "any_of", "fitted", "list_of", "map_of", "matching", "maybe", "record_of",
     "text", "whole",
 ]  # fmt: skip
 
@@ -152,6 +152,28 @@ class Closed:
             if fit:
                 return self.write(fitted(value))
             raise error if isinstance(error, Refused) else Refused("a text holds half of a surrogate pair") from None
+
+
+class Part:
+    """The check of one field's shape, for who writes a record part by part."""
+
+    __slots__ = ("_validator",)
+
+    def __init__(self, shape: Mapping[str, Any]) -> None:
+        """Make the check."""
+        self._validator = SchemaValidator(dict(shape), CoreConfig(cache_strings="keys"))
+
+    def write(self, value: object) -> str:
+        """Write a value of Python as JSON. The keys of what `map_of` made stay in their order.
+
+        Raises:
+            Refused: it is not of this shape.
+            ValueError: it holds half of a surrogate pair.
+        """
+        try:
+            return to_json(self._validator.validate_python(value)).decode()
+        except ValidationError as error:
+            raise _refusal(error) from None
 
 
 def _refusal(error: ValidationError) -> Refused:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from saferoute.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["numbered"]
 
 _MOST: Final = 128  # as many as a call may ask for
 
 
-def numbered(choices: list[Any], provider_name: str, *, together: bool) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def numbered(choices: list[Any], provider_name: str, *, together: bool) -> Iterable[tuple[int, Mapping[str, Any]]]:
     """Choices with their numbers; those that no call can have asked for are left out.
 
     Args:
@@ -26,6 +26,12 @@ def numbered(choices: list[Any], provider_name: str, *, together: bool) -> Itera
     Raises:
         ProtocolError: for two choices with one number that stand side by side: joined, they would say what neither says.
     """
+    if len(choices) == 1 and choices[0].__class__ is dict and not choices[0].get("index"):  # nearly always
+        return ((0, choices[0]),)
+    return _numbered(choices, provider_name, together=together)
+
+
+def _numbered(choices: list[Any], provider_name: str, *, together: bool) -> Iterator[tuple[int, Mapping[str, Any]]]:
     seen: set[int] = set()
     for place, choice in enumerate(choices):
         if not isinstance(choice, dict):

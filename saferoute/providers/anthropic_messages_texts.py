@@ -11,12 +11,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.text_documents import typed
-from saferoute.providers.text_rules import either, extracted, fields, items, says, says_json, scalar, tag_of, tagged
+from saferoute.providers.text_rules import either, extracted, fields, items, remembered, says, says_json, scalar, tag_of, tagged
 from saferoute.providers.wire_text import NOTHING_OPENED, unknown_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import Opened, Raw, WireText, WireTextKind
 
@@ -131,15 +132,15 @@ _BODY: Final = fields(
         "system": either(says("system"), items(tagged("type", {"text": _text("system")}))),
         "thinking": _object("type", "budget_tokens", "display"),
         "tool_choice": _object("type", "name", "disable_parallel_tool_use"),
-        "tools": items(_tool),
+        "tools": remembered(items(_tool)),
     }
 )
 
 
-def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+def texts(body: bytes, opened: Opened = NOTHING_OPENED, memory: TextMemory | None = None) -> tuple[WireText, ...]:
     """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of block that is not known here.
     """
-    return extracted(_BODY, body, opened)
+    return extracted(_BODY, body, opened, memory)

@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.text_documents import encoded
-from saferoute.providers.text_rules import anything, extracted, fields, items, opening, says, says_json, scalar, tagged
+from saferoute.providers.text_rules import anything, extracted, fields, items, opening, remembered, says, says_json, scalar, tagged
 from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import Opened, WireText, WireTextKind
 
@@ -73,7 +74,7 @@ _BODY: Final = _object(
     system=items(_object(text=says("system"), cachePoint=_CACHE)),
     messages=items(tagged("role", {role: _object("role", content=items(block)) for role, block in _TURNS.items()})),
     inferenceConfig=_object("maxTokens", "temperature", "topP", stopSequences=items(scalar)),
-    toolConfig=_object(tools=items(_TOOL), toolChoice=_CHOICE),
+    toolConfig=remembered(_object(tools=items(_TOOL), toolChoice=_CHOICE)),
     outputConfig=_object("effort", textFormat=_FORMAT),
     additionalModelRequestFields=opening(
         _object("seed", "temperature", "top_k", "top_p", anthropic_beta=items(scalar), thinking=_object("type", "budget_tokens", "display"))
@@ -86,10 +87,10 @@ _BODY: Final = _object(
 )
 
 
-def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+def texts(body: bytes, opened: Opened = NOTHING_OPENED, memory: TextMemory | None = None) -> tuple[WireText, ...]:
     """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of block that is not known here.
     """
-    return extracted(_BODY, body, opened)
+    return extracted(_BODY, body, opened, memory, "toolConfig")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from saferoute.errors import UnsupportedParameter
 from saferoute.values.events import Notice
+from saferoute.values.sealed import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Codec", "Encoded", "Noticing", "Reader"]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Encoded:
     """A request ready to be sent, and what of the caller's wishes it does not carry as asked."""
 

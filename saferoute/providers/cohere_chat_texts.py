@@ -14,6 +14,7 @@ from saferoute.providers.text_rules import extracted, fields, items, says, says_
 from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import Opened, WireText, WireTextKind
 
@@ -80,10 +81,10 @@ _BODY: Final = fields(
 )
 
 
-def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+def texts(body: bytes, opened: Opened = NOTHING_OPENED, memory: TextMemory | None = None) -> tuple[WireText, ...]:
     """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of block that is not known here.
     """
-    return extracted(_BODY, body, opened)
+    return extracted(_BODY, body, opened, memory)

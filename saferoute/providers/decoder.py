@@ -6,8 +6,7 @@ first bytes: an object is a whole body and a server-sent field is a stream, what
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from saferoute.errors import ProtocolError, ProviderError, StreamInterrupted, UnexpectedRedirect
 from saferoute.providers.statuses import request_id
@@ -35,11 +34,7 @@ _FRAME_BEGINS = (b"\x00", b"\x01")  # a frame begins with its length, which is u
 _BLANK = b" \t\r\n\xef\xbb\xbf"  # white space and the bytes of a BOM
 
 
-class _Mode(Enum):
-    UNDECIDED = 0
-    STREAM = 1
-    BODY = 2
-    ERROR = 3
+_Mode: TypeAlias = Literal["undecided", "stream", "body", "error"]  # an Enum's members are slower to reach than a function is to call
 
 
 class Decoder:
@@ -56,12 +51,12 @@ class Decoder:
         self._reader = reader
         self._name = provider_name or "the provider"
         self._max_body = max_body_bytes
-        self._mode = _Mode.UNDECIDED
+        self._mode: _Mode = "undecided"
         self._says_stream = False
-        self._streams = False  # the mode is STREAM; asked once per piece
+        self._streams = False  # the mode is "stream"; asked once per piece
         self._head: Head | None = None
         self._collected = bytearray()
-        self._events: EventStream | LineStream | FrameStream = EventStream()
+        self._events: EventStream | LineStream | FrameStream  # once there is a stream
         self.failure: ProviderError | ProtocolError | None = None
 
     @property
@@ -80,10 +75,13 @@ class Decoder:
             msg = f"{self._name} answered {head.status}, a redirect; saferoute follows none. Sign a table with the address that answers"
             raise UnexpectedRedirect(msg)
         if head.status >= 400:  # noqa: PLR2004
-            self._mode = _Mode.ERROR
-        kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+            self._mode = "error"
+        kind = head.headers.get("content-type", "")
+        if kind == "application/json":  # as most answers say it
+            return
+        kind = kind.partition(";")[0].strip().lower()
         self._says_stream = kind in _STREAMS
-        if kind in _LINES and self._mode is _Mode.UNDECIDED:
+        if kind in _LINES and self._mode == "undecided":
             self._read_lines()
 
     def feed(self, data: bytes) -> list[DecodedEvent]:
@@ -112,9 +110,12 @@ class Decoder:
                     raise
                 self.failure = error
             return events
-        if self._mode is _Mode.UNDECIDED:
-            return self._decide(data)
-        if self._mode is _Mode.ERROR:
+        mode = self._mode
+        if mode == "undecided":
+            if self._collected or not data.startswith(b"{"):
+                return self._decide(data)
+            self._mode = "body"  # as most answers that are no streams
+        elif mode == "error":
             self._collected += data[: MAX_ERROR_BYTES - len(self._collected)]
             return []
         self._collected += data
@@ -136,9 +137,12 @@ class Decoder:
         """
         if self.failure is not None:
             raise self.failure
-        if self._mode is _Mode.ERROR and self._head is not None:
+        if self._mode == "error" and self._head is not None:
             raise self._reader.error(self._head, _error_body(bytes(self._collected)))
-        if self._mode is _Mode.STREAM or (self._mode is _Mode.UNDECIDED and self._says_stream):
+        if self._mode == "undecided" and self._says_stream:
+            self._events = EventStream()  # in which nothing came
+            return self._close_stream()
+        if self._streams:
             return self._close_stream()
         try:
             body = self._whole_body()
@@ -152,14 +156,14 @@ class Decoder:
                 raise self.failure from None
             return events + self._close_stream()
         try:
-            return list(self._reader.on_body(body))
+            return [*self._reader.on_body(body)]
         except ProviderError as error:
             self._add_request_id(error)
             raise
 
     def _read_lines(self) -> None:
         self._events = LineStream()
-        self._mode, self._streams = _Mode.STREAM, True
+        self._mode, self._streams = "stream", True
 
     def _decide(self, data: bytes) -> list[DecodedEvent]:
         self._collected += data
@@ -167,16 +171,17 @@ class Decoder:
         if not begin and len(self._collected) <= _LONGEST_FIELD:
             return []
         if begin[:1] in {b"{", b"["}:
-            self._mode = _Mode.BODY
+            self._mode = "body"
         elif begin.startswith(_FRAME_BEGINS):
             self._events = FrameStream()
-            self._mode, self._streams = _Mode.STREAM, True
+            self._mode, self._streams = "stream", True
         elif self._says_stream or begin.startswith(_FIELDS):
-            self._mode, self._streams = _Mode.STREAM, True
+            self._events = EventStream()
+            self._mode, self._streams = "stream", True
         elif any(field.startswith(begin) for field in _FIELDS):
             return []
         else:
-            self._mode = _Mode.BODY
+            self._mode = "body"
         held = bytes(self._collected)
         self._collected.clear()
         return self.feed(held)

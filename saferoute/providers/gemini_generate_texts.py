@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.text_documents import typed
-from saferoute.providers.text_rules import anything, extracted, fields, items, opening, says, says_json, scalar, tag_of, tagged
+from saferoute.providers.text_rules import anything, extracted, fields, items, opening, remembered, says, says_json, scalar, tag_of, tagged
 from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import Opened, Raw, WireText, WireTextKind
 
@@ -100,7 +101,7 @@ _BODY: Final = _object(
     "store",
     contents=items(_CONTENT),
     systemInstruction=_object(parts=items(_object(text=says("system")))),
-    tools=items(opening(_TOOL)),
+    tools=remembered(items(opening(_TOOL))),
     toolConfig=opening(
         _object("includeServerSideToolInvocations", functionCallingConfig=_object("mode", allowedFunctionNames=items(scalar)))
     ),
@@ -110,10 +111,10 @@ _BODY: Final = _object(
 )
 
 
-def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+def texts(body: bytes, opened: Opened = NOTHING_OPENED, memory: TextMemory | None = None) -> tuple[WireText, ...]:
     """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of part that is not known here.
     """
-    return extracted(_BODY, body, opened)
+    return extracted(_BODY, body, opened, memory)

@@ -15,6 +15,7 @@ from saferoute.providers.text_rules import either, extracted, fields, items, ope
 from saferoute.providers.wire_text import NOTHING_OPENED
 
 if TYPE_CHECKING:
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import Opened, WireText, WireTextKind
 
@@ -81,10 +82,10 @@ _BODY: Final = fields(
 )
 
 
-def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+def texts(body: bytes, opened: Opened = NOTHING_OPENED, memory: TextMemory | None = None) -> tuple[WireText, ...]:
     """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key that is not known here.
     """
-    return extracted(_BODY, body, opened)
+    return extracted(_BODY, body, opened, memory)

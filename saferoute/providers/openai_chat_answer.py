@@ -52,7 +52,7 @@ class ChatReader:
         self._target = target
         self._started = False
         self._choice_seen = False
-        self._choice = Choice(target, "")
+        self._choice = Choice(target, ("",))
         self._others: dict[int, tuple[Choice, Fold]] = {}
         self._usage: Mapping[str, Any] | None = None
 
@@ -90,7 +90,9 @@ class ChatReader:
             ProviderError: for an error inside it.
             ProtocolError: for a body without a choice.
         """
-        return [*self._read(body, "message"), *self._end(whole=True)]
+        events = self._read(body, "message")
+        events += self._end(whole=True)
+        return events
 
     def on_end(self) -> Sequence[DecodedEvent]:
         """Complete a stream that ended without `[DONE]`, if a finish reason has come."""
@@ -116,34 +118,34 @@ class ChatReader:
         if not self._started and (choices or chunk.get("id")):
             self._started = True
             answer_id = as_text(chunk.get("id"))
-            self._choice.seed = f"{answer_id}|{chunk.get('created')}"
+            self._choice.seed = (answer_id, chunk.get("created"))
             events.append(Started(answer_id, as_text(chunk.get("model"))))
-        self._take_usage(chunk.get("usage"))
+        usage = chunk.get("usage")
+        if usage and isinstance(usage, dict):
+            self._usage = usage
         if "x_groq" in chunk:
             more = as_mapping(chunk["x_groq"])
             if more.get("error"):
                 raise self.error(Head(200, {}), more)
             self._take_usage(more.get("usage"))
-        for name in chunk:
-            if name in KEPT_OF_ANSWER and chunk[name] is not None:
-                self._choice.metadata[name] = chunk[name]
+        for name, value in chunk.items():
+            if name in KEPT_OF_ANSWER and value is not None:
+                self._choice.metadata[name] = value
         for number, choice in numbered(choices, self._target.provider_name, together=key == "message"):
             if number:
                 self._read_alternative(number, choice, key)
-            else:
-                self._read_choice(choice, key, events)
+                continue
+            if choice.get("error"):
+                raise self.error(Head(200, {}), choice)
+            self._choice_seen = True
+            if "usage" in choice:
+                self._take_usage(choice["usage"])
+            self._choice.read(choice, key, events)
         return events
-
-    def _read_choice(self, choice: Mapping[str, Any], key: str, events: list[DecodedEvent]) -> None:
-        if choice.get("error"):
-            raise self.error(Head(200, {}), choice)
-        self._choice_seen = True
-        self._take_usage(choice.get("usage"))
-        self._choice.read(choice, key, events)
 
     def _read_alternative(self, index: int, choice: Mapping[str, Any], key: str) -> None:
         if index not in self._others:
-            self._others[index] = Choice(self._target, f"{self._choice.seed}|{index}"), Fold()
+            self._others[index] = Choice(self._target, (*self._choice.seed, index)), Fold()
         reader, fold = self._others[index]
         events: list[DecodedEvent] = []
         reader.read(choice, key, events)
@@ -159,7 +161,7 @@ class ChatReader:
         if not self._choice_seen:
             raise self._broken("an answer without a choice")
         choice = self._choice
-        metadata = settled(choice.metadata)
+        metadata = choice.metadata if whole else settled(choice.metadata)  # only in a stream does a text grow
         events: list[DecodedEvent] = [*cited(metadata, choice.text)]
         choice.end_parts(events)
         self.completed = True

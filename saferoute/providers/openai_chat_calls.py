@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from saferoute.values.json import as_mapping, as_text, encode
+from saferoute.values.json import encode
 from saferoute.values.messages import ToolCall
 
 if TYPE_CHECKING:
@@ -27,12 +27,8 @@ class Call:
         self.arguments: list[str] = []
         self.extra: object = None
 
-    def take(self, fragment: Mapping[str, Any]) -> str:
-        """Add a fragment, and return its piece of the arguments."""
-        function = as_mapping(fragment.get("function") or fragment.get("custom"))
-        self.name = self.name or as_text(function.get("name"))
-        self.extra = fragment.get("extra_content") or self.extra
-        arguments = function.get("arguments", function.get("input"))
+    def take(self, arguments: object) -> str:
+        """Add a piece of the arguments, and return its text."""
         piece = arguments if isinstance(arguments, str) else ("" if arguments is None else encode(arguments).decode())
         self.arguments.append(piece)
         return piece
@@ -52,9 +48,8 @@ class Calls:
         self.all: list[Call] = []
         self._by_key: dict[int | str, Call] = {}
 
-    def find(self, fragment: Mapping[str, Any], position: int) -> Call | None:
-        """The call that the fragment continues; None if it begins one. `position` is its place in its chunk."""
-        index, call_id, name = _key_of(fragment)
+    def find(self, index: int | None, call_id: str, name: str, position: int) -> Call | None:
+        """The call that a fragment with these continues; None if it begins one. `position` is its place in its chunk."""
         if index is not None:
             call = self._by_key.get(index)
             # some servers number every parallel call 0: a new id together with a name begins a new call
@@ -63,9 +58,8 @@ class Calls:
             return self._by_key.get(call_id)
         return None if name or position else (self.all[-1] if self.all else None)
 
-    def begin(self, fragment: Mapping[str, Any], part: int) -> Call:
-        """Begin the call that becomes the part at this index."""
-        index, call_id, _ = _key_of(fragment)
+    def begin(self, index: int | None, call_id: str, part: int) -> Call:
+        """Begin the call that becomes this part."""
         call = Call(part, call_id)
         self.all.append(call)
         if index is not None:
@@ -73,9 +67,3 @@ class Calls:
         if call_id:
             self._by_key[call_id] = call
         return call
-
-
-def _key_of(fragment: Mapping[str, Any]) -> tuple[int | None, str, str]:
-    index = fragment.get("index")
-    function = as_mapping(fragment.get("function") or fragment.get("custom"))
-    return index if isinstance(index, int) else None, as_text(fragment.get("id")), as_text(function.get("name"))

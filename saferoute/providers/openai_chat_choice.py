@@ -25,6 +25,7 @@ __all__ = ["Choice"]
 
 _DIALECT = "openai_chat"
 _FINISH_OF_CALLS: Final = frozenset({"stop", "tool_call", "other"})  # cut-off and failed answers stay what they are
+_PLAIN: Final = frozenset({"role", "content"})  # of a delta that has text only
 
 
 class Choice:
@@ -33,7 +34,7 @@ class Choice:
     Attributes:
         finish: the provider's word for why it ended; "" until it came.
         metadata: what is kept of it beside its parts.
-        seed: what the ids of calls that came without one are made of.
+        seed: what the ids of calls that came without one are made of: whatever tells this answer from others.
         text: the index of the text part; -1 for none yet.
     """
 
@@ -53,14 +54,14 @@ class Choice:
         "text",
     )
 
-    def __init__(self, target: Target, seed: str) -> None:
+    def __init__(self, target: Target, seed: tuple[object, ...]) -> None:
         self.finish = ""
         self.metadata: dict[str, Any] = {}
         self.seed = seed
         self.text = self._refusal = self._reasoning = -1  # indexes of these parts, once they exist
         self._target = target
         self._parts = 0
-        self._calls = Calls()
+        self._calls: Calls | None = None  # None for no call yet
         self._shown = False  # whether reasoning comes in a text field of its own
         self._thoughts: list[str] = []  # reasoning_content, to go back as it came
         self._details: list[dict[str, Any]] = []  # OpenRouter's reasoning_details, to go back as they came
@@ -69,7 +70,9 @@ class Choice:
     def read(self, choice: Mapping[str, Any], key: str, events: list[DecodedEvent]) -> None:
         """Read a piece of the choice, or all of it, where `key` is "message"."""
         self.finish = as_text(choice.get("finish_reason")) or self.finish
-        self._keep(choice, KEPT_OF_CHOICE)
+        for name, value in choice.items():
+            if name in KEPT_OF_CHOICE and value is not None and value != []:
+                self._keep(name, value)
         delta = choice.get(key)
         if delta is None and not self._parts:  # a server that streams its whole message at once
             delta, key = choice.get("message"), "message"
@@ -79,12 +82,13 @@ class Choice:
     def text_part(self) -> int:
         """The index of the text part, which begins with this if it has not begun."""
         if self.text < 0:
-            self.text = self._new_part()
+            self.text = self._parts
+            self._parts += 1
         return self.text
 
     def end_parts(self, events: list[DecodedEvent]) -> None:
         """Every part is whole."""
-        calls = {call.index: call for call in self._calls.all}
+        calls = {} if self._calls is None else {call.index: call for call in self._calls.all}
         for index in range(self._parts):
             events.append(PartEnd(index, self._reasoning_state() if index == self._reasoning else None))
             if index in calls:
@@ -93,33 +97,38 @@ class Choice:
     def finish_reason(self) -> FinishReason:
         """Why the choice ended, in our words."""
         finish: FinishReason = FINISH.get(self.finish, "other")
-        if self._calls.all and finish in _FINISH_OF_CALLS:
+        if self._calls is not None and finish in _FINISH_OF_CALLS:
             return "tool_call"
         if self._refusal >= 0:
             return "refusal"
-        return "stop" if finish == "tool_call" and not self._calls.all else finish
+        return "stop" if finish == "tool_call" else finish
 
     # ------------------------------------------------------------------------------------------------------ the message
 
     def _read_delta(self, delta: Mapping[str, Any], events: list[DecodedEvent], *, whole: bool) -> None:
-        self._keep(delta, KEPT_OF_MESSAGE)
-        self._read_reasoning(delta, events, whole=whole)
+        more = False  # than text: what there is none of is left out, null or an empty list
+        for name, value in delta.items():
+            if name not in _PLAIN and value is not None and value != []:
+                more = True
+                if name in KEPT_OF_MESSAGE:
+                    self._keep(name, value)
+        if more:
+            self._read_reasoning(delta, events, whole=whole)
         content = delta.get("content")
-        if isinstance(content, str):
-            self._add_text(content, events)
+        if content.__class__ is str:
+            if content:
+                events.append(TextDelta(content, self.text_part()))
         else:
             for block in as_list(content):
                 self._read_block(as_mapping(block), events, whole=whole)
-        refusal = delta.get("refusal")
-        if refusal and isinstance(refusal, str):
-            if self._refusal < 0:
-                self._refusal = self._new_part()
-            events.append(RefusalDelta(refusal, self._refusal))
-        for position, call in enumerate(as_list(delta.get("tool_calls"))):
-            self._read_call({**as_mapping(call), "index": position} if whole else as_mapping(call), position, events)
-        function = delta.get("function_call")
-        if isinstance(function, dict):
-            self._read_call({"index": -1, "function": function}, 0, events)
+        if more:
+            self._read_refusal(delta.get("refusal"), events)
+            for position, call in enumerate(as_list(delta.get("tool_calls"))):
+                fragment = as_mapping(call)
+                self._read_call(fragment, position if whole else fragment.get("index"), position, events)
+            function = delta.get("function_call")
+            if isinstance(function, dict):
+                self._read_call({"function": function}, -1, 0, events)
 
     def _read_reasoning(self, delta: Mapping[str, Any], events: list[DecodedEvent], *, whole: bool) -> None:
         content = delta.get("reasoning_content")
@@ -146,13 +155,26 @@ class Choice:
         self._reasoning_part()
         self._add_reasoning(text, events)
 
-    def _read_call(self, fragment: Mapping[str, Any], position: int, events: list[DecodedEvent]) -> None:
-        call = self._calls.find(fragment, position)
+    def _read_refusal(self, refusal: object, events: list[DecodedEvent]) -> None:
+        if refusal and isinstance(refusal, str):
+            if self._refusal < 0:
+                self._refusal = self._new_part()
+            events.append(RefusalDelta(refusal, self._refusal))
+
+    def _read_call(self, fragment: Mapping[str, Any], said: object, position: int, events: list[DecodedEvent]) -> None:
+        function = as_mapping(fragment.get("function") or fragment.get("custom"))
+        index, call_id, name = said if isinstance(said, int) else None, as_text(fragment.get("id")), as_text(function.get("name"))
+        if self._calls is None:
+            self._calls = Calls()
+        call = self._calls.find(index, call_id, name, position)
         if call is None:
-            call = self._calls.begin(fragment, self._new_part())
-            seed = f"{self.seed}|{call.index}"
-            call.id = call.id or f"call_{sha256(seed.encode('utf-8', 'replace')).hexdigest()[:24]}"
-        arguments = call.take(fragment)
+            call = self._calls.begin(index, call_id, self._new_part())
+            if not call_id:
+                seed = "|".join(map(str, (*self.seed, call.index)))
+                call.id = f"call_{sha256(seed.encode('utf-8', 'replace')).hexdigest()[:24]}"
+        call.name = call.name or name
+        call.extra = fragment.get("extra_content") or call.extra
+        arguments = call.take(function.get("arguments", function.get("input")))
         events.append(ToolCallDelta(call.index, call.id, call.name, arguments))
 
     # ------------------------------------------------------------------------------------------------------- parts
@@ -174,12 +196,8 @@ class Choice:
         if text:
             events.append(ReasoningDelta(text, self._reasoning_part()))
 
-    def _keep(self, source: Mapping[str, Any], names: frozenset[str]) -> None:
-        for name in source:
-            if name in names:
-                value = source[name]
-                if value is not None and value != []:
-                    self.metadata[name] = gathered(self.metadata.get(name), value)
+    def _keep(self, name: str, value: object) -> None:
+        self.metadata[name] = gathered(self.metadata.get(name), value)
 
     def _reasoning_state(self) -> OpaqueState | None:
         """What has to come back with the next turn; the vendors that want nothing back get nothing."""

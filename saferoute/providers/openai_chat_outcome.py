@@ -48,6 +48,10 @@ KEPT_OF_MESSAGE: Final = frozenset({"annotations", "audio", "executed_tools", "i
 BILLED_APART: Final = ("annotations", "search_results", "citations", "executed_tools")
 
 
+# Details that some vendors write beside the totals.
+_BESIDE: Final = frozenset({"reasoning_tokens", "prompt_cache_hit_tokens", "cached_tokens"})
+
+
 def cited(metadata: Mapping[str, Any], index: int) -> list[Cited]:
     """The sources of the text at `index`: `annotations` with places in the text, else the lists of what was searched."""
     if not (metadata and index >= 0 and ("annotations" in metadata or "search_results" in metadata or "citations" in metadata)):
@@ -92,6 +96,8 @@ def usage_of(raw: Mapping[str, Any] | None) -> Usage:
         return Usage()
     into, out = as_mapping(raw.get("prompt_tokens_details")), as_mapping(raw.get("completion_tokens_details"))
     prompt, completion = integer(raw.get("prompt_tokens")), integer(raw.get("completion_tokens"))
+    if not (any(into.values()) or any(out.values())) and _BESIDE.isdisjoint(raw):  # most answers: no details, or zeros
+        return usage_from_totals(input_tokens=prompt, output_tokens=completion, raw=raw)
     reasoning = _first(out.get("reasoning_tokens"), raw.get("reasoning_tokens"))
     if reasoning and prompt is not None and completion is not None and raw.get("total_tokens") == prompt + completion + reasoning:
         completion += reasoning  # xAI counts its thinking apart, and says so by the total
@@ -110,8 +116,7 @@ def usage_of(raw: Mapping[str, Any] | None) -> Usage:
 def _first(*values: object) -> int:
     """The first count among them, 0 if there is none."""
     for value in values:
-        if value is not None:
-            count = integer(value)
-            if count is not None:
-                return count
+        count = None if value is None else integer(value)
+        if count is not None:
+            return count
     return 0

@@ -18,7 +18,6 @@ from saferoute.providers.writing import (
     add_sampling,
     choice_written,
     extra_fields,
-    offered,
     post,
     schema_raw,
     tools_raw,
@@ -60,11 +59,10 @@ def encode_chat(request: ChatRequest, target: Target) -> Encoded:
     if request.reasoning is not None:
         _add_reasoning(fields, request.reasoning, target, noticing)
     spliced: dict[str, bytes] = {}
-    tools, choice = offered(request)
-    if tools:
-        spliced["tools"] = tools_raw(tools, strict=True)
-        if choice is not None:
-            fields["tool_choice"] = choice_written(choice)
+    if request.tools:
+        spliced["tools"] = tools_raw(request.tools, strict=True)
+        if request.tool_choice is not None:
+            fields["tool_choice"] = choice_written(request.tool_choice)
         if request.parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = request.parallel_tool_calls
     if request.output is not None:

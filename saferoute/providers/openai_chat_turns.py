@@ -41,23 +41,30 @@ class Conversation:
     def messages(self, messages: tuple[Message, ...]) -> list[dict[str, Any]]:
         """Write them all, in order."""
         written: list[dict[str, Any]] = []
+        roles = {"system": self._target.quirks.instruction_role, "user": "user", "tool": "user"}
         for message in messages:
+            content = message.content
+            if len(content) == 1 and content[0].__class__ is Text and message.role in roles:  # as most are
+                written.append({"role": roles[message.role], "content": content[0].text})
+                if message.name is not None:
+                    written[-1]["name"] = message.name
+                continue
             match message.role:
                 case "assistant":
                     written.append(self._assistant(message))
                 case "system":
-                    written.append(self._plain(message, self._target.quirks.instruction_role))
+                    written.append(self._plain(message, roles["system"]))
                 case "user" | "tool":
-                    results = [part for part in message.content if isinstance(part, ToolResult)]
+                    results = [part for part in content if isinstance(part, ToolResult)]
                     written += map(self._result, results)
-                    if len(results) < len(message.content):
+                    if len(results) < len(content):
                         written.append(self._plain(message, "user"))
         return written
 
     def _plain(self, message: Message, role: str) -> dict[str, Any]:
         parts = [part for part in message.content if not isinstance(part, ToolResult)]
         entry: dict[str, Any] = {"role": role}
-        if len(parts) == 1 and isinstance(parts[0], Text):
+        if len(parts) == 1 and isinstance(parts[0], Text):  # beside results of tools
             entry["content"] = parts[0].text
         else:
             entry["content"] = [written for part in parts if (written := self._part(part, role)) is not None]

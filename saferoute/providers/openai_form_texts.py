@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.text_documents import linked, linked_picture
-from saferoute.providers.text_rules import either, fields, items, says, says_json, scalar, tagged
+from saferoute.providers.text_rules import either, fields, items, remembered, says, says_json, scalar, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def called(**more: Rule) -> Rule:
 _FUNCTION: Final = closed("strict", name=says("tool_name"), description=says("tool_description"), parameters=says_json("tool_schema"))
 _SCHEMA: Final = closed("strict", name=says("schema"), description=says("schema"), schema=says_json("schema"))
 
-TOOLS: Final = items(tagged("type", {"function": closed("type", function=_FUNCTION)}))
+TOOLS: Final = remembered(items(tagged("type", {"function": closed("type", function=_FUNCTION)})))
 CHOICE: Final = either(scalar, closed("type", function=closed("name")))
 FORMAT: Final = tagged("type", {"json_object": closed("type"), "json_schema": closed("type", json_schema=_SCHEMA), "text": closed("type")})
 STOP: Final = either(scalar, items(scalar))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from saferoute.providers.openai_form_texts import picture, unless_null
 from saferoute.providers.text_documents import linked
-from saferoute.providers.text_rules import anything, either, extracted, fields, items, says, says_json, scalar, tagged
+from saferoute.providers.text_rules import anything, either, extracted, fields, items, remembered, says, says_json, scalar, tagged
 from saferoute.providers.wire_text import NOTHING_OPENED, unknown_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.providers.text_rules import Rule
     from saferoute.providers.wire_text import Opened, Raw, WireText, WireTextKind
 
@@ -148,15 +149,15 @@ _BODY: Final = fields(
         "stream_options": _object("include_obfuscation"),
         "text": _object("verbosity", format=_object("type", "strict", name=says("schema"), schema=says_json("schema"))),
         "tool_choice": either(scalar, _object("type", "name")),
-        "tools": items(tagged("type", {"function": _TOOL})),
+        "tools": remembered(items(tagged("type", {"function": _TOOL}))),
     }
 )
 
 
-def texts(body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+def texts(body: bytes, opened: Opened = NOTHING_OPENED, memory: TextMemory | None = None) -> tuple[WireText, ...]:
     """The texts of a request's body, in wire order. Passes over what the caller passes through, in the places that are open.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a key or a kind of item that is not known here.
     """
-    return extracted(_BODY, body, opened)
+    return extracted(_BODY, body, opened, memory)

@@ -30,6 +30,7 @@ _STANDARD: Final = frozenset(
 _DONE: Final = ("server_tool_use", "num_sources_used", "num_server_side_tools_used", "num_search_queries")
 # Of these lists of (modality, count): the kinds of tokens that have prices of their own.
 _KINDS: Final = (("candidatesTokensDetails", "IMAGE"), ("candidatesTokensDetails", "VIDEO"), ("cacheTokensDetails", "AUDIO"))
+_IN_USAGE: Final = frozenset({*_SAYING, *_DONE, *(details for details, _ in _KINDS)})
 _WORD: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _LONGEST: Final = 64
 
@@ -43,7 +44,8 @@ def under_terms(usage: Usage, metadata: Mapping[str, Any], *apart: str) -> Usage
         apart: names in the metadata under which there is something only if the provider did work that it bills by other than tokens.
     """
     raw, found = usage.raw, []
-    for place in (metadata, raw):
+    told = not _IN_USAGE.isdisjoint(raw)  # most usage says nothing of all that
+    for place in (metadata, raw) if told else (metadata,):
         for name in _SAYING:
             if name in place:
                 said = place[name]
@@ -51,15 +53,17 @@ def under_terms(usage: Usage, metadata: Mapping[str, Any], *apart: str) -> Usage
                     said = as_text(as_mapping(said).get("type"))  # Bedrock writes an object
                 if said not in _STANDARD:
                     found.append(_word(said))
-    for name in _DONE:
-        if name in raw:
-            found += _done(name, raw[name])
+    if told:
+        for name in _DONE:
+            if name in raw:
+                found += _done(name, raw[name])
     for name in apart:
         if name in metadata and metadata[name]:  # noqa: RUF019  get() would be one more call for every name
             found.append(_word(name))
-    for details, kind in _KINDS:
-        if details in raw and _has(raw[details], kind):
-            found.append(f"{details}.{kind}".lower())
+    if told:
+        for details, kind in _KINDS:
+            if details in raw and _has(raw[details], kind):
+                found.append(f"{details}.{kind}".lower())
     return replace(usage, terms=tuple(dict.fromkeys(found))) if found else usage
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def codec_for(dialect: Dialect) -> Codec:
             assert_never(dialect)
 
 
+@lru_cache(maxsize=16)  # more than there are dialects
 def texts_for(dialect: Dialect) -> Texts:
     """The extractor of a dialect: what of a body is text that a model reads, found without the code that wrote the body."""
     match dialect:

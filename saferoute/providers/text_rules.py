@@ -14,15 +14,31 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from saferoute.errors import ProtocolError
+from saferoute.providers.text_memory import Known
 from saferoute.providers.wire_text import NOTHING_OPENED, WireText, unknown_place
-from saferoute.values.json_exact import Twice, decode_exact, exact_text
+from saferoute.values.json_exact import NOT_CANONICAL, Twice, decode_at_length, decode_canonical, decode_exact, exact_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from saferoute.providers.text_memory import TextMemory
     from saferoute.providers.wire_text import Opened, Raw, WireTextKind
 
-__all__ = ["Rule", "anything", "either", "extracted", "fields", "items", "opening", "says", "says_json", "scalar", "tag_of", "tagged"]
+__all__ = [
+    "Rule",
+    "anything",
+    "either",
+    "extracted",
+    "fields",
+    "items",
+    "opening",
+    "remembered",
+    "says",
+    "says_json",
+    "scalar",
+    "tag_of",
+    "tagged",
+]
 
 Rule: TypeAlias = "Callable[[Any, str, list[Raw]], None]"
 """Takes a value of a body apart, which has this JSON pointer, and adds its texts to those found so far."""
@@ -74,6 +90,22 @@ class _SaysJson:
         found += ((self.kind, path, exact_text(value)),)
 
 
+class _SaysOr:
+    """A string that a model reads, or something else; the same for `fields`."""
+
+    __slots__ = ("kind", "other")
+
+    def __init__(self, kind: WireTextKind, other: Rule) -> None:
+        self.kind = kind
+        self.other = other
+
+    def __call__(self, value: object, path: str, found: list[Raw]) -> None:
+        if value.__class__ is str:
+            found += ((self.kind, path, value),)
+        else:
+            self.other(value, path, found)
+
+
 class _Opened(list["Raw"]):
     """Texts found, and by name the values of the caller's own options that can be passed over."""
 
@@ -84,13 +116,17 @@ class _Opened(list["Raw"]):
         self.options = options
 
 
-def extracted(rule: Rule, body: bytes, opened: Opened = NOTHING_OPENED) -> tuple[WireText, ...]:
+def extracted(
+    rule: Rule, body: bytes, opened: Opened = NOTHING_OPENED, memory: TextMemory | None = None, key: str = "tools"
+) -> tuple[WireText, ...]:
     """Read a body.
 
     Args:
         rule: what its dialect has.
         body: the bytes.
         opened: what the caller passes through, in the places that are open.
+        memory: what the client has read before; of a body with something passed through, nothing is taken from there or kept.
+        key: what the body has its tools under. The rule reads it with one that is `remembered`.
 
     Raises:
         ProtocolError: for a body that is not JSON, and for one with a place that the rule does not name.
@@ -98,11 +134,28 @@ def extracted(rule: Rule, body: bytes, opened: Opened = NOTHING_OPENED) -> tuple
     found: list[Raw] = _Opened(opened) if opened else []
     whole = opening(rule) if opened else rule
     try:
+        if memory is not None and not opened:
+            return _with_memory(rule, body, found, memory, key)
         whole(decode_exact(body), "", found)
     except ValueError:
         msg = "the request's body is not JSON; nothing was sent"
         raise ProtocolError(msg) from None
     return tuple(map(_MADE, found))
+
+
+def _with_memory(rule: Rule, body: bytes, found: list[Raw], memory: TextMemory, key: str) -> tuple[WireText, ...]:
+    """Read a body in which nothing is passed through."""
+    value: Any = memory.recall(rule, key, body)
+    if value is not None:
+        rule(value, "", found)
+        return tuple([one if one.__class__ is WireText else _MADE(one) for one in found])
+    value = decode_canonical(body)
+    is_canonical = value is not NOT_CANONICAL
+    rule(value if is_canonical else decode_at_length(body), "", found)
+    texts = tuple(map(_MADE, found))
+    if is_canonical:
+        memory.keep(rule, key, body, value, texts)
+    return texts
 
 
 def scalar(value: object, path: str, found: list[Raw]) -> None:
@@ -164,6 +217,8 @@ def fields(rules: Mapping[str, Rule]) -> Rule:
                 if inner.__class__ is not str:
                     raise _unknown_key(path, key)
                 found += ((step, f"{path}/{key}", inner),)
+            elif step.__class__ is _SaysOr and inner.__class__ is str:
+                found += ((step.kind, f"{path}/{key}", inner),)
             elif step.__class__ is _SaysJson:
                 found += ((step.kind, f"{path}/{key}", exact_text(inner)),)
             else:
@@ -188,6 +243,18 @@ def _is_opened(options: Opened, key: str, value: object) -> bool:
     return key in options and key not in _REFERENCES and exact_text(value) in options[key]
 
 
+def remembered(rule: Rule) -> Rule:
+    """Any value, which need not be taken apart if the client has read it before."""
+
+    def read(value: Any, path: str, found: list[Raw]) -> None:  # noqa: ANN401  any JSON
+        if value.__class__ is Known:
+            found += value.texts
+        else:
+            rule(value, path, found)
+
+    return read
+
+
 def tagged(tag: str, rules: Mapping[str, Rule]) -> Rule:
     """An object whose rule depends on the string under this key."""
 
@@ -202,6 +269,8 @@ def tagged(tag: str, rules: Mapping[str, Rule]) -> Rule:
 
 def either(text: Rule, other: Rule) -> Rule:
     """A string that the first rule reads, or something else that the second does."""
+    if isinstance(text, _Says):
+        return _SaysOr(text.kind, other)
 
     def read(value: object, path: str, found: list[Raw]) -> None:
         (text if value.__class__ is str else other)(value, path, found)

@@ -6,13 +6,16 @@ stands at. A body that has a key which the extractor does not know is refused: w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from typing_extensions import override
 
 from saferoute.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from saferoute.providers.text_memory import TextMemory
 
 __all__ = ["NOTHING_OPENED", "Opened", "Raw", "Texts", "WireText", "WireTextKind", "unknown_place"]
 
@@ -49,8 +52,25 @@ Opened: TypeAlias = Mapping[str, Collection[str]]
 NOTHING_OPENED: Final[Opened] = MappingProxyType({})
 """For a call that passes nothing through."""
 
-Texts: TypeAlias = Callable[[bytes, Opened], tuple[WireText, ...]]
-"""A dialect's extractor: body and what is passed through -> texts in wire order; raises ProtocolError for a place it does not know."""
+
+class Texts(Protocol):
+    """A dialect's extractor."""
+
+    def __call__(self, body: bytes, opened: Opened = ..., memory: TextMemory | None = ..., /) -> tuple[WireText, ...]:
+        """Read a body.
+
+        Args:
+            body: the bytes that are about to leave.
+            opened: what the caller passes through.
+            memory: what the client has read before.
+
+        Returns:
+            Its texts, in wire order.
+
+        Raises:
+            ProtocolError: for a place that it does not know.
+        """
+        ...
 
 
 def unknown_place(path: str) -> ProtocolError:

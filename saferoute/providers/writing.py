@@ -10,6 +10,7 @@ from saferoute.providers.codec import Noticing
 from saferoute.values.events import Notice
 from saferoute.values.http import HttpRequest
 from saferoute.values.json import decode, encode
+from saferoute.values.sealed import assembler
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -37,6 +38,8 @@ __all__ = [
     "tools_raw",
     "written",
 ]
+
+_HttpRequest = assembler(HttpRequest)
 
 CHOICE_WORDS = frozenset({"auto", "none", "required"})
 
@@ -97,16 +100,8 @@ def post(target: Target, path: str, fields: Mapping[str, Any], spliced: Mapping[
     body = written(fields)
     if spliced:
         body = b",".join([body[:-1], *(b'"%s":%s' % (name.encode(), raw) for name, raw in spliced.items())]) + b"}"
-    return HttpRequest(
-        method="POST",
-        origin=target.origin,
-        path=target.path + path,
-        headers=(("content-type", "application/json"), ("accept", accept), *target.headers),
-        body=body,
-        secret=target.secret,
-        auth=target.auth,
-        net=target.net,
-    )
+    headers = (("content-type", "application/json"), ("accept", accept), *target.headers)
+    return _HttpRequest("POST", target.origin, target.path + path, headers, body, target.secret, target.auth, target.net)
 
 
 def output_bound(request: ChatRequest, target: Target) -> int | None:
@@ -127,16 +122,16 @@ def tools_raw(tools: Collection[Tool], *, strict: bool) -> bytes:
     """
     written_tools = []
     for tool in tools:
-        words: dict[str, Any] = {"name": tool.name}
+        words = b'"name":"%s"' % tool.name.encode()  # a Tool has none that JSON would write in another way
         if tool.description:
-            words["description"] = tool.description
+            try:
+                words += b',"description":' + encode(tool.description)
+            except ValueError as error:
+                msg = f"tool {tool.name!r}: its description is not JSON: {error}"
+                raise InvalidMessages(msg) from None
         if strict and tool.strict is not None:
-            words["strict"] = tool.strict
-        try:
-            written_tools.append(b'{"type":"function","function":%s,"parameters":%s}}' % (encode(words)[:-1], tool.parameters))
-        except ValueError as error:
-            msg = f"tool {tool.name!r}: its description is not JSON: {error}"
-            raise InvalidMessages(msg) from None
+            words += b',"strict":true' if tool.strict else b',"strict":false'
+        written_tools.append(b'{"type":"function","function":{%s,"parameters":%s}}' % (words, tool.parameters))
     return b"[%s]" % b",".join(written_tools)
 
 
@@ -168,10 +163,11 @@ def sampling(request: ChatRequest, top_p: str = "top_p") -> dict[str, float]:
 
 def add_sampling(fields: dict[str, Any], request: ChatRequest, target: Target, *, bound: str, seed: str) -> None:
     """Write bounds, sampling and what is told of it in that form; `bound` and `seed` are the fields that have several names."""
-    most = output_bound(request, target)
+    most = target.default_max_output if request.max_output_tokens is None else request.max_output_tokens
     if most is not None:
         fields[bound] = most
-    fields |= sampling(request)
+    if request.temperature is not None or request.top_p is not None:
+        fields |= sampling(request)
     if request.stop:
         fields["stop"] = list(request.stop)
     if request.seed is not None:

@@ -22,6 +22,7 @@ __all__ = ["EGRESS", "NETWORKS", "compile_net"]
 _MAX_PEM = 65_536
 _PEM = re.compile(r"(?:-----BEGIN CERTIFICATE-----\n(?:[A-Za-z0-9+/=]{1,76}\n)+-----END CERTIFICATE-----\n?)+")
 _PLAINTEXT_DATA = ("public", "internal")
+_PUBLIC = NetClass("public")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ def compile_net(row: Mapping[str, Any], path: str) -> NetClass:
             f"{path}.connect_proxy: a proxy finds the address itself, so nothing could check that it is private or this machine's; only "
             'a row with net = "public" goes through one'
         )
+    if row["net"] == "public" and proxy is None and "tls" not in row:
+        return _PUBLIC  # as most rows are; `check_place` refuses networks and plain http there
     return NetClass(
         kind=row["net"],
         networks=tuple(row.get("networks", ())),

@@ -59,6 +59,7 @@ _ELSEWHERE: Mapping[str, re.Pattern[str]] = MappingProxyType(
 _PLAIN: Final = Profile()
 _NO_QUIRKS: Final = Quirks()
 _DEFAULT_CLOCKS: Final = Deadlines()
+_NO_PARAMS: Final[frozenset[str]] = frozenset()
 _NO_PROFILES: Final[Mapping[str, GuardProfile]] = MappingProxyType({})
 _NO_LISTS: Final[Mapping[str, PricedModels]] = MappingProxyType({})
 
@@ -158,22 +159,24 @@ def compile_row(
         model=row["model"],
         secret=secret,
         auth=auth,
-        headers=tuple(sorted(row.get("headers", {}).items())),
+        headers=tuple(sorted(row["headers"].items())) if "headers" in row else (),
         data=row["data"],
         max_output=row.get("max_output"),
         default_max_output=row.get("default_max_output"),
-        extra_params=frozenset(row.get("extra_params", ())),
+        extra_params=frozenset(row["extra_params"]) if "extra_params" in row else _NO_PARAMS,
         quirks=Quirks(**row["quirks"]) if "quirks" in row else _NO_QUIRKS,
         profile=profile,
         prices=prices or listed.prices.get(row["model"]),
-        deadlines=compile_deadlines(row.get("deadlines", {}), _DEFAULT_CLOCKS),
+        deadlines=compile_deadlines(row["deadlines"], _DEFAULT_CLOCKS) if "deadlines" in row else _DEFAULT_CLOCKS,
         region=row.get("region", ""),
         digest=hashlib.sha256(write_parsed(row)).hexdigest(),
         limits=compile_limits(row["limits"], f"{path}.limits") if "limits" in row else None,
         quota_group=row.get("quota_group", ""),
         guards=guards[row["guards"]] if "guards" in row else None,
     )
-    families = tuple((family["prefix"], replace(profile, **_profile(family["profile"]))) for family in row.get("families", ()))
+    families: tuple[tuple[str, Profile], ...] = ()
+    if "families" in row:
+        families = tuple([(family["prefix"], replace(profile, **_profile(family["profile"]))) for family in row["families"]])
     return Row(target, families, hash(target), listed)
 
 

@@ -162,6 +162,11 @@ class Record:
 
     required: Mapping[str, Shape]
     optional: Mapping[str, Shape] = field(default_factory=dict)
+    _fields: Mapping[str, Shape] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Put all fields together, once."""
+        object.__setattr__(self, "_fields", {**self.optional, **self.required})
 
     def test(self, value: object) -> None:
         """Check a value.
@@ -171,14 +176,14 @@ class Record:
         """
         if type(value) is not dict:
             raise _Misfit("must be an object")
-        required, optional = self.required, self.optional
-        if not required.keys() <= value.keys():
-            missing = next(name for name in required if name not in value)
+        if not self.required.keys() <= value.keys():
+            missing = next(name for name in self.required if name not in value)
             raise _Misfit("is missing", f".{missing}")
+        fields = self._fields
         key = ""
         try:
             for key, item in value.items():
-                (required.get(key) or optional.get(key) or _Unknown(self)).test(item)
+                (fields[key] if key in fields else _Unknown(self)).test(item)
         except _Misfit as misfit:
             raise misfit.inside(f".{key[:80]}") from None
 

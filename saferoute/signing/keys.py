@@ -59,12 +59,13 @@ class PublicKey:
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether the signature is this key's over exactly these bytes."""
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  heavy; only who signs or verifies pays for it
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415  heavy; only who signs or verifies pays for it
 
         if len(signature) != SIGNATURE_BYTES:
             return False
         try:
             if self._key is None:
+                from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415  heavy; only who signs or verifies pays for it
+
                 self._key = Ed25519PublicKey.from_public_bytes(self.raw)
             self._key.verify(signature, message)
         except (InvalidSignature, ValueError):  # ValueError: bytes that are no point of the curve

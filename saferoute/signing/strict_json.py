@@ -22,7 +22,8 @@ MAX_INTEGER = 2**53 - 1
 
 MAX_DEPTH = 12
 MAX_BYTES = 1 << 20
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+# What is written was parsed, or its depth was checked: nothing in it holds itself.
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False)
 _MAX_DIGITS = len(str(MAX_INTEGER))
 
 
@@ -45,17 +46,22 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused(f"it is not UTF-8 at byte {error.start}") from None
+    value = _decoded(_DECODER, text, max_depth)
+    if data.count(b"{") + data.count(b"[") > max_depth:  # else it cannot be nested more deeply
+        _check_depth(value, max_depth)
+    if write_parsed(value) != data:
+        _decoded(_KEYS_ONCE, text, max_depth)  # a key that stands twice in an object was read once, and has just been written once
+        raise Refused("it is JSON but not canonical: keys must be sorted, with no white space and no needless escapes")
+    return value  # type: ignore[return-value]  # it begins with "{"
+
+
+def _decoded(decoder: json.JSONDecoder, text: str, max_depth: int) -> StrictJson:
     try:
-        value = _DECODER.decode(text)
+        return decoder.decode(text)  # type: ignore[no-any-return]  # JSON
     except json.JSONDecodeError as error:
         raise Refused(f"it is not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise Refused(f"it is nested deeper than {max_depth}") from None
-    if data.count(b"{") + data.count(b"[") > max_depth:  # else it cannot be nested more deeply
-        _check_depth(value, max_depth)
-    if write_parsed(value) != data:
-        raise Refused("it is JSON but not canonical: keys must be sorted, with no white space and no needless escapes")
-    return value  # type: ignore[no-any-return]  # it begins with "{"
 
 
 def canonical(value: StrictJson) -> bytes:
@@ -96,12 +102,15 @@ def _no_float(_: str) -> NoReturn:
 
 def _integer(text: str) -> int:
     # The length comes first: converting thousands of digits is slow, and Python refuses it with an error of its own.
+    if len(text) < _MAX_DIGITS:
+        return int(text)
     if len(text) > _MAX_DIGITS + 1 or abs(value := int(text)) > MAX_INTEGER:
         raise Refused("it holds an integer beyond 2^53-1")
     return value
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float, parse_int=_integer)
+_DECODER: Final = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float, parse_int=_integer)
+_KEYS_ONCE: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float, parse_int=_integer)
 
 
 def _check_depth(value: StrictJson, most: int) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
+from saferoute.values.sealed import sealed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -114,7 +116,7 @@ PLAIN_POLICY: Final = Policy()
 """Of a name that is no alias: rows as they stand."""
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Facts:
     """What strategies look at in a call.
 

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from saferoute.errors import InvalidMessages, UnknownOption
 from saferoute.values.json import encode
 from saferoute.values.messages import Audio, File, Image, Message, Part, Refusal, Role, Text, ToolCall, ToolResult
+from saferoute.values.sealed import assembler
 from saferoute.values.template import Template
 
 __all__ = ["MessageLike", "Messages", "messages_from"]
@@ -28,6 +29,12 @@ _ROLES: Final[Mapping[str, Role]] = {
     "assistant": "assistant",
     "tool": "tool",
 }
+_Message = assembler(Message)
+_Text = assembler(Text)
+
+_PLAIN_ROLES: Final[Mapping[str, Role]] = {word: role for word, role in _ROLES.items() if role != "tool"}
+"""Of messages that may be a text and nothing else."""
+
 _KEYS: Final = {
     "system": frozenset({"role", "content", "name"}),
     "user": frozenset({"role", "content", "name"}),
@@ -56,10 +63,12 @@ def messages_from(value: object, *, system: str | Template | None = None, templa
             none may stand, and anything of the wrong type.
         UnknownOption: for keys and part types that saferoute does not have.
     """
-    if isinstance(value, str | Message | Template | Mapping):
+    if value.__class__ is list:  # nearly always; the other questions are dear
+        messages = _from_list(value)
+    elif isinstance(value, str | Message | Template | Mapping):
         messages = [_from_one(value, "messages")]
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        messages = [_from_one(item, f"messages[{index}]") for index, item in enumerate(value)]
+        messages = _from_list(value)
     else:
         msg = f"messages must be a str, a Message, a Template, a dict or a list of these, not {type(value).__name__}"
         raise InvalidMessages(msg)
@@ -75,6 +84,18 @@ def messages_from(value: object, *, system: str | Template | None = None, templa
     return tuple(messages)
 
 
+def _from_list(values: Sequence[object]) -> list[Message]:
+    messages: list[Message] = []
+    for index, value in enumerate(values):
+        if value.__class__ is dict and len(value) == 2 and "role" in value and "content" in value:  # noqa: PLR2004  a dict of these two: nearly every message
+            word, content = value["role"], value["content"]
+            if content.__class__ is str and content and word.__class__ is str and word in _PLAIN_ROLES:
+                messages.append(_Message(_PLAIN_ROLES[word], (_Text(content),)))
+                continue
+        messages.append(_from_one(value, f"messages[{index}]"))
+    return messages
+
+
 def _of_template(template: Template) -> Text:
     """The place of a text that is still to be written out."""
     return Text("", template=template)
@@ -88,6 +109,8 @@ def _check_parts(messages: list[Message], *, templates: bool) -> None:
         if open_calls and message.role != "tool" and not any(isinstance(part, ToolResult) for part in message.content):
             raise _unanswered(open_calls)
         for part in message.content:
+            if part.__class__ is Text and part.template is None:
+                continue
             if isinstance(part, Text):
                 if not templates and isinstance(part.template, Template):
                     msg = f"messages[{index}] is a template, and templates are for chats; here, pass the text itself"
@@ -121,8 +144,8 @@ def _from_one(value: object, path: str) -> Message:
     if isinstance(value, Template):
         return Message("user", (_of_template(value),))
     if isinstance(value, Message):
-        if not value.content or value.role not in _ROLES:
-            msg = f"{path} is empty" if value.role in _ROLES else f"{path} has no role of ours: system, user, assistant or tool"
+        if not value.content or value.role not in _KEYS:
+            msg = f"{path} is empty" if value.role in _KEYS else f"{path} has no role of ours: system, user, assistant or tool"
             raise InvalidMessages(msg)
         for index, part in enumerate(value.content):
             if not isinstance(part, Part):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, Ty
 
 from typing_extensions import override
 
+from saferoute.values.sealed import sealed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -199,7 +201,7 @@ class Noticed:
     notice: Notice
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class Completed:
     """The decoder saw the terminal event; never shown to a consumer."""
 

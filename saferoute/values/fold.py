@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from saferoute.values.events import Cited, Completed, PartEnd, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolCallReady
+from saferoute.values.events import (
+    Cited,
+    Completed,
+    PartEnd,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallReady,
+)
 from saferoute.values.messages import Reasoning, Refusal, Text, ToolCall
 from saferoute.values.reply import Partial
 
@@ -46,7 +56,17 @@ class Fold:
                     self._begin(event.index, Text, event.text)  # type: ignore[union-attr]
                 else:
                     pieces.append(event.text)  # type: ignore[union-attr]
-            else:
+            elif kind is PartEnd:
+                if event.state is not None:  # type: ignore[union-attr]
+                    self._states[event.index] = event.state  # type: ignore[union-attr]
+                    self._kinds.setdefault(event.index, Reasoning)  # type: ignore[union-attr]
+            elif kind is Started:
+                self.started = event  # type: ignore[assignment]
+            elif kind is Completed:
+                self.completed = event  # type: ignore[assignment]
+            elif kind is ToolCallReady:
+                self._calls[event.index] = event.call  # type: ignore[union-attr]
+            elif kind is not ToolCallDelta:  # pieces of tool calls are for the consumer; the whole call follows
                 self._add_rare(event)
 
     def _add_rare(self, event: DecodedEvent) -> None:
@@ -55,19 +75,9 @@ class Fold:
                 self._begin(event.index, Reasoning, event.text)
             case RefusalDelta():
                 self._begin(event.index, Refusal, event.text)
-            case ToolCallReady():
-                self._calls[event.index] = event.call
-            case PartEnd():
-                if event.state is not None:
-                    self._states[event.index] = event.state
-                    self._kinds.setdefault(event.index, Reasoning)
             case Cited():
                 self._citations.setdefault(event.index, []).append(event.citation)
-            case Started():
-                self.started = event
-            case Completed():
-                self.completed = event
-            case _:  # pieces of tool calls and notices are for the consumer; the whole call follows
+            case _:  # notices are for the consumer
                 pass
 
     def _begin(self, index: int, kind: type[Text | Refusal | Reasoning], text: str) -> None:
@@ -77,16 +87,17 @@ class Fold:
     def content(self) -> Content:
         """The parts so far, in order of their index; empty text parts are left out."""
         parts: list[Part] = []
-        for index in sorted(self._kinds.keys() | self._calls.keys()):
-            if index in self._calls:
-                parts.append(self._calls[index])
+        calls, kinds = self._calls, self._kinds
+        for index in sorted(kinds.keys() | calls.keys() if calls else kinds):
+            if index in calls:
+                parts.append(calls[index])
                 continue
             text = "".join(self._pieces.get(index, ()))
-            kind = self._kinds[index]
+            kind = kinds[index]
             if kind is Reasoning:
                 parts.append(Reasoning(text, self._states.get(index)))
             elif text and kind is Text:
-                parts.append(Text(text, tuple(self._citations.get(index, ()))))
+                parts.append(Text(text, tuple(self._citations[index])) if index in self._citations else Text(text))
             elif text:
                 parts.append(kind(text))
         return tuple(parts)

@@ -12,9 +12,12 @@ from typing import Any, Final, NoReturn
 from pydantic_core import PydanticSerializationError, to_json
 from typing_extensions import override
 
-from saferoute.values.json import decode, encode
+from saferoute.values.json import decode
 
-__all__ = ["Twice", "decode_exact", "exact_text"]
+__all__ = ["NOT_CANONICAL", "Twice", "decode_at_length", "decode_canonical", "decode_exact", "exact_text"]
+
+NOT_CANONICAL: Final = object()
+"""What `decode_canonical` gives for all other documents."""
 
 _NO_JSON: Final = float("nan")
 
@@ -54,12 +57,26 @@ def decode_exact(data: bytes) -> Any:  # noqa: ANN401  any JSON
     Raises:
         ValueError: if it is not JSON in UTF-8, or deeper than Python reads.
     """
+    value = decode_canonical(data)
+    return decode_at_length(data) if value is NOT_CANONICAL else value
+
+
+def decode_canonical(data: bytes) -> Any:  # noqa: ANN401  any JSON
+    """Read one JSON document that is, byte for byte, what we would write for its value; NOT_CANONICAL for any other."""
     try:
         value = decode(data)
-        if encode(value) == data:
-            return value
-    except ValueError:  # no JSON; or deeper, or of larger numbers, than the fast reader takes
-        pass
+        # The reader made no NaN and no infinity, so that the writer needs no second look for them.
+        return value if to_json(value) == data else NOT_CANONICAL
+    except (ValueError, PydanticSerializationError):  # no JSON; or deeper, or of larger numbers, than the fast reader and writer take
+        return NOT_CANONICAL
+
+
+def decode_at_length(data: bytes) -> Any:  # noqa: ANN401  any JSON
+    """Read one JSON document, whatever it has twice.
+
+    Raises:
+        ValueError: as for `decode_exact`.
+    """
     try:
         return json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_refuse)
     except RecursionError:

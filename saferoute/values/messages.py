@@ -336,12 +336,12 @@ class Message:
     @property
     def text(self) -> str:
         """All text parts, joined."""
-        return "".join(part.text for part in self.content if isinstance(part, Text))
+        return "".join([part.text for part in self.content if isinstance(part, Text)])
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The calls among the parts."""
-        return tuple(part for part in self.content if isinstance(part, ToolCall))
+        return tuple([part for part in self.content if isinstance(part, ToolCall)])
 
     @override
     def __repr__(self) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from typing_extensions import override
+
+from saferoute.values.json import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +21,7 @@ RecordKind: TypeAlias = Literal["intent", "outcome", "denial"]
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a call has to say, before a ledger makes a record of it.
 
     Attributes:
@@ -29,13 +30,20 @@ class Entry:
         contents: what commitments are made over, by name: "asked", "request", "response". They do not go in.
         system: the system prompt as it is sent; None for none. A commitment and a keyed fingerprint go in.
         route: the name that was asked for, for what is captured by route.
+        common: more fields, which other calls have too. One object for all of them, so that a ledger writes them once; it never changes.
     """
 
     kind: RecordKind
     fields: Mapping[str, Any]
-    contents: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING)
+    contents: Mapping[str, bytes] = _NOTHING
     system: str | None = None
     route: str = ""
+    common: Mapping[str, Any] = _NOTHING
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All of the fields."""
+        return {**self.common, **self.fields}
 
     @override
     def __repr__(self) -> str:
@@ -48,16 +56,24 @@ class Receipt:
 
     Attributes:
         id: "SEGMENT:NUMBER", what `saferoute audit explain` takes.
-        record: the record's fields.
     """
 
     id: str
-    record: Mapping[str, Any]
+    _record: Mapping[str, Any] | bytes
     _salts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The record's fields: read from its line when somebody asks, which few do for each of many calls."""
+        return decode(self._record) if isinstance(self._record, bytes) else self._record
 
     def opening(self) -> dict[str, str]:
         """The salts of this record's commitments in hex, by name: each proves one content, and opens no other record."""
         return {name: salt.hex() for name, salt in self._salts.items()}
+
+    def without_opening(self) -> Receipt:
+        """The same receipt, which proves no content: for what goes where the content must not be guessed. A pickled error has this one."""
+        return Receipt(self.id, self._record)
 
     @override
     def __repr__(self) -> str:

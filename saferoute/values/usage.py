@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from saferoute.values.sealed import assembler
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -70,6 +72,10 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
 
+_Buckets = assembler(Buckets)
+_Usage = assembler(Usage)
+
+
 def usage_from_totals(
     *,
     input_tokens: int | None,
@@ -99,8 +105,11 @@ def usage_from_totals(
         raw: the provider's own record.
         terms: what else the price goes by.
     """
-    buckets = None
-    if input_tokens is not None and output_tokens is not None:
+    if input_tokens is None or output_tokens is None:
+        buckets = None
+    elif not (cache_read or cache_write_5m or cache_write_1h or input_audio or reasoning or output_audio):
+        buckets = _Buckets(input_tokens, output_text=output_tokens)
+    else:
         left = input_tokens
         parts = []
         for count in (cache_read, cache_write_5m, cache_write_1h, input_audio):
@@ -108,7 +117,7 @@ def usage_from_totals(
             left -= parts[-1]
         thinking = min(reasoning, output_tokens)
         sound = min(output_audio, output_tokens - thinking)
-        buckets = Buckets(left, parts[0], parts[1], parts[2], parts[3], output_tokens - thinking - sound, thinking, sound)
-    return Usage(
+        buckets = _Buckets(left, parts[0], parts[1], parts[2], parts[3], output_tokens - thinking - sound, thinking, sound)
+    return _Usage(
         input_tokens, output_tokens, cache_read, cache_write_5m + cache_write_1h, reasoning, buckets, raw if raw is not None else {}, terms
     )

@@ -16,6 +16,8 @@ from typing import Final
 
 from saferoute.errors import ProtocolError
 from saferoute.values.http import Head
+from saferoute.values.sealed import assembler
+from saferoute.wire.header_lines import KnownLines
 
 __all__ = ["Limits", "ResponseReader"]
 
@@ -47,6 +49,7 @@ _MAX_CHUNK_LINE = 1_019  # the longest line that _CHUNK matches
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _START = b"HTTP/1."
 _MAX_LENGTH_DIGITS = 18
+_Head = assembler(Head)
 
 _IN_HEAD: Final = 0
 _BY_LENGTH: Final = 1
@@ -72,15 +75,18 @@ class ResponseReader:
         excess: how many bytes came after the end of the message.
     """
 
-    __slots__ = ("_held", "_left", "_limits", "_room", "_scanned", "_seen_interim", "_state", "done", "excess", "head", "reusable")
+    __slots__ = (
+        "_held", "_left", "_limits", "_lines", "_room", "_scanned", "_seen_interim", "_state", "done", "excess", "head", "reusable",
+    )  # fmt: skip
 
-    def __init__(self, limits: Limits) -> None:
-        """Start at the first byte of a response."""
+    def __init__(self, limits: Limits, lines: KnownLines | None = None) -> None:
+        """Start at the first byte of a response; `lines` are those that its origin repeats, if they are remembered."""
         self.head: Head | None = None
         self.done = False
         self.reusable = False
         self.excess = 0
         self._limits = limits
+        self._lines = lines or KnownLines()
         self._state = _IN_HEAD
         self._held: bytes | bytearray = b""  # bytes of an element that is not complete
         self._scanned = 0
@@ -104,7 +110,12 @@ class ResponseReader:
             if state == _IN_HEAD or not data:
                 return b""
         if state == _BY_LENGTH:
-            return self._feed_length(data)
+            left, size = self._left, len(data)
+            if size < left:
+                self._left = left - size
+                return data
+            self._end(size - left)
+            return data[:left]
         if state == _UNTIL_CLOSE:
             self._room -= len(data)
             if self._room < 0:
@@ -140,11 +151,11 @@ class ResponseReader:
             data, self._held, self._scanned = bytes(held), b"", 0
         while data:
             match = _HEAD.match(data)
-            if match is None or match.end() > self._limits.max_head:
+            if match is None or (end := match.end()) > self._limits.max_head:
                 self._refuse_or_hold(data)
                 return b""
             version, status, fields = match.groups()
-            data = data[match.end() :]
+            data = data[end:]
             if status >= b"200":
                 self._begin(version, int(status), fields)
                 return data
@@ -175,8 +186,8 @@ class ResponseReader:
 
     def _begin(self, version: bytes, status: int, fields: bytes) -> None:
         """Take a complete head and decide how the body ends (RFC 9112 section 6.3)."""
-        headers = _headers(fields)
-        self.head = Head(status, headers)
+        headers = self._lines.headers(fields)
+        self.head = _Head(status, headers)
         connection = headers.get("connection")
         self.reusable = version == b"1" and (connection is None or "close" not in connection.lower())
         coding = headers.get("transfer-encoding")
@@ -200,14 +211,6 @@ class ResponseReader:
             raise self._too_long()
 
     # ------------------------------------------------------------------------------------------------ body
-
-    def _feed_length(self, data: bytes) -> bytes:
-        left, size = self._left, len(data)
-        if size < left:
-            self._left = left - size
-            return data
-        self._end(size - left)
-        return data[:left]
 
     def _feed_chunked(self, data: bytes) -> bytes:
         if self._held:
@@ -233,7 +236,11 @@ class ResponseReader:
                 self._room -= left
                 if self._room < 0:
                     raise self._too_long()
-                state = _IN_CHUNK if left else _IN_TRAILER
+                if left and data.startswith(b"\r\n", at + left):  # the whole chunk is here, as most are
+                    pieces.append(data[at : at + left])
+                    at += left + 2
+                else:
+                    state = _IN_CHUNK if left else _IN_TRAILER
             elif state == _CHUNK_END:
                 if not data.startswith(b"\r\n", at):
                     self._hold_chunk_end(data, at)
@@ -287,36 +294,8 @@ class ResponseReader:
         return ProtocolError(f"the answer's body is longer than {self._limits.max_body} bytes")
 
 
-def _headers(fields: bytes) -> dict[str, str]:
-    """Take a checked field section apart: names lower-case, repeated ones joined.
-
-    Raises:
-        ProtocolError: content-length or transfer-encoding is there twice.
-    """
-    lines = fields.decode("latin-1").split("\r\n")
-    lines.pop()  # what follows the last line's end: nothing
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip(" \t")
-    return headers if len(headers) == len(lines) else _joined(lines)
-
-
-def _joined(lines: list[str]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for line in lines:
-        raw_name, _, raw_value = line.partition(":")
-        name, value = raw_name.lower(), raw_value.strip(" \t")
-        if name in headers:
-            if name in ("content-length", "transfer-encoding"):
-                raise ProtocolError(f"the answer has {name} twice")
-            value = f"{headers[name]}, {value}"
-        headers[name] = value
-    return headers
-
-
 def _refuse_lengths(fields: bytes) -> None:
     if fields:
-        headers = _headers(fields)
+        headers = KnownLines().headers(fields)
         if "content-length" in headers or "transfer-encoding" in headers:
             raise ProtocolError("the answer gives a length in an interim head or in a trailer")

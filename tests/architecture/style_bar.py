@@ -255,7 +255,7 @@ def one_path() -> Row:
             for module in modules()
             if module.layer != "testing"
             for node in ast.walk(module.tree)
-            if isinstance(node, ast.Call) and called_name(node) == "Reply"
+            if isinstance(node, ast.Call) and called_name(node) in {"Reply", "_Reply"}
         }
     )
     found = f"twins: {pairs or 'none'}, folds: {folds}, makers of Reply: {makers}"

@@ -192,7 +192,7 @@ def test_no_if_on_a_provider_name_outside_the_catalogue() -> None:
 
 def test_what_reads_texts_back_and_what_writes_them_know_nothing_of_each_other() -> None:
     """An extractor that shared code with the encoder would share its mistakes, and the comparison of the two would prove nothing."""
-    neutral = {"wire_text", "text_rules", "text_documents", "openai_form_texts"}
+    neutral = {"wire_text", "text_rules", "text_memory", "text_documents", "openai_form_texts"}
     found = []
     for module in modules():
         known = {name.split(".")[2] for name, _ in imports(module.tree) if name.startswith("saferoute.providers.")}

@@ -2,7 +2,7 @@
 
 The caller's token comes with the request; a deputy that is confused checks the token and then acts with its own might.
 
-Guards: saferoute/call/authority.py::verified.append(replace(proved, permission=replace(proved.permission, scope=scope)))
+Guards: saferoute/call/authority.py::permissions = (*[one.permission for one in held], proved.presented, *self.narrowed)
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Whoever can slow a provider down, or make it refuse, would choose where the prompt goes next.
 
-Guards: saferoute/capabilities/authorise.py::refusal = refusal or _row_refusal(permission, asked, target)
+Guards: saferoute/capabilities/authorise.py::refusal = _place_refusal(permission, asked.route, target)
 """
 
 from __future__ import annotations

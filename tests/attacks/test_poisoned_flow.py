@@ -4,8 +4,8 @@ This is what a poisoned dependency does: a prefix to the system prompt, one more
 to a prompt that the provider keeps. Here it sits in the codec, in the step that fits a request to a model, in a guard, and between the
 flow and the transport; for every dialect, under both drivers, whole and streamed, nothing may reach the server.
 
-Guards: saferoute/guards/approval.py::if tuple([one for kind, _, text in found for one in (kind, text)]) != allowed.plain:
-Guards: saferoute/call/flow.py::check_integrity(call.approved, said)
+Guards: saferoute/guards/approval.py::if kinds != allowed.plain[::2] or texts != allowed.plain[1::2]:
+Guards: saferoute/call/compared.py::check_integrity(call.approved, said)
 Guards: saferoute/call/compared.py::check_integrity(self._allowed, self._texts(made.request.body, self._allowed.opened))
 Guards: saferoute/drivers/transport_request.py::if body is None or request.body is body or request.body == body: => if True:
 """

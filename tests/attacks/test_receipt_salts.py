@@ -48,7 +48,7 @@ def test_a_salt_is_not_the_secret_and_does_not_lead_to_another() -> None:
     mine = OPENINGS[0][2]
     others = {given for _, _, given, _ in OPENINGS[1:]}
     made = {
-        Salts(key, segment).of(seq, field)
+        Salts(key, segment).made(seq, {field: SAME})[0][field]
         for key in (mine, SECRET[:-1] + b"t")
         for segment in (A, B)
         for seq in range(45)
@@ -61,7 +61,9 @@ def test_a_salt_is_not_the_secret_and_does_not_lead_to_another() -> None:
 def test_the_two_ways_to_make_a_salt_agree() -> None:
     for secret in (SECRET, b"k" * 64, b"k" * 65, b"k" * 200):
         for seq, field in ((0, "asked"), (7, "response"), (10**9, "system")):
-            assert Salts(secret, A).of(seq, field) == salt(secret, A, seq, field)
+            salts, committed = Salts(secret, A).made(seq, {field: SAME})
+            assert salts == {field: salt(secret, A, seq, field)}
+            assert committed == {field: commit(salts[field], SAME)}
 
 
 def test_a_proof_opens_its_own_record() -> None:

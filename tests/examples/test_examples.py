@@ -20,7 +20,7 @@ EXPECTED = {
         "[stop, 9 tokens]",
         "started: embedded-1",
         "finished: stop",
-        "left after 'You '",
+        "left after 'You",
     ],
     "tools.py": [
         'get_weather({"city":"Lisbon"}) -> sunny, 24 degrees',

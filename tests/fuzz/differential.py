@@ -15,9 +15,13 @@ from typing import Literal
 import h11
 
 from saferoute.errors import ProtocolError
+from saferoute.wire.header_lines import KnownLines
 from saferoute.wire.http1 import Limits, ResponseReader
 
 LIMITS = Limits()
+REMEMBERED = KnownLines()
+"""What all cases before have said: it must not change what the next one says."""
+
 Verdict = Literal["agree-accept", "agree-reject", "ours-stricter", "agree-incomplete", "refused"]
 _REQUEST_SENT = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 30)
 _REQUEST_SENT.send(h11.Request(method="POST", target="/", headers=[("host", "-"), ("content-length", "0")]))
@@ -65,9 +69,9 @@ def cut(data: bytes, cuts: Sequence[int]) -> list[bytes]:
 REJECT = Outcome("reject")
 
 
-def ours(pieces: Sequence[bytes], *, eof: bool, limits: Limits = LIMITS) -> Outcome:
+def ours(pieces: Sequence[bytes], *, eof: bool, limits: Limits = LIMITS, lines: KnownLines | None = None) -> Outcome:
     """Read with our reader."""
-    reader = ResponseReader(limits)
+    reader = ResponseReader(limits, lines)
     body: list[bytes] = []
     try:
         body.extend(map(reader.feed, pieces))
@@ -130,7 +134,7 @@ def _plain(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 
 def compare(data: bytes, cuts: Sequence[int], *, eof: bool, classify: bool = True) -> Verdict:
-    """Read the bytes with both readers, ours whole and cut.
+    """Read the bytes with both readers, ours whole, cut, and with what it remembers of all cases before.
 
     What ours refuses cannot disagree; h11, ten times slower, is asked about it only to `classify` it.
 
@@ -143,6 +147,9 @@ def compare(data: bytes, cuts: Sequence[int], *, eof: bool, classify: bool = Tru
     again = f"compare({data!r}, {list(cuts)!r}, eof={eof})"
     if one != many:
         raise Disagreement(f"a cut changes what ours says: {again}\n  whole: {one}\n  cut:   {many}")
+    warm = ours(pieces, eof=eof, lines=REMEMBERED)
+    if one != warm:
+        raise Disagreement(f"what is remembered changes what ours says: {again}\n  without: {one}\n  with:    {warm}")
     if one.verdict == "reject" and not classify:
         return "refused"
     other = theirs(pieces, eof=eof)

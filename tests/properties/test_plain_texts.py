@@ -13,6 +13,7 @@ from saferoute.guards.answers import AnswerGuards
 from saferoute.guards.links import LinkGuard
 from saferoute.guards.pii import PiiGuard
 from saferoute.guards.pipeline import Active
+from saferoute.guards.plain import is_plain, plain_until
 from saferoute.guards.secrets_found import SecretsGuard
 from saferoute.guards.unicode import UnicodeGuard
 from saferoute.values.events import TextDelta
@@ -45,10 +46,9 @@ def test_plain_text_is_one_in_which_nothing_is_found_up_to_any_place(guard: Any,
     if place >= 0:
         assert place == guard.open_candidate(text, start)
         assert guard.check(Segment(text[:cut], "assistant", "model"), Context("output")) is ALLOWED
-        # And what is known of the beginning changes nothing.
         known = min(cut, len(text))
-        assert guard.plain_until(text[:known], 0) != -1 or text[:known] == ""
-        assert guard.plain_until(text, start, known) == place
+        if guard.plain_until(text[:known], 0) >= 0:  # what is known of the beginning changes nothing
+            assert guard.plain_until(text, start, known) == place
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
@@ -61,6 +61,22 @@ def test_what_is_known_to_be_plain_is_not_looked_at_again_in_vain(guard: Any, be
     if guard.plain_until(beginning, 0) >= 0 and guard.plain_until(text, 0, len(beginning)) >= 0:
         assert guard.check(Segment(text, "assistant", "model"), Context("output")) is ALLOWED
         assert guard.plain_until(text, 0, len(beginning)) == guard.open_candidate(text, 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(pieces=TEXTS, cut=st.integers(0, 400), start=st.integers(0, 400))
+def test_what_is_plain_to_all_is_plain_to_each(pieces: list[str], cut: int, start: int) -> None:
+    """...and of it is held what any of them holds, whatever is known of its beginning."""
+    text = "the same plain text, again and again; " * (cut % 5) + "".join(pieces)
+    start, known = min(start, len(text)), min(cut, len(text))
+    place = plain_until(text, start, known if is_plain(text[:known]) else 0)
+    assert (place >= 0) <= is_plain(text)
+    if place >= 0:
+        assert place == min(guard.open_candidate(text, start) for guard in GUARDS)
+        for guard in GUARDS:
+            assert guard.check(Segment(text, "assistant", "model"), Context("output")) is ALLOWED
+            assert guard.check(Segment(text[:cut], "assistant", "model"), Context("output")) is ALLOWED
+            assert guard.check(Segment(text), Context("input")) is ALLOWED
 
 
 class Asked:

@@ -9,6 +9,7 @@ import pytest
 
 import saferoute
 from saferoute.errors import CapabilityForbidden, ConnectFailed, ServerError, UnknownOption
+from tests.receipts.conftest import with_two_capabilities
 from tests.requirements.conftest import Way
 from tests.support.both import Face
 from tests.support.counting_server import CountingServer, Refusing, fails, says
@@ -86,13 +87,7 @@ def test_a_part_of_a_client_without_a_capability_is_refused(kind: str, serve: Se
 
 
 def test_a_part_sees_what_its_own_capability_and_those_below_it_cost(kind: str, serve: Serve) -> None:
-    server, issuer = serve(says("ok")), saferoute.Issuer.generate("desk")
-    local = saferoute.loopback("demo", port=server.port, path="/v1")
-    with Face(kind, lambda client: client.local(servers=[local], secrets=saferoute.Secrets.of({}), issuers=[issuer])) as face:
-        mine, other = (
-            saferoute.Capability.mint(issuer, audience="local", expires_in=600, models=["m"], providers=["demo"], max_output_tokens=50)
-            for _ in range(2)
-        )
+    with with_two_capabilities(kind, serve) as (face, mine, other):
         narrower = mine.attenuate(max_output_tokens=20)
         for capability in (mine, narrower, other):
             face.wait(face.client.using(capability).chat("demo/m", "hi"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import saferoute
 from saferoute.errors import CapabilityForbidden, ConfigurationError, GuardBlocked, LedgerError, LedgerWarning, RequestError
 from saferoute.guards import Action
+from tests.receipts.conftest import with_two_capabilities
 from tests.requirements.conftest import Deployed, Way, row
 from tests.support.both import Face
 from tests.support.counting_server import CountingServer, fails, says
@@ -26,8 +28,8 @@ def test_a_call_with_a_fallback_is_told(four_ways: Way, serve: Serve, opened: Op
     face = opened(four_ways.kind, serve(fails(503)), serve(says("ok")), ledger=ledger)
     reply = four_ways.ask(face, "both")
     assert reply.receipt is not None
-    told = face.client.explain(reply.receipt)
-    assert told == face.client.explain(reply.receipt.id)
+    told = face.wait(face.client.explain(reply.receipt))
+    assert told == face.wait(face.client.explain(reply.receipt.id))
     for words in ('asked for "both"', "row", "row2", "alpha", "beta", "503", "version 1"):
         assert words in told
     assert told.index("503") < told.rindex("beta")
@@ -38,7 +40,7 @@ def test_a_refused_call_is_told(four_ways: Way, serve: Serve, opened: Opened) ->
     with pytest.raises(GuardBlocked) as caught:
         four_ways.ask(face, messages="a falcon")
     assert isinstance(caught.value.receipt, saferoute.values.receipt.Receipt)
-    told = face.client.explain(caught.value.receipt)
+    told = face.wait(face.client.explain(caught.value.receipt))
     assert "GuardBlocked" in told
     assert "words" in told
     assert "falcon" not in told
@@ -48,33 +50,42 @@ def test_a_refused_call_is_told(four_ways: Way, serve: Serve, opened: Opened) ->
 def test_what_is_no_receipt_is_refused(kind: str, serve: Serve, opened: Opened, wrong: object) -> None:
     face = opened(kind, serve(says("ok")))
     with pytest.raises(RequestError, match=r"explain takes reply\.receipt"):
-        face.client.explain(wrong)
+        face.wait(face.client.explain(wrong))
 
 
 def test_a_record_of_another_ledger_is_not_here(kind: str, serve: Serve, opened: Opened) -> None:
     face, other = opened(kind, serve(says("ok"))), opened(kind, serve(says("ok")))
     with pytest.raises(ConfigurationError, match="does not hold"):
-        face.client.explain(other.chat("row", "hi").receipt)
+        face.wait(face.client.explain(other.chat("row", "hi").receipt))
+    without = opened(kind, serve(says("ok")), ledger=None)
     with pytest.raises(ConfigurationError, match="has no ledger"):
-        opened(kind, serve(says("ok")), ledger=None).client.explain("0" * 32 + ":1")
+        without.wait(without.client.explain("0" * 32 + ":1"))
+
+
+def test_the_ledger_is_read_beside_the_event_loop(serve: Serve, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    face = opened("asyncio", serve(says("ok")))
+    receipt, read, readers = face.chat("row", "hi").receipt, saferoute.Ledger.read, []
+
+    def noted(ledger: saferoute.Ledger) -> Mapping[str, bytes]:
+        readers.append(threading.current_thread())
+        return read(ledger)
+
+    monkeypatch.setattr(saferoute.Ledger, "read", noted)
+    assert "alpha" in face.wait(face.client.explain(receipt))
+    assert readers
+    assert threading.main_thread() not in readers
 
 
 def test_a_part_is_told_of_its_own_calls_only(kind: str, serve: Serve) -> None:
-    server, issuer = serve(says("ok")), saferoute.Issuer.generate("desk")
-    local = saferoute.loopback("demo", port=server.port, path="/v1")
-    with Face(kind, lambda client: client.local(servers=[local], secrets=saferoute.Secrets.of({}), issuers=[issuer])) as face:
-        mine, other = (
-            saferoute.Capability.mint(issuer, audience="local", expires_in=600, models=["m"], providers=["demo"], max_output_tokens=50)
-            for _ in range(2)
-        )
+    with with_two_capabilities(kind, serve) as (face, mine, other):
         part = face.client.using(mine)
         own, foreign = (face.wait(face.client.using(one).chat("demo/m", "hi")).receipt for one in (mine, other))
-        assert "demo" in part.explain(own)
+        assert "demo" in face.wait(part.explain(own))
         with pytest.raises(CapabilityForbidden):
-            part.explain(foreign)
+            face.wait(part.explain(foreign))
         with pytest.raises(CapabilityForbidden):
-            face.client.using(tags={"a": "b"}).explain(own)
-        assert "demo" in face.client.explain(foreign)
+            face.wait(face.client.using(tags={"a": "b"}).explain(own))
+        assert "demo" in face.wait(face.client.explain(foreign))
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,11 @@ def test_names_of_tags_are_as_long_as_records_take_them(kind: str, serve: Serve,
 def test_a_budget_that_is_refused_between_two_requests_is_a_denial(kind: str, serve: Serve, opened: Opened, book: Book) -> None:
     face = opened(kind, serve(fails(500), says("ok")), ledger=book.ledger, fields=PRICED)
     scoped = face.client.using(budget="0.0005")
-    with contextlib.suppress(BudgetExceeded, saferoute.errors.ServerError):
+    with pytest.raises(BudgetExceeded) as caught:  # the first request may have been billed: its worst case is held, and no second one fits
         face.wait(scoped.chat("row", "hi", max_output_tokens=200))
-    assert [one["kind"] for one in book.of("intent", "outcome")] == ["intent", "outcome"] * (len(book.of("intent")))
+    assert [one.outcome for one in caught.value.attempts] == ["ServerError"]
+    assert book.story == ["intent", "ServerError", "BudgetExceeded"]
+    denial = book.records[-1]
+    assert (denial["kind"], denial["deny"], denial["call"]) == ("denial", "budget", book.records[1]["call"])
+    assert caught.value.receipt is not None
+    assert caught.value.receipt.record == denial

@@ -4,18 +4,23 @@
 
 A secret is whatever became a `Secret` or a `Passphrase`, at least 12 characters long. What a test leaves behind: what it printed and logged (the root
 logger at DEBUG), every error of ours that was made, raised or not: its texts, its pickle, and the locals of the package's frames that it
-leads to, every record that a ledger wrote, proof and report that was made of them, and every span that ended. A test that leaves a secret
-behind fails at its end.
+leads to, every record that a ledger wrote, explanation, export, proof and report that was made of them, every span that ended, every
+measurement, every log record with its structured facts, every report of a client, what commands said, and the files of ledgers that lie
+below the test's `tmp_path`. A test that leaves a secret behind fails at its end, and says where.
 
 A test that shows a key on purpose is named in `ON_PURPOSE`, with the reason.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
+import os
 import pathlib
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,20 +28,62 @@ from tests.support.leak_search import shown_by_error, where
 
 SHORTEST = 12
 MOST_ERRORS = 300
-MOST_WRITTEN = 2_000
-WRITTEN = (
-    # module, class or "", function, and what of its result or its object is text
-    ("saferoute.ledger.segment", "SegmentWriter", "_append", lambda _, made: made.line.decode()),
-    ("saferoute.ledger.segment", "SegmentWriter", "checkpoint", lambda _, made: made[1]),
-    ("saferoute.ledger.proof", "", "prove", lambda _, made: made.decode()),
-    ("saferoute.cli.audit_report", "", "page", lambda _, made: made),
-    ("opentelemetry.sdk.trace", "Span", "end", lambda span, _: span.to_json()),
+MOST_WRITTEN = 5_000
+MOST_BYTES = 8 << 20
+OURS = ("saferoute.", "tests.")
+"""What is followed is loaded for it: most of it the package loads in the middle of a test. Of OpenTelemetry's SDK only what is there
+already, for clients behave as if nobody listened until it is."""
+
+KEPT = frozenset({".jsonl", ".notes", ".proof", ".csv", ".parquet", ".html"})
+"""How the names of files end that are made of a ledger. Others may hold a secret on purpose: key files, mounted secrets, vaults."""
+
+
+class Place(NamedTuple):
+    """Where text leaves the package.
+
+    Attributes:
+        name: what a finding says.
+        module: whose it is.
+        owner: the class, or "" for a function of the module.
+        function: what is followed.
+        text: what of its positional arguments and its result is looked through.
+    """
+
+    name: str
+    module: str
+    owner: str
+    function: str
+    text: Callable[[tuple[Any, ...], Any], str]
+
+
+def _made(_: tuple[Any, ...], made: Any) -> str:
+    return made.decode() if isinstance(made, bytes) else str(made)
+
+
+PLACES = (
+    Place("record", "saferoute.ledger.segment", "SegmentWriter", "first", _made),
+    Place("record", "saferoute.ledger.segment", "SegmentWriter", "add", lambda _, made: made.line.decode()),
+    Place("record", "saferoute.ledger.segment", "SegmentWriter", "add_fields", lambda _, made: made.line.decode()),
+    Place("checkpoint", "saferoute.ledger.segment", "SegmentWriter", "checkpoint", lambda _, made: made[0].decode() + made[1]),
+    Place("proof", "saferoute.ledger.proof", "", "prove", _made),
+    Place("proof", "saferoute.ledger.proofs", "", "bundled", _made),
+    Place("explanation", "saferoute.ledger.explain", "", "explained", lambda _, made: "\n".join(made)),
+    Place("export", "saferoute.ledger.export", "", "json_line", _made),
+    Place("export", "saferoute.ledger.export", "", "csv_line", _made),
+    Place("HTML report", "saferoute.cli.audit_report", "", "page", _made),
+    Place("command", "tests.support.commands", "Done", "__init__", lambda given, _: f"{given[2]}{given[3]}"),
+    Place("client's report", "saferoute.values.report", "Report", "__init__", lambda given, _: repr(given[0])),
+    Place("span", "opentelemetry.sdk.trace", "Span", "end", lambda given, _: given[0].to_json()),
+    Place("metric", "opentelemetry.sdk.metrics._internal.instrument", "Histogram", "record", lambda given, _: repr(given[1:])),
+    Place("log record", "logging", "Logger", "handle", lambda given, _: repr(vars(given[1]))),
 )
 ON_PURPOSE = {
     "test_a_key_in_the_place_of_its_source_is_not_repeated": "the caller's own frame has the key in the wrong place; the message does not",
     "test_a_passphrase_is_not_shown": "the argument of Secrets.vault is a plain str when it is refused; the message does not show it",
     "test_a_path_that_could_be_something_else_is_refused": "the secret that the test stores is the same text as the path in the table",
     "test_a_reference_is_never_resolved": "the secret that the test stores is the same text as its reference",
+    "test_a_prompt_in_the_place_of_a_route_is_not_kept": "the caller's own frame has the key in the wrong place; the test looks at records",
+    "test_the_search_looks_where_things_are_written": "the key stands everywhere as the name of a model, so that the search is seen to find it",
     "test_d11_no_reader_takes_what_is_another_readers[keyring entry-": "the test hands a stored key's document to every other reader",
 }
 
@@ -49,7 +96,8 @@ class Watch:
         self.errors: list[BaseException] = []
         self.written: list[tuple[str, str]] = []
         self.found: list[str] = []
-        self.tests = self.searched = self.taken = 0
+        self.tests = self.taken = self.left_out = 0
+        self.searched: Counter[str] = Counter()
         self.path: pathlib.Path | None = None
         self._patched: set[str] = set()
 
@@ -63,23 +111,30 @@ class Watch:
         if module is not None and "error" not in self._patched:
             self._patched.add("error")
             self._follow(module.SaferouteError, self._take_error)
+        for place in PLACES:
+            module = importlib.import_module(place.module) if place.module.startswith(OURS) else sys.modules.get(place.module)
+            if module is not None and f"{place.module}.{place.function}" not in self._patched:
+                self._patched.add(f"{place.module}.{place.function}")
+                self._collect(module, place)
 
-        for name, owner, function, text_of in WRITTEN:
-            module = sys.modules.get(name)
-            if module is not None and f"{name}.{function}" not in self._patched:
-                self._patched.add(f"{name}.{function}")
-                self._collect(getattr(module, owner) if owner else module, function, text_of)
+    def _collect(self, module: Any, place: Place) -> None:
+        owner = getattr(module, place.owner) if place.owner else module
+        plain = getattr(owner, place.function)
 
-    def _collect(self, place: Any, function: str, text_of: Any) -> None:
-        plain = getattr(place, function)
-
+        @functools.wraps(plain)
         def followed(*arguments: Any, **named: Any) -> Any:
             made = plain(*arguments, **named)
             if len(self.written) < MOST_WRITTEN:
-                self.written.append((function, text_of(arguments[0] if arguments else None, made)))
+                self.written.append((place.name, place.text((*arguments, *named.values()), made)))
+            else:
+                self.left_out += 1
             return made
 
-        setattr(place, function, followed)
+        setattr(owner, place.function, followed)
+        if not place.owner:  # whoever has imported the function by its name has it under that name
+            for other in [one for name, one in sys.modules.items() if name.startswith("saferoute.")]:
+                if vars(other).get(place.function) is plain:
+                    setattr(other, place.function, followed)
 
     @staticmethod
     def _follow(kind: Any, take: Any) -> None:
@@ -102,18 +157,32 @@ class Watch:
         if len(self.errors) < MOST_ERRORS:
             self.errors.append(error)
 
-    def leaks(self, sections: list[tuple[str, str]]) -> Iterator[str]:
+    def leaks(self, sections: list[tuple[str, str]], folder: pathlib.Path | None) -> Iterator[str]:
         """Places where a secret shows."""
         secrets = tuple(self.secrets)
-        for name, text in [*sections, *self.written]:
-            self.searched += 1
+        for name, text in [*sections, *self.written, *_files(folder), *(shown for error in self.errors for shown in shown_by_error(error))]:
+            self.searched[_kind(name)] += 1
             if place := where(text, secrets):
                 yield f"{name}: {place}"
-        for error in self.errors:
-            for name, text in shown_by_error(error):
-                self.searched += 1
-                if place := where(text, secrets):
-                    yield f"{name}: {place}"
+
+
+def _files(folder: pathlib.Path | None) -> Iterator[tuple[str, str]]:
+    """The files of ledgers below a folder, and those that are made of them."""
+    for path in sorted(folder.rglob("*")) if folder is not None and folder.is_dir() else ():
+        if path.suffix in KEPT and path.is_file() and not path.is_symlink() and os.access(path, os.R_OK):
+            with path.open("rb") as file:
+                yield f"file {path.name}", file.read(MOST_BYTES).decode("latin-1")
+
+
+def _kind(name: str) -> str:
+    """What a text is counted as."""
+    if name.startswith(("str of", "repr of", "args of", "vars of", "diagnostics of")):
+        return "error"
+    if "pickle" in name:
+        return "pickle"
+    if name.startswith("Captured"):
+        return "captured output"
+    return "file" if name.startswith("file ") else "frame" if ".py:" in name else name
 
 
 WATCH = pytest.StashKey[Watch]()
@@ -143,13 +212,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if report.when == "teardown" and not any(name in item.nodeid for name in ON_PURPOSE):
         watch = item.config.stash[WATCH]
-        leaks = list(dict.fromkeys(watch.leaks(report.sections)))
+        folder = getattr(item, "funcargs", {}).get("tmp_path")
+        leaks = list(dict.fromkeys(watch.leaks(report.sections, folder)))
         watch.errors.clear()
         watch.written.clear()
         if leaks:
             watch.found.append(item.nodeid)
             report.outcome = "failed"
-            report.longrepr = f"{item.nodeid} leaves a secret behind:\n" + "\n".join(leaks[:5])
+            first = {leak.partition(": ")[0]: leak for leak in reversed(leaks)}  # one of each place
+            report.longrepr = f"{item.nodeid} leaves a secret behind:\n" + "\n".join(reversed(first.values()))
     return report
 
 
@@ -158,17 +229,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         watch = session.config.stash[WATCH]
-        output["canary"] = (watch.tests, watch.taken, watch.searched, list(watch.found))
+        output["canary"] = (watch.tests, watch.taken, watch.left_out, dict(watch.searched), list(watch.found))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Add up what the processes of a parallel run saw."""
     watch = node.config.stash[WATCH]
-    tests, taken, searched, found = node.workeroutput.get("canary", (0, 0, 0, []))
+    nothing: tuple[int, int, int, Mapping[str, int], list[str]] = (0, 0, 0, {}, [])
+    tests, taken, left_out, searched, found = node.workeroutput.get("canary", nothing)
     watch.tests += tests
     watch.taken += taken
-    watch.searched += searched
+    watch.left_out += left_out
+    watch.searched.update(searched)
     watch.found += found
 
 
@@ -176,5 +249,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Say what was searched."""
     watch = config.stash[WATCH]
     terminalreporter.write_line(
-        f"canary: {watch.tests} tests, {watch.taken} secrets, {watch.searched} texts searched, {len(watch.found)} tests leave one behind"
+        f"canary: {watch.tests} tests, {watch.taken} secrets, {watch.searched.total()} texts searched, {watch.left_out} left out, "
+        f"{len(watch.found)} tests leave one behind"
     )
+    terminalreporter.write_line("canary: " + ", ".join(f"{count} x {name}" for name, count in sorted(watch.searched.items())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import gc
 import os
 import pathlib
@@ -11,7 +12,6 @@ import pickle
 import traceback
 import urllib.parse
 from collections.abc import Iterator
-from typing import Any
 
 __all__ = ["forms_of", "our_frames", "reachable", "shown_by_error", "where"]
 
@@ -19,8 +19,10 @@ _PACKAGE = str(pathlib.Path(__file__).resolve().parent.parent.parent / "saferout
 # The embedded provider stands for the outside, which of course sees the keys.
 _OUTSIDE = _PACKAGE + "testing" + os.sep
 _MOST_OBJECTS = 20_000
+_MOST_SHOWN = 100_000
 
 
+@functools.lru_cache(2_000)
 def forms_of(secret: str) -> tuple[str, ...]:
     """All spellings that are searched for."""
     raw = secret.encode()
@@ -53,21 +55,45 @@ def our_frames(error: BaseException) -> Iterator[tuple[str, str]]:
     """Name and locals, as a traceback shows them, of each frame of the package that an error leads to, if it got out of the package."""
     if not _got_out(error):
         return
-    try:
-        whole: Any = traceback.TracebackException.from_exception(error, capture_locals=True)
-    except (AttributeError, RecursionError, ValueError):  # what cannot be shown: half made, a thousand deep, thousands of digits
-        return
     seen: set[int] = set()
-    todo = [whole]
+    todo: list[BaseException | None] = [error]
     while todo:
         one = todo.pop()
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
         todo += [one.__cause__, one.__context__]
-        for frame in one.stack:
-            if frame.filename.startswith(_PACKAGE) and not frame.filename.startswith(_OUTSIDE):
-                yield f"{frame.filename.removeprefix(_PACKAGE)}:{frame.lineno} {frame.name}", repr(frame.locals)
+        for frame, line in traceback.walk_tb(one.__traceback__):
+            name = frame.f_code.co_filename
+            if name.startswith(_PACKAGE) and not name.startswith(_OUTSIDE):
+                shown = "\n".join(f"{local} = {_shown(value)}" for local, value in frame.f_locals.items())
+                yield f"{name.removeprefix(_PACKAGE)}:{line} {frame.f_code.co_name}", shown
+
+
+def _is_small(value: object) -> bool:
+    """Whether a repr ends: some tests hold values that are a billion ones, each a few times inside the next."""
+    todo, count = [value], 0
+    while todo:
+        one = todo.pop()
+        count += 1
+        if count > _MOST_SHOWN:
+            return False
+        if isinstance(one, dict):
+            todo += [*one.keys(), *one.values()]
+        elif isinstance(one, (list, tuple, set, frozenset)):
+            todo += one
+        elif dataclasses.is_dataclass(one) and not isinstance(one, type):
+            todo += [getattr(one, field.name, None) for field in dataclasses.fields(one)]
+    return True
+
+
+def _shown(value: object) -> str:
+    if not _is_small(value):
+        return "(too large)"
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001  half made, a thousand deep, thousands of digits
+        return f"(no repr: {type(error).__name__})"
 
 
 def shown_by_error(error: BaseException) -> Iterator[tuple[str, str]]:

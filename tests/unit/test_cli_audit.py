@@ -215,12 +215,12 @@ def test_show(run: Commands, ledger: Process) -> None:
     assert done.code == 0
     assert "saferoute audit verify says whether they are whole" in done.err
     assert done.out.splitlines() == [
-        f"2026-11-19 00:00:00 UTC  {ledger.segment}:1  fast  openai-eu (gpt-5-mini)  RateLimited 429  800 ms  nothing",
-        f"2026-11-19 00:00:00 UTC  {ledger.segment}:3  fast  azure-eu (gpt-5-mini)  ok 200  800 ms  0.00065 USD",
+        f"2026-11-19 00:00:00 UTC  {ledger.segment}:2  fast  openai-eu (gpt-5-mini)  RateLimited 429  800 ms  cost: nothing  team=search",
+        f"2026-11-19 00:00:00 UTC  {ledger.segment}:4  fast  azure-eu (gpt-5-mini), attempt 2  ok 200  800 ms  0.00065 USD  team=search",
         f"2026-11-20 00:00:00 UTC  {ledger.segment}:5  fast  refused: CapabilityForbidden (models)",
         (
             f"2026-11-21 00:00:00 UTC  {ledger.segment}:6  smart  openai-eu (gpt-5-mini)  MAYBE SENT  "
-            "not known for 1 attempt; at most 0.02 USD more is held back"
+            "cost: not known for 1 attempt; at most 0.02 USD more is held back"
         ),
     ]
 
@@ -256,7 +256,27 @@ def test_times_of_today(words: str, hours: float, monkeypatch: pytest.MonkeyPatc
 def test_show_says_that_nothing_fits(run: Commands, ledger: Process) -> None:
     done = run("audit", "show", "audit", "--since", "1s", "--denied")
     assert (done.code, done.out) == (0, "")
-    assert "no attempt and no refusal here is one that was asked for" in done.err
+    assert "nothing that is on record here fits" in done.err
+
+
+def test_show_says_that_nothing_is_there(run: Commands, tmp_path: pathlib.Path) -> None:
+    process = Process(tmp_path / "audit", "web")
+    process.close()
+    done = run("audit", "show", "audit")
+    assert (done.code, done.out) == (0, "")
+    assert "no attempt and no refusal is on record here" in done.err
+
+
+def test_a_segment_in_the_place_of_a_call_is_told_apart(run: Commands, ledger: Process) -> None:
+    done = run("audit", "explain", ledger.segment, "audit")
+    why = f"{ledger.segment} is a segment: say which record of it, as in {ledger.segment}:1; saferoute audit show lists them"
+    assert (done.code, done.err) == (1, f"error: {why}\n")
+
+
+def test_help_that_is_named_is_of_the_command(run: Commands, ledger: Process) -> None:
+    done = run("audit", "prove", FIRST, "audit", "-o", "p", "--open", "asked,request")
+    why = "--open takes one of asked, system, request, response, and may be given several times; not 'asked,request'"
+    assert (done.code, done.err) == (2, f"error: {why}; see saferoute audit prove --help\n")
 
 
 def test_refusals_say_why(run: Commands, tmp_path: pathlib.Path) -> None:

@@ -170,7 +170,7 @@ def test_a_line_without_end(run: Commands, monkeypatch: pytest.MonkeyPatch) -> N
 def test_files_that_are_none(run: Commands) -> None:
     assert run("guard", "test", corpus(run)).err == "error: texts.jsonl has no line\n"
     done = run("guard", "test", corpus(run, ROWS[0], name="texts.csv"))
-    assert (done.code, done.err) == (2, "error: texts.csv is no .jsonl and no .jsonl.xz file; see saferoute guard --help\n")
+    assert (done.code, done.err) == (2, "error: texts.csv is no .jsonl and no .jsonl.xz file; see saferoute guard test --help\n")
     assert (run("guard", "test", "none.jsonl").code, "none.jsonl" in run("guard", "test", "none.jsonl").err) == (1, True)
 
 
@@ -206,7 +206,7 @@ def test_a_guard_that_is_not_asked_at_the_stage(run: Commands) -> None:
     done = run("guard", "test", corpus(run, *ROWS), "--guard", "links")
     assert (done.code, done.err) == (
         2,
-        "error: the guard links is not asked about input: give --stage output; see saferoute guard --help\n",
+        "error: the guard links is not asked about input: give --stage output; see saferoute guard test --help\n",
     )
     picture = {"text": "![a](https://evil.example/?q=1)", "label": 1}
     fine = {"text": "![a](https://fine.example/a.png)", "label": 0}

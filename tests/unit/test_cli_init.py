@@ -22,7 +22,7 @@ from tests.support.commands import Commands
 if TYPE_CHECKING:
     import pathlib
 
-FILES = {"routes.toml", "root.json", "routes.json", "saferoute-keys"}
+FILES = {"routes.toml", "root.json", "routes.json", "saferoute-keys", "audit"}
 KEYS = {"root.key.pem", "table.key.pem", ".gitignore"}
 
 
@@ -57,6 +57,9 @@ def test_one_command_makes_a_table_that_opens_and_a_program_that_calls_it(run: C
             assert client.chat("demo/any-model", "hello").text == "You said: hello"
             assert "trust='production'" in repr(client)
             assert "table='shop'" in repr(client)
+    seen = run("audit", "show", "audit")  # as it says that it can be read
+    assert (seen.code, "demo/any-model" in seen.out) == (0, True)
+    assert "saferoute audit show audit" in done.err
 
 
 def test_the_printed_next_command_works_as_it_stands(run: Commands) -> None:
@@ -316,15 +319,23 @@ def test_a_folder_gives_the_table_its_name(folder: str, name: str) -> None:
 @pytest.mark.parametrize("path", ["routes.json", "it's/routes.json", 'say "x".json', "back\\slash.json", "l\u00edsboa.json"])
 def test_the_constructor_is_python_for_every_path(path: str) -> None:
     calls: list[tuple[object, ...]] = []
-    source = constructor(path, path, "0" * 64, path, "keyring").replace("import saferoute", "")
+    source = constructor(path, path, "0" * 64, path, "keyring", ledger=path).replace("import saferoute", "")
 
     def record(**arguments: object) -> None:
         trust = arguments["trust"]
         assert isinstance(trust, saferoute.Trust)
-        calls.append((arguments["table"], trust.path, trust.updates, arguments["secrets"], arguments["data"]))
+        calls.append((arguments["table"], trust.path, trust.updates, arguments["secrets"], arguments["data"], arguments["ledger"]))
 
-    exec(source, {"saferoute": types.SimpleNamespace(Client=record, Trust=saferoute.Trust)})
-    assert calls == [(path, path, path, "keyring", "internal")]
+    ledgers = types.SimpleNamespace(directory=lambda path: ("a ledger in", path))
+    exec(source, {"saferoute": types.SimpleNamespace(Client=record, Trust=saferoute.Trust, Ledger=ledgers)})
+    assert calls == [(path, path, path, "keyring", "internal", ("a ledger in", path))]
+
+
+def test_the_folder_of_records_is_private_and_kept_out_of_git(run: Commands, here: pathlib.Path) -> None:
+    """Beside the records stands the secret with which guesses at what was said can be tested."""
+    assert run("init", "--unsafe-plaintext-keys").code == 0
+    assert stat.S_IMODE((here / "audit").stat().st_mode) == 0o700
+    assert (here / "audit" / ".gitignore").read_text() == "*\n"
 
 
 def test_the_pin_is_the_digest_of_the_file(run: Commands, here: pathlib.Path) -> None:

@@ -205,4 +205,4 @@ def test_what_an_answer_cost_is_written_down_without_holding_the_answer_back() -
         await background.close()
         return took
 
-    assert 0.03 < asyncio.run(run()) < 2.0
+    assert 0.015 < asyncio.run(run()) < 2.0

@@ -513,6 +513,7 @@ USAGE = {"prompt_tokens": 5, "completion_tokens": 2}
         [_text("a"), _chunk({}, "stop"), {"choices": [], "usage": USAGE}],
         [_chunk({"content": "a"}, usage={"prompt_tokens": 5, "completion_tokens": 1}), _chunk({}, "stop", usage=USAGE)],
         [_text("a"), _chunk({}, "stop", x_groq={"id": "x", "usage": USAGE}), {"choices": [], "usage": None}],
+        [_chunk({"content": "a"}, x_groq={"id": "x"}), _chunk({}, "stop", x_groq={"id": "x", "usage": USAGE})],
         [_text("a"), {"id": "r1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}],
     ],
 )

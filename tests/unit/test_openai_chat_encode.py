@@ -344,6 +344,10 @@ def test_a_provider_option_that_is_no_json_is_refused() -> None:
         ),
         (Message("user", (Text("a"),), name="ada"), {"role": "user", "content": "a", "name": "ada"}),
         (
+            Message("user", (Text("a"), Text("b")), name="ada"),
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "name": "ada"},
+        ),
+        (
             Message("user", (Text("see"), Image(data=b"\x01", media_type="image/png", detail="low"), Image(url="https://a.example/b"))),
             {
                 "role": "user",

@@ -136,6 +136,7 @@ REFUSED = [
     (["q", {"role": "assistant", "refusal": 3}], InvalidMessages, "refusal"),
     ([Message("user", ())], InvalidMessages, "is empty"),
     ([Message("boss", (Text("x"),))], InvalidMessages, "no role of ours"),  # type: ignore[arg-type]
+    ([Message("developer", (Text("x"),))], InvalidMessages, "no role of ours"),  # type: ignore[arg-type]
 ]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from saferoute.errors import InvalidMessages, OutputInvalid, RequestError, SaferouteError, UnknownOption
 from saferoute.values.cost import cost_of
+from saferoute.values.json import encode
 from saferoute.values.options import CallOptions, check_options
 from saferoute.values.output import is_strict, output_from
 from saferoute.values.target import Prices
@@ -263,3 +264,69 @@ def test_literal_union_and_any_have_schemas() -> None:
 
 def test_every_error_of_a_request_is_ours() -> None:
     assert issubclass(UnknownOption, SaferouteError)
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(levels):
+        schema = {"properties": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": "object", "properties": {"a": {"enum": [1, 1.0, True, None, "é"]}}},
+        {"description": "x" * 5_000},
+        {"enum": [[]] * 300},
+        _nested(150),
+        {"maximum": 10**4_000},
+    ],
+)
+def test_a_tool_of_a_schema_is_the_tool_of_its_json(schema: dict[str, Any]) -> None:
+    made = tool_from({"name": "f", "description": "d", "parameters": schema, "strict": True})
+    assert made == Tool("f", "d", encode(schema), strict=True) == Tool.from_schema("f", schema, description="d", strict=True)
+    assert hash(made) == hash(Tool("f", "d", encode(schema), strict=True))
+    assert made.function is None
+
+
+@pytest.mark.parametrize("schema", [_nested(220), {"maximum": 10**4_400}, {"type": "string"}, {"minimum": float("nan")}, {"a": object()}])
+def test_a_schema_that_no_reader_takes_makes_no_tool(schema: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMessages, match="tool 'f'"):
+        Tool.from_schema("f", schema)
+
+
+@pytest.mark.parametrize("parameters", [b"[]", b"{", b"\xff", b'{"a":1}{}', "{}", None, b'{"a":NaN}'])
+def test_bytes_of_callers_are_read(parameters: Any) -> None:
+    with pytest.raises(InvalidMessages, match="the JSON text of one object"):
+        Tool("f", "", parameters)
+
+
+@pytest.mark.parametrize("schema", [{}, {"description": "x" * 5_000}])
+def test_names_are_checked_however_long_the_schema(schema: dict[str, Any]) -> None:
+    for name in ("", "a b", "x" * 129, 'a"b', "a\n"):
+        with pytest.raises(InvalidMessages, match="the tool name"):
+            Tool.from_schema(name, schema)
+
+
+def test_a_subclass_checks_for_itself() -> None:
+    class Own(Tool):
+        __slots__ = ()
+
+        def __post_init__(self) -> None:
+            raise InvalidMessages(self.name)
+
+    with pytest.raises(InvalidMessages, match="own"):
+        Own.from_schema("own", {})
+
+
+def test_the_tool_that_is_none_is_told_by_its_place() -> None:
+    fine = {"name": "f", "parameters": {}}
+    for wrong, error in (({"name": "g", "more": 1}, UnknownOption), ({"name": 1}, InvalidMessages), (7, InvalidMessages)):
+        with pytest.raises(error, match=r"^tools\[1\]: "):
+            tools_from([fine, wrong])
+    with pytest.raises(InvalidMessages, match="same name"):
+        tools_from([fine, Tool.from_schema("f", {})])
+    with pytest.raises(InvalidMessages, match="list of tools"):
+        tools_from("f")

@@ -63,7 +63,7 @@ class SegmentFile:
         self._identity = status.st_dev, status.st_ino
         _hold(self._handle)
 
-    def write(self, line: bytes, _: object = None) -> None:
+    def write(self, line: bytes) -> None:
         """Write a whole line; after an error there may be a part of it, which `recover` takes away.
 
         Raises:
