@@ -172,9 +172,9 @@ def _throttled(throttle: Throttle, attempting: Attempting[C, P, R], target: Targ
         result = yield from _watched(attempting, target, progress)
     except (Exception, Abandoned) as error:
         sent = not isinstance(error, SaferouteError) or not is_free(error, progress)
-        progress.now = yield from release(throttle.store, lease, used_amounts(draws, None, sent=sent))
+        progress.now = yield from release(throttle.store, lease, used_amounts(draws, None, sent=sent), progress.allowance)
         raise
-    progress.now = yield from release(throttle.store, lease, used_amounts(draws, progress.tokens, sent=True))
+    progress.now = yield from release(throttle.store, lease, used_amounts(draws, progress.tokens, sent=True), progress.allowance)
     return result
 
 

@@ -128,9 +128,10 @@ def charged(charge: Charge, target: Target, progress: Progress, attempt: Flow[R]
         cost, sent = progress.billed, True
         if is_free(error, progress):
             cost, sent = in_all(progress.paid), bool(progress.paid)
-        progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, cost, sent=sent))
+        progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, cost, sent=sent), progress.allowance)
         raise
-    progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, progress.billed, sent=True))
+    amounts = settled_amounts(debits, progress.billed, sent=True)
+    progress.now = yield from settle(charge.store, held.reservation, amounts, progress.allowance)
     return result
 
 
@@ -156,9 +157,9 @@ def counted(charge: Charge, progress: Progress, exchange: Flow[R]) -> Flow[R]:
         found = yield from exchange
     except (Exception, Abandoned) as error:  # also a defect, and what a class for the output raises
         amounts = settled_amounts(debits, None, sent=not is_free(error, progress))
-        progress.now = yield from settle(charge.store, held.reservation, amounts)
+        progress.now = yield from settle(charge.store, held.reservation, amounts, progress.allowance)
         raise
-    progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, None, sent=True))
+    progress.now = yield from settle(charge.store, held.reservation, settled_amounts(debits, None, sent=True), progress.allowance)
     return found
 
 

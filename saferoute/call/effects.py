@@ -141,11 +141,19 @@ class Reserve:
 
 @sealed
 class Settle:
-    """Turn what was held back into what was spent."""
+    """Turn what was held back into what was spent.
+
+    Attributes:
+        store: where it is counted.
+        reservation: what was held back.
+        amounts: what was spent of it, one for each debit.
+        allowance: the call's: once it has ended, nobody waits for this to be written down.
+    """
 
     store: AccountStore
     reservation: str
     amounts: Sequence[int]
+    allowance: Allowance = UNBOUNDED
 
 
 @sealed
@@ -167,11 +175,19 @@ class Acquire:
 
 @sealed
 class Release:
-    """Give back what is under way, and exchange estimates for what was used; see `LimitStore.release`."""
+    """Give back what is under way, and exchange estimates for what was used; see `LimitStore.release`.
+
+    Attributes:
+        store: where it is counted.
+        lease: what was taken.
+        used: what was used of it, one for each draw.
+        allowance: as for Settle.
+    """
 
     store: LimitStore
     lease: Lease
     used: Sequence[int | None]
+    allowance: Allowance = UNBOUNDED
 
 
 @sealed
@@ -360,9 +376,9 @@ def reserve(
     return cast("Reserved", (yield Reserve(store, debits, once, allowance)))
 
 
-def settle(store: AccountStore, reservation: str, amounts: Sequence[int]) -> Flow[float]:
+def settle(store: AccountStore, reservation: str, amounts: Sequence[int], allowance: Allowance = UNBOUNDED) -> Flow[float]:
     """Settle what was held back, and return the time."""
-    return (yield Settle(store, reservation, amounts)).now
+    return (yield Settle(store, reservation, amounts, allowance)).now
 
 
 def acquire(store: LimitStore, draws: Sequence[Draw], hold: float, allowance: Allowance = UNBOUNDED) -> Flow[Acquired]:
@@ -370,9 +386,9 @@ def acquire(store: LimitStore, draws: Sequence[Draw], hold: float, allowance: Al
     return cast("Acquired", (yield Acquire(store, draws, hold, allowance)))
 
 
-def release(store: LimitStore, lease: Lease, used: Sequence[int | None]) -> Flow[float]:
+def release(store: LimitStore, lease: Lease, used: Sequence[int | None], allowance: Allowance = UNBOUNDED) -> Flow[float]:
     """Give back what is under way, and return the time."""
-    return (yield Release(store, lease, used)).now
+    return (yield Release(store, lease, used, allowance)).now
 
 
 def race(first: Flow[R], second: Flow[R], after: float) -> Flow[Raced]:

@@ -182,9 +182,9 @@ class BlockingRun(Generic[R]):
             case Acquire():
                 return waiting.take_in_time(effect, self._clock, self._background)
             case Settle():
-                return waiting.let_go_soon(effect, self._background)
+                return waiting.let_go_soon(effect, self._clock, self._background)
             case Release():
-                return waiting.give_back_soon(effect, self._background)
+                return waiting.give_back_soon(effect, self._clock, self._background)
 
     def _act(self, effect: Effect) -> Answer:
         match effect:

@@ -175,12 +175,12 @@ class ConcurrentRun(Generic[R]):
                 held = await before(effect.allowance, self._clock, partial(hold, effect), undo) if waits else hold(effect)
                 return Reserved(self._clock(), held)
             case Settle():
-                await _settle(effect, self._background)
+                await _settle(effect, self._clock, self._background)
             case Acquire():
                 took = await take_async(effect, self._clock)
                 return Acquired(self._clock(), took)
             case Release():
-                await give_back_async(effect, self._background)
+                await give_back_async(effect, self._clock, self._background)
             case Race() | Spawn() | Judge() | Record():
                 return await self._act_beside(effect)
             case Send() | Read() | Emit():  # the loop's own
@@ -251,9 +251,9 @@ class ConcurrentRun(Generic[R]):
                 self._exchange = None
 
 
-async def _settle(effect: Settle, background: Callable[[], AsyncBackground] | None) -> None:
+async def _settle(effect: Settle, clock: Callable[[], float], background: Callable[[], AsyncBackground] | None) -> None:
     if effect.store.waits:
-        await afterwards(partial(let_go, effect), background)
+        await afterwards(effect.allowance, clock, partial(let_go, effect), background)
     else:
         let_go(effect)
 

@@ -31,10 +31,10 @@ async def take_async(effect: Acquire, clock: Callable[[], float]) -> Lease | Bus
     return await before(effect.allowance, clock, partial(take, effect), partial(_return_lease, effect))
 
 
-async def give_back_async(effect: Release, background: Callable[[], AsyncBackground] | None = None) -> None:
+async def give_back_async(effect: Release, clock: Callable[[], float], background: Callable[[], AsyncBackground] | None = None) -> None:
     """As `give_back`, also if the caller leaves meanwhile."""
     if effect.store.waits:
-        await afterwards(partial(give_back, effect), background)
+        await afterwards(effect.allowance, clock, partial(give_back, effect), background)
     else:
         give_back(effect)
 

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 _MOMENT: Final = 0.02
 """Seconds that an answer waits for what it cost to be written down; the writing goes on afterwards. A call has two such waits at its end,
-for its budgets and for its limits: together they stay below the 100 ms by which it may outlast its deadline."""
+for its budgets and for its limits."""
 
 
 async def before(allowance: Allowance, clock: Callable[[], float], work: Callable[[], R], undo: Callable[[R], None]) -> R:
@@ -53,17 +53,25 @@ async def before(allowance: Allowance, clock: Callable[[], float], work: Callabl
     return question.answer()
 
 
-async def afterwards(work: Callable[[], None], background: Callable[[], AsyncBackground] | None) -> None:
+async def afterwards(
+    allowance: Allowance, clock: Callable[[], float], work: Callable[[], None], background: Callable[[], AsyncBackground] | None
+) -> None:
     """Write something down in a thread after a request has ended, also if the caller leaves meanwhile.
 
     Args:
+        allowance: the call's.
+        clock: the driver's monotonic clock.
         work: waits for a disk or a network.
-        background: where the client keeps what goes on beside its calls: then it is waited for no longer than a moment.
+        background: where the client keeps what goes on beside its calls: then it is waited for no longer than a moment, and not at all once
+            the call's allowance has ended.
     """
     if background is None:
         await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))
         return
-    await asyncio.wait({background().keep(partial(asyncio.to_thread, work))}, timeout=_MOMENT)
+    writing = background().keep(partial(asyncio.to_thread, work))
+    left = allowance.deadline - clock()
+    if left > 0:
+        await asyncio.wait({writing}, timeout=min(left, _MOMENT))
 
 
 async def beside(whose: object, work: Callable[[], None], background: Callable[[], AsyncBackground] | None) -> None:
@@ -75,6 +83,6 @@ async def beside(whose: object, work: Callable[[], None], background: Callable[[
         background: as for `afterwards`; without one it is waited for.
     """
     if background is None:
-        await afterwards(work, None)
+        await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))
     else:
         background().keep_once(whose, partial(asyncio.to_thread, work))

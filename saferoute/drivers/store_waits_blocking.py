@@ -93,10 +93,14 @@ def _wait(job: Job, ends: float) -> bool:
     return True
 
 
-def afterwards(work: Callable[[], None], background: Background | None) -> None:
-    """Write something down in a thread after a request has ended. It is waited for no longer than a moment, and goes on after it.
+def afterwards(allowance: Allowance, clock: Callable[[], float], work: Callable[[], None], background: Background | None) -> None:
+    """Write something down in a thread after a request has ended.
+
+    It is waited for no longer than a moment, and not at all once the call's allowance has ended; it goes on after that.
 
     Args:
+        allowance: the call's.
+        clock: the driver's monotonic clock.
         work: waits for a disk or a network.
         background: the client's threads; without any it is done here, and takes what it takes.
     """
@@ -104,7 +108,7 @@ def afterwards(work: Callable[[], None], background: Background | None) -> None:
     if background is None or not background.keep(job):
         work()
     else:
-        job.done.wait(_MOMENT)
+        job.done.wait(max(0.0, min(allowance.deadline - clock(), _MOMENT)))
 
 
 def hold_in_time(effect: Reserve, clock: Callable[[], float], background: Callable[[], Background] | None) -> str:
@@ -122,9 +126,9 @@ def hold_in_time(effect: Reserve, clock: Callable[[], float], background: Callab
     return before(effect.allowance, clock, partial(hold, effect), undo, None if background is None else background())
 
 
-def let_go_soon(effect: Settle, background: Callable[[], Background] | None) -> None:
+def let_go_soon(effect: Settle, clock: Callable[[], float], background: Callable[[], Background] | None) -> None:
     """As `let_go`, without holding an answer back for more than a moment."""
-    afterwards(partial(let_go, effect), None if background is None else background())
+    afterwards(effect.allowance, clock, partial(let_go, effect), None if background is None else background())
 
 
 def take_in_time(effect: Acquire, clock: Callable[[], float], background: Callable[[], Background] | None) -> Lease | Busy:
@@ -142,6 +146,6 @@ def take_in_time(effect: Acquire, clock: Callable[[], float], background: Callab
     return before(effect.allowance, clock, partial(take, effect), undo, None if background is None else background())
 
 
-def give_back_soon(effect: Release, background: Callable[[], Background] | None) -> None:
+def give_back_soon(effect: Release, clock: Callable[[], float], background: Callable[[], Background] | None) -> None:
     """As `give_back`, without holding an answer back for more than a moment."""
-    afterwards(partial(give_back, effect), None if background is None else background())
+    afterwards(effect.allowance, clock, partial(give_back, effect), None if background is None else background())

@@ -107,7 +107,7 @@ def test_a_store_that_waits_is_asked_in_a_thread_and_another_is_not() -> None:
     for waits in (False, True):
         store = Told(Lease("a"), waits=waits)
         asyncio.run(take_async(asks(store), lambda: NOW))
-        asyncio.run(give_back_async(gives(store)))
+        asyncio.run(give_back_async(gives(store), lambda: NOW))
         assert (threading.get_ident() in store.threads) is not waits
         assert store.released == [(Lease("a"), (None, 3))]
 
@@ -126,7 +126,7 @@ def test_a_store_that_cannot_be_told_of_an_end_does_not_cost_the_answer(waits: b
     broken = Told(ConfigurationError("limits cannot be counted"), waits=waits)
     with caplog.at_level(logging.WARNING, "saferoute"):
         give_back(gives(broken))
-        asyncio.run(give_back_async(gives(broken)))
+        asyncio.run(give_back_async(gives(broken), lambda: NOW))
     said = (
         "saferoute: a limit could not be told that a call has ended, so it counts as under way for a while longer: limits cannot be counted"
     )
@@ -164,7 +164,7 @@ def test_a_release_goes_on_when_its_caller_is_cancelled() -> None:
 
     async def run(store: Told) -> None:
         store.answer.clear()
-        task = asyncio.ensure_future(give_back_async(gives(store)))
+        task = asyncio.ensure_future(give_back_async(gives(store), lambda: NOW))
         await asyncio.to_thread(store.asked.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -199,10 +199,34 @@ def test_what_an_answer_cost_is_written_down_without_holding_the_answer_back() -
     async def run() -> float:
         background = AsyncBackground()
         began = asyncio.get_running_loop().time()
-        await afterwards(partial(held.wait, 5), lambda: background)
+        await afterwards(UNBOUNDED, lambda: NOW, partial(held.wait, 5), lambda: background)
         took = asyncio.get_running_loop().time() - began
         held.set()
         await background.close()
         return took
 
     assert 0.015 < asyncio.run(run()) < 2.0
+
+
+@pytest.mark.parametrize(("left", "waits"), [(-7.0, []), (0.0, []), (0.001, [0.001]), (0.019, [0.019]), (9.0, [0.02])])
+def test_a_call_waits_for_what_is_written_down_until_its_allowance_ends_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch, left: float, waits: list[float]
+) -> None:
+    asked: list[float] = []
+    written: list[str] = []
+    wait = asyncio.wait
+
+    async def waiting(tasks: Any, **given: Any) -> object:
+        asked.append(given["timeout"])
+        return await wait(tasks, **given)
+
+    async def run() -> None:
+        background = AsyncBackground()
+        with monkeypatch.context() as patched:
+            patched.setattr("saferoute.drivers.store_waits.asyncio.wait", waiting)
+            await afterwards(Allowance(3.0, NOW + left), lambda: NOW, lambda: written.append("down"), lambda: background)
+        await background.close()
+
+    asyncio.run(run())
+    assert asked == [pytest.approx(one) for one in waits]
+    assert written == ["down"]

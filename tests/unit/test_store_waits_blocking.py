@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import sqlite3
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from saferoute.call.effects import Acquire, Allowance, Release, Reserve, Settle
+from saferoute.call.effects import UNBOUNDED, Acquire, Allowance, Release, Reserve, Settle
 from saferoute.drivers import store_waits_blocking as module
 from saferoute.drivers.accounts import RedisServer
 from saferoute.drivers.background import Background, Job
@@ -164,7 +165,7 @@ def test_a_system_without_more_threads_does_it_here(background: Background, monk
     for _ in range(3):  # more often than there is room: it is given back
         assert work.within(5.0, background) == "done"
     assert set(work.threads) == {threading.current_thread()}
-    afterwards(work, background)
+    afterwards(UNBOUNDED, lambda: NOW, work, background)
     assert len(work.threads) == 4
 
 
@@ -205,16 +206,37 @@ def test_who_is_interrupted_by_a_store_that_is_gone_has_nothing_to_take_back(
 
 def test_what_an_answer_cost_is_written_down_without_holding_the_answer_back(background: Background) -> None:
     work, began = Work(), time.monotonic()
-    afterwards(work, background)
+    afterwards(UNBOUNDED, lambda: NOW, work, background)
     assert 0.03 < time.monotonic() - began < 0.5
     work.go_on.set()
     background.close()
     assert not background._kept
 
 
+@pytest.mark.parametrize("late", [0.0, 7.0])
+def test_a_call_that_has_outlasted_its_allowance_does_not_wait_for_what_is_written_down(
+    monkeypatch: pytest.MonkeyPatch, late: float
+) -> None:
+    waits: list[float] = []
+
+    class Watched(Background):
+        """Jobs that nobody does, and that note how long they are waited for."""
+
+        def keep(self, job: Job) -> bool:
+            monkeypatch.setattr(job, "done", self)
+            return True
+
+        def wait(self, seconds: float) -> None:
+            waits.append(seconds)
+
+    for left in (-late, 0.001, 9.0, math.inf):
+        afterwards(Allowance(3.0, NOW + left), lambda: NOW, let(), Watched())
+    assert waits == [0.0, pytest.approx(0.001), 0.04, 0.04]
+
+
 def test_closing_a_client_waits_a_moment_for_what_is_written_down(background: Background) -> None:
     work = Work()
-    afterwards(work, background)
+    afterwards(UNBOUNDED, lambda: NOW, work, background)
     threading.Timer(0.05, work.go_on.set).start()
     background.close()
     assert not background._kept
@@ -222,7 +244,7 @@ def test_closing_a_client_waits_a_moment_for_what_is_written_down(background: Ba
 
 def test_closing_a_client_does_not_wait_for_a_store_that_stands_still(background: Background) -> None:
     work, began = Work(), time.monotonic()
-    afterwards(work, background)
+    afterwards(UNBOUNDED, lambda: NOW, work, background)
     background.close(grace=0.05)
     assert time.monotonic() - began < 0.5
     work.go_on.set()
@@ -232,13 +254,13 @@ def test_closing_a_client_does_not_wait_for_a_store_that_stands_still(background
 def test_what_ends_after_its_client_was_closed_is_written_down_too(background: Background) -> None:
     background.close()
     work = let()
-    afterwards(work, background)
+    afterwards(UNBOUNDED, lambda: NOW, work, background)
     assert work.threads[0] is not threading.current_thread()
 
 
 def test_without_a_client_it_is_written_down_here() -> None:
     work = let()
-    afterwards(work, None)
+    afterwards(UNBOUNDED, lambda: NOW, work, None)
     assert work.threads == [threading.current_thread()]
 
 
@@ -289,8 +311,8 @@ def test_both_kinds_of_store_are_asked_in_time(background: Background) -> None:
     assert hold_in_time(reserving(accounts, 5.0), lambda: NOW, lambda: background) == "r"
     assert hold_in_time(reserving(accounts), lambda: NOW, None) == "r"
     for beside in (None, lambda: background):
-        give_back_soon(Release(limits, Lease("a"), (None, 3)), beside)
-        let_go_soon(Settle(accounts, "r", (1, 2)), beside)
+        give_back_soon(Release(limits, Lease("a"), (None, 3)), lambda: NOW, beside)
+        let_go_soon(Settle(accounts, "r", (1, 2)), lambda: NOW, beside)
     assert limits.ended == [(Lease("a"), (None, 3))] * 2
     assert accounts.ended == [("r", (1, 2))] * 2
 
@@ -336,7 +358,7 @@ def test_a_file_that_another_process_holds_delays_no_call_and_loses_no_budget(
     began = time.monotonic()
     with pytest.raises(TimedOut):
         hold_in_time(reserving(store), lambda: NOW, lambda: background)
-    let_go_soon(Settle(store, reservation, (4,)), lambda: background)
+    let_go_soon(Settle(store, reservation, (4,)), lambda: NOW, lambda: background)
     assert time.monotonic() - began < 0.5
     other.execute("ROLLBACK")
     until(lambda: not background._kept)
@@ -355,7 +377,7 @@ def test_limits_in_a_file_that_another_process_holds_delay_no_call_and_keep_no_p
     began = time.monotonic()
     with pytest.raises(TimedOut):
         take_in_time(Acquire(store, draws, 60.0, Allowance(3.0, NOW + SOON)), lambda: NOW, lambda: background)
-    give_back_soon(Release(store, lease, (None,)), lambda: background)
+    give_back_soon(Release(store, lease, (None,)), lambda: NOW, lambda: background)
     assert time.monotonic() - began < 0.5
     other.execute("ROLLBACK")
     until(lambda: not background._kept)
