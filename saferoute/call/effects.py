@@ -401,11 +401,6 @@ def judge(questions: Sequence[tuple[Guard, Segment, Context]], seconds: float) -
     return cast("Told", (yield Judge(questions, seconds)))
 
 
-def record(writer: LedgerWriter, entry: Entry) -> Flow[Recorded]:
-    """Write a record."""
-    return cast("Recorded", (yield Record(writer, entry)))
-
-
 def spawn(flow: Flow[object]) -> Flow[float]:
     """Run a flow beside this one, and return the time."""
     return (yield Spawn(flow)).now

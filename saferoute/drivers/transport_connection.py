@@ -181,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def is_fresh(self) -> bool:
         """As Pooled.is_fresh; what the loop has not seen yet is seen at the socket."""
-        return not (self._ended or self._chunks or self.writing or self._paused or self._readable())
+        return self.is_quiet() and not self._readable()
 
     def discard(self) -> None:
         """Close without waiting, and without TLS's goodbye."""

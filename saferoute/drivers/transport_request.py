@@ -12,13 +12,14 @@ import time
 from typing import TYPE_CHECKING
 
 from saferoute.errors import ProtocolError, RequestError, SaferouteError, SecretError, SecretNotFound
+from saferoute.values.http import HttpRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from saferoute.drivers.transport_site import HeadParts
     from saferoute.secrets.secret import CredentialSource
-    from saferoute.values.http import Clocks, HttpRequest
+    from saferoute.values.http import Clocks
 
 __all__ = ["CREDENTIAL_NAMES", "OWN_NAMES", "SIGNATURE_NAMES", "altered", "credential_pairs", "head_of", "write_request"]
 
@@ -82,7 +83,8 @@ def head_of(request: HttpRequest, fixed: str, checked: dict[HeadParts, bytes] | 
     head = None if checked is None else checked.get(parts)
     if head is None:
         head = _checked_head(request, fixed)
-        if checked is not None and len(head) <= _LONGEST_KEPT:
+        # A request of a class of its own is one that gets a credential: its path may come out of a secret.
+        if checked is not None and len(head) <= _LONGEST_KEPT and type(request) is HttpRequest:
             if len(checked) >= _MOST_KEPT:
                 checked.clear()
             checked[parts] = head

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from saferoute.drivers.mint_exchange import _SealedRequest
 from saferoute.drivers.transport_request import head_of
 from saferoute.drivers.transport_site import Site
 from saferoute.errors import ProtocolError, RequestError
+from saferoute.secrets.minting import MintRequest
+from saferoute.secrets.secret import Hidden
 from saferoute.values.http import HttpRequest
 from saferoute.wire.header_lines import KnownLines
 from saferoute.wire.http1 import Limits, ResponseReader
@@ -156,6 +159,15 @@ def test_a_head_that_was_good_once_makes_no_other_good() -> None:
         head_of(_sent(**{"x-long": "y" * 100_000}), site.fixed, site.heads)
     assert len(site.heads) <= 16
     assert sum(map(len, site.heads.values())) < 65_536
+
+
+def test_no_path_out_of_a_secret_is_remembered() -> None:
+    site = Site(ORIGIN, LOOPBACK)
+    asked = MintRequest("GET", "/v2/credentials/kept-nowhere", (), Hidden(b""))
+    head_of(_SealedRequest(asked, ORIGIN, LOOPBACK, None), site.fixed, site.heads)
+    assert site.heads == {}
+    head_of(_sent("/open"), site.fixed, site.heads)
+    assert [path for _, path, _ in site.heads] == ["/open"]
 
 
 def test_the_length_is_that_of_each_body() -> None:
