@@ -59,7 +59,6 @@ __all__ = [
     "judge",
     "race",
     "read",
-    "record",
     "release",
     "reserve",
     "send",

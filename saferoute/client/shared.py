@@ -166,7 +166,7 @@ class Shared:
                 if self._limits is None:
                     from saferoute.drivers.accounts import open_limits  # noqa: PLC0415  as above
 
-                    self._limits = open_limits(self._accounts)
+                    self._limits = open_limits(self._accounts, beside=self._store)
         return self._limits
 
     def health_here(self) -> Health:

@@ -173,7 +173,7 @@ def open_accounts(accounts: Accounts | None, *, clock: Callable[[], float] | Non
     return MemoryAccounts(clock=clock or time.time)
 
 
-def open_limits(accounts: Accounts | None, *, clock: Callable[[], float] | None = None) -> LimitStore:
+def open_limits(accounts: Accounts | None, *, clock: Callable[[], float] | None = None, beside: AccountStore | None = None) -> LimitStore:
     """Make the store that a client counts its limits in: where its budgets are counted.
 
     Nothing is opened, and nobody connected to, before the first limit is counted.
@@ -181,6 +181,7 @@ def open_limits(accounts: Accounts | None, *, clock: Callable[[], float] | None 
     Args:
         accounts: None for memory.
         clock: in seconds; None for the system's monotonic clock in memory, its wall clock for a file, and for Redis the server's.
+        beside: the client's budgets in the same place: where that is a file, the two take turns.
 
     Raises:
         ConfigurationError: the package that a server needs is not installed.
@@ -191,9 +192,11 @@ def open_limits(accounts: Accounts | None, *, clock: Callable[[], float] | None 
 
         return RedisLimits(place, clock=clock)
     if isinstance(place, Path):
-        from saferoute.drivers.storage.limits_sqlite import SqliteLimits  # noqa: PLC0415  loads SQLite
+        from saferoute.drivers.storage.accounts_sqlite import SqliteAccounts  # noqa: PLC0415  loads SQLite
+        from saferoute.drivers.storage.limits_sqlite import SqliteLimits  # noqa: PLC0415  as above
 
-        return SqliteLimits(place, clock=clock or time.time)
+        turns = beside.turns if isinstance(beside, SqliteAccounts) else None
+        return SqliteLimits(place, clock=clock or time.time, turns=turns)
     return MemoryLimits(clock=clock or time.monotonic)
 
 

@@ -107,7 +107,7 @@ def test_a_child_of_the_file_does_not_touch_the_lock_or_the_connection_of_its_pa
             store.close()
             return list(store._opened.values()) == [inherited], inherited.connection.total_changes > 0  # type: ignore[attr-defined]
 
-        with inherited.lock:
+        with store.turns.here():  # type: ignore[attr-defined]
             assert in_child(work) == "(True, True)"
         assert store.balance(account()) == Balance(0, 11, 2)
         store.close()

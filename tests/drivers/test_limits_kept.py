@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from saferoute.drivers.accounts import Accounts, open_accounts, open_limits
+from saferoute.drivers.storage.accounts_sqlite import SqliteAccounts
 from saferoute.drivers.storage.limits_memory import MemoryLimits
 from saferoute.drivers.storage.limits_sqlite import SqliteLimits
 from saferoute.errors import ConfigurationError
@@ -121,10 +123,32 @@ def test_a_file_of_accounts_from_before_limits_is_taken_as_it_is(file: LimitPlac
 def test_a_thread_that_holds_the_file_for_too_long_is_not_waited_for(file: LimitPlace) -> None:
     store = SqliteLimits(file.where, clock=file.clock.wall, timeout=0.05)
     taken(store, draw())
-    with store._opened[os.getpid()].lock, pytest.raises(ConfigurationError) as error:
+    with store._turns.here(), pytest.raises(ConfigurationError) as error:
         store.acquire([draw()], 60.0)
     assert error.value.message == f"limits cannot be counted in {file.where}: another thread holds it for too long; nothing was changed"
     store.close()
+
+
+def test_budgets_and_limits_of_a_client_take_turns_at_their_file(file: LimitPlace) -> None:
+    accounts = Accounts.sqlite(file.where)
+    budgets = open_accounts(accounts)
+    limits, others = open_limits(accounts, beside=budgets), open_limits(accounts)
+    assert isinstance(budgets, SqliteAccounts)
+    ended = threading.Event()
+
+    def ask() -> None:
+        limits.acquire([draw()], 60.0)
+        ended.set()
+
+    with budgets.turns.here():
+        assert isinstance(others.acquire([draw()], 60.0), Lease)  # another client's: nothing but SQLite stands between them
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert not ended.wait(0.05)
+    assert ended.wait(5)
+    asking.join()
+    for store in (limits, others, budgets):
+        store.close()
 
 
 def test_a_process_that_holds_the_file_for_too_long_is_not_waited_for(file: LimitPlace) -> None:

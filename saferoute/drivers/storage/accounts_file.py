@@ -14,12 +14,13 @@ import secrets
 import sqlite3
 import stat
 import sys
+import threading
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from saferoute.errors import ConfigurationError
 
-__all__ = ["Identity", "boot_id", "identity_of", "open_file", "reason"]
+__all__ = ["Identity", "Turns", "boot_id", "identity_of", "open_file", "reason"]
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: which file it is, whatever its name."""
@@ -67,6 +68,20 @@ _FOREIGN: Final = frozenset(
 )
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 _AGAIN: Final = "If the file is lost, remove it, and every budget that it counted begins anew"
+
+
+class Turns:
+    """Lets one thread of a process after the other write in a file: two that wait for each other in SQLite sleep longer each time."""
+
+    __slots__ = ("_locks",)
+
+    def __init__(self) -> None:
+        self._locks: dict[int, threading.Lock] = {}
+
+    def here(self) -> threading.Lock:
+        """This process's lock: one that was held elsewhere when a process was forked stays held there."""
+        pid = os.getpid()
+        return self._locks.get(pid) or self._locks.setdefault(pid, threading.Lock())
 
 
 def boot_id() -> str:

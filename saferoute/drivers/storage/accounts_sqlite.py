@@ -16,12 +16,11 @@ import contextlib
 import math
 import os
 import sqlite3
-import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from saferoute.capabilities.accounts import KEPT, MAX_AMOUNT, check_amounts, check_debits, check_nonce, ended, exceeded, is_over
-from saferoute.drivers.storage.accounts_file import Identity, boot_id, identity_of, open_file, reason
+from saferoute.drivers.storage.accounts_file import Identity, Turns, boot_id, identity_of, open_file, reason
 from saferoute.errors import ConfigurationError
 from saferoute.values.account import Balance
 
@@ -49,20 +48,23 @@ class _Again:
 class _Opened:
     """A connection of one process; a child process neither uses nor closes it."""
 
-    __slots__ = ("connection", "identity", "lock", "next_purge", "pid")
+    __slots__ = ("connection", "identity", "next_purge", "pid")
 
     def __init__(self, connection: sqlite3.Connection, identity: Identity) -> None:
         self.connection = connection
         self.identity = identity
-        self.lock = threading.Lock()
         self.pid = os.getpid()
         self.next_purge = -math.inf
 
 
 class SqliteAccounts:
-    """An AccountStore of the scope "host". One connection for each process, made at first use; safe after a fork."""
+    """An AccountStore of the scope "host". One connection for each process, made at first use; safe after a fork.
 
-    __slots__ = ("_boot", "_clock", "_most_nonces", "_opened", "_path", "_timeout")
+    Attributes:
+        turns: for others that write in the same file.
+    """
+
+    __slots__ = ("_boot", "_clock", "_most_nonces", "_opened", "_path", "_timeout", "turns")
 
     def __init__(
         self,
@@ -87,6 +89,7 @@ class SqliteAccounts:
         self._timeout = timeout
         self._boot = boot_id() if boot is None else boot
         self._most_nonces = most_nonces
+        self.turns = Turns()
         self._opened: dict[int, _Opened] = {}  # those of other processes, inherited in a fork, are kept so that nothing closes them
 
     @property
@@ -196,7 +199,7 @@ class SqliteAccounts:
         """Close this process's connection; the next use opens another."""
         opened = self._opened.pop(os.getpid(), None)
         if opened is not None:
-            with opened.lock:
+            with self.turns.here():
                 opened.connection.close()
 
     def _work(self, work: Callable[[sqlite3.Connection, bool], _T | _Again]) -> _T:
@@ -204,13 +207,14 @@ class SqliteAccounts:
         problem = ""
         try:
             opened = self._opened.get(os.getpid()) or self._open()
-            if not opened.lock.acquire(timeout=self._timeout):
+            turn = self.turns.here()
+            if not turn.acquire(timeout=self._timeout):
                 problem = "another thread holds it for too long"
             else:
                 try:
                     return self._transact(opened, work)
                 finally:
-                    opened.lock.release()
+                    turn.release()
         except sqlite3.Error as error:
             problem = reason(error)
         raise ConfigurationError(f"accounts cannot be counted in {self._path}: {problem}; nothing was changed")

@@ -14,11 +14,10 @@ import json
 import math
 import os
 import sqlite3
-import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from saferoute.drivers.storage.accounts_file import Identity, identity_of, open_file, reason
+from saferoute.drivers.storage.accounts_file import Identity, Turns, identity_of, open_file, reason
 from saferoute.errors import ConfigurationError
 from saferoute.routing.windows import GUESS, PERIOD, asked_of, check_draws, check_used, counted_from, seconds_until
 from saferoute.values.limits import Busy, Lease
@@ -57,12 +56,11 @@ _TABLES: Final = (
 class _Opened:
     """A connection of one process; a child process neither uses nor closes it."""
 
-    __slots__ = ("connection", "identity", "lock", "next_purge", "pid")
+    __slots__ = ("connection", "identity", "next_purge", "pid")
 
     def __init__(self, connection: sqlite3.Connection, identity: Identity) -> None:
         self.connection = connection
         self.identity = identity
-        self.lock = threading.Lock()
         self.pid = os.getpid()
         self.next_purge = -math.inf
 
@@ -70,16 +68,18 @@ class _Opened:
 class SqliteLimits:
     """A LimitStore of the scope "host". One connection for each process, made at first use; safe after a fork."""
 
-    __slots__ = ("_clock", "_opened", "_path", "_timeout")
+    __slots__ = ("_clock", "_opened", "_path", "_timeout", "_turns")
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, timeout: float = 5.0) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, timeout: float = 5.0, turns: Turns | None = None) -> None:
         """Describe the store; nothing is opened before the first use.
 
         Args:
             path: the file of accounts.
             clock: the wall clock, in seconds since the epoch.
             timeout: seconds to wait for other threads and processes.
+            turns: those of who else in this process writes in the file.
         """
+        self._turns = turns or Turns()
         self._path = path.absolute()
         self._clock = clock
         self._timeout = timeout
@@ -135,7 +135,7 @@ class SqliteLimits:
         """Close this process's connection; the next use opens another."""
         opened = self._opened.pop(os.getpid(), None)
         if opened is not None:
-            with opened.lock:
+            with self._turns.here():
                 opened.connection.close()
 
     @contextlib.contextmanager
@@ -144,7 +144,8 @@ class SqliteLimits:
         problem = ""
         try:
             opened = self._opened.get(os.getpid()) or self._open()
-            if not opened.lock.acquire(timeout=self._timeout):
+            turn = self._turns.here()
+            if not turn.acquire(timeout=self._timeout):
                 problem = "another thread holds it for too long"
             else:
                 try:
@@ -157,7 +158,7 @@ class SqliteLimits:
                         yield connection, now
                         return
                 finally:
-                    opened.lock.release()
+                    turn.release()
         except sqlite3.Error as error:
             problem = reason(error)
         raise ConfigurationError(f"limits cannot be counted in {self._path}: {problem}; nothing was changed")
