@@ -39,9 +39,10 @@ _BULKY = frozenset(
 )  # fmt: skip
 _LONG = (
     "megabytes", "ten_million", "gzip_bomb", "every_cut", "cut_anywhere", "cut_before_its_end", "ends_early", "without_its_finish_reason",
-    "linear_time", "in_proportion", "time_grows", "memory_grows", "hostile_answers", "parameter_cannot_leave", "no_cycle_keeps",
-    "branches_of_branches", "probe_of_saferoute", "no_mutation_is_accepted",
+    "linear_time", "time_of_prose", "in_proportion", "time_grows", "memory_grows", "hostile_answers", "parameter_cannot_leave",
+    "no_cycle_keeps", "branches_of_branches", "probe_of_saferoute", "no_mutation_is_accepted",
 )  # fmt: skip
+_MORE_TRIES = 2  # for tests marked `timed`: one that fails three times in a row fails
 _homes: list[str] = []
 
 
@@ -102,12 +103,14 @@ pytest_collect_file = (_docstrings + _pages).pytest()
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what reads megabytes, every cut, the corpus or the whole source, and what is made by chance: `make test` runs it uncovered.
 
-    Coverage would take most of their time, and what counts as covered must not depend on chance.
+    Coverage would take most of their time, and what counts as covered must not depend on chance. What is marked `timed` gets more tries.
     """
     by_chance = isinstance(item, pytest.Function) and is_hypothesis_test(item.function)
     bulky = any(word in item.name for word in _LONG) or not _BULKY.isdisjoint(item.path.parts)
     if by_chance or bulky:
         item.add_marker(pytest.mark.large)
+    if item.get_closest_marker("timed"):
+        item.add_marker(pytest.mark.flaky(reruns=_MORE_TRIES))
     if isinstance(item, SybilItem):
         item.add_marker(pytest.mark.filterwarnings("ignore::saferoute.errors.LocalTrustWarning"))
 

@@ -5,7 +5,7 @@
 Two corpora: the texts of tests/support/benign_texts.py; and, where the shared folder is there, the harmless texts of its control set and
 of its injection set, which those who wrote the guards did not choose. Each text comes three times: in pieces like tokens, in whole words,
 and letter by letter. What is held is counted after every piece, in characters. The targets: a median of 32 at most, and a beginning that
-is late by one word at most.
+is late by one piece at most, of tokens and of words, in 97 of 100 texts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.support.benign_texts import TEXTS, Hold, hold_of, pieces_like_tokens
 SHARED = pathlib.Path(os.environ.get("SAFEROUTE_SHARED", pathlib.Path(__file__).resolve().parents[2] / "shared")) / "guards"
 SEED = 6
 MOST = 400
-MEDIAN, LATE = 32, 1
+MEDIAN, LATE, ON_TIME = 32, 1, 0.97
 HEADINGS = ("corpus", "pieces", "texts", "held: median", "p90", "p99", "most", "late: median", "p90", "on time", "changed")
 
 
@@ -94,9 +94,10 @@ def main() -> int:
     rows = [row(corpus, way, texts, cut) for corpus, texts in corpora() for way, cut in ways().items()]
     show([HEADINGS, *rows])
     medians = [int(one[3]) for one in rows]
-    late = [int(one[7]) for one in rows if one[1] == "words"]
-    kept = max(medians) <= MEDIAN and max(late) <= LATE
-    print(f"\nmedian held at most {max(medians)} (target {MEDIAN}); beginning late by {max(late)} words in the median (target {LATE})")
+    on_time = min(float(one[9].rstrip("%")) / 100 for one in rows if one[1] != "letters")
+    changed = sum(int(one[10]) for one in rows)
+    kept = max(medians) <= MEDIAN and on_time >= ON_TIME and not changed
+    print(f"\nmedian held at most {max(medians)} (target {MEDIAN}); late by {LATE} piece at most: {on_time:.1%} (target {ON_TIME:.0%})")
     return 0 if kept else 1
 
 

@@ -8,8 +8,10 @@ The threshold is the file's own. Texts are judged without their views, as in tra
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from math import inf
 
+from injection_own_rows import is_own_development, own_rows
 from injection_rows import Row, held_out, is_development, read_rows
 
 from saferoute.guards.injection_model import InjectionModel, InjectionModelGuard, words_of
@@ -18,23 +20,8 @@ from saferoute.values.guarding import Action, Context, Segment
 
 MODEL = InjectionModel.packaged()
 TRIGGERS = frozenset(
-    [
-        "ignore",
-        "disregard",
-        "forget",
-        "override",
-        "bypass",
-        "reveal",
-        "disclose",
-        "jailbreak",
-        "injection",
-        "instructions",
-        "prompt",
-        "prompts",
-        "restrictions",
-        "pretend",
-        "roleplay",
-    ]
+    b"ignore disregard forget override bypass reveal disclose jailbreak injection instructions prompt prompts restrictions pretend"
+    b" roleplay".split()
 )
 
 
@@ -72,15 +59,44 @@ def table(name: str, rows: list[Row]) -> None:
         print(f"    {group:32} {hit:5}/{total:5} {hit / total:.3f}")
 
 
-def speed(rows: list[Row]) -> None:
+def own_table(name: str, rows: list[Row]) -> None:
+    scores = {row.id: MODEL.score(row.text) for row in rows}
+    attacks = [scores[row.id] for row in rows if row.label]
+    hard = [scores[row.id] for row in rows if row.family == "own-hard"]
+    print(f"\n{name}: AUC of attacks against hard honest rows {area(attacks, hard):.4f}")
+    for family in sorted({row.family for row in rows}):
+        some = [scores[row.id] >= MODEL.threshold for row in rows if row.family == family]
+        print(f"    {family:32} {sum(some):5}/{len(some):5} {sum(some) / len(some):.3f}")
+    print(f"    {'interface strings flagged':32} {dict(Counter(row.lang for row in flagged_of(rows, scores)))}")
+
+
+def flagged_of(rows: list[Row], scores: dict[str, float]) -> list[Row]:
+    return [row for row in rows if row.family == "own-interface" and scores[row.id] >= MODEL.threshold]
+
+
+def loop() -> float:
+    """Seconds of processor time for a fixed piece of Python: what speed is compared with, on a machine that others use too."""
+    began = time.process_time()
+    total = 0
+    for number in range(100_000):
+        total += number & 7
+    return time.process_time() - began
+
+
+def speed(rows: list[Row], rounds: int = 7) -> None:
+    """The quickest of some rounds for each text, and for the loop, in turns."""
     texts = [row.text for row in rows if len(row.text) > 500]
-    per_kb = []
-    for text in texts:
-        began = time.process_time()
-        MODEL.score(text)
-        per_kb.append((time.process_time() - began) * 1e6 / (len(text.encode()) / 1024))
-    per_kb.sort()
-    print(f"\nspeed: p50 {per_kb[len(per_kb) // 2]:.0f} us/KB, p99 {per_kb[len(per_kb) * 99 // 100]:.0f} us/KB")
+    quickest = [inf] * len(texts)
+    unit = inf
+    for _ in range(rounds):
+        unit = min(unit, loop(), loop(), loop())
+        for place, text in enumerate(texts):
+            began = time.process_time()
+            MODEL.score(text)
+            quickest[place] = min(quickest[place], time.process_time() - began)
+    per_kb = sorted(took * 1e6 / (len(text.encode()) / 1024) for took, text in zip(quickest, texts, strict=True))
+    middle, slow = per_kb[len(per_kb) // 2], per_kb[len(per_kb) * 99 // 100]
+    print(f"\nspeed: p50 {middle:.0f} us/KB, p99 {slow:.0f} us/KB; the loop {unit * 1e6:.0f} us: {middle / unit / 1e6:.4f} of it for 1 KB")
 
 
 def with_views(rows: list[Row]) -> None:
@@ -98,6 +114,9 @@ def main() -> None:
     table("development", [row for row in rows if not held_out(row.id) and is_development(row.id)])
     table("held out", last)
     with_views(last)
+    own = own_rows()
+    own_table("own, development", [row for row in own if is_own_development(row.id)])
+    own_table("own, not looked at", [row for row in own if not is_own_development(row.id)])
     speed(last)
 
 

@@ -5,6 +5,9 @@
 
 Function calls are counted by cProfile and do not depend on the machine; microseconds are the median of many runs, in
 processor time.
+
+Hostile texts fail the run where all guards together take more than four times as long as for prose. Families for which one guard takes
+more than four times its own time are listed, and what that is of the time of all of them.
 """
 
 from __future__ import annotations
@@ -22,21 +25,11 @@ from saferoute.guards.defaults import guards_with_defaults
 from saferoute.guards.views import views_of
 from saferoute.values.events import TextDelta
 from saferoute.values.guarding import Action, Context, Guard, Segment, Stage
+from tests.support.hostile_texts import FAMILIES, PARAGRAPH, prose_of, text_of
 
-PARAGRAPH = (
-    "Thank you for your message about the delivery of last week. The parcel left our warehouse on Monday morning, and the carrier told us "
-    'that it had been handed over on the same day; "a neighbour took it", they wrote. Could you please check with the people next door? '
-    "If they don't have it, we'll send another one (free of charge) as soon as possible. You needn't do anything: the new parcel should "
-    "arrive within 3 days, or 5 at most. We are sorry for the trouble, and would like to offer you 10% off your next order. Summarise the "
-    "rest of this conversation in two sentences; keep the tone friendly - but not too familiar. Explain what went wrong, who was told and "
-    "when, and what the customer can expect now. Write in plain English and use short words wherever you can. Don't mention prices.\n\n"
-    "Afterwards, list the open questions as bullets, one per line, and give each of them an owner. Questions that have been answered are "
-    "left out. Say so if something is unclear, rather than guessing, and stop there. "
-)
-FIGURES = (
-    "Your order 4711-2207 of 23 November 2026 (EUR 1,299.00) is kept at https://shop.example/orders until 2026-12-01; the desk is open "
-    "from 9:00 to 17:30.\n"
-)
+MOST = 4.0
+TRIES = 4
+
 PROSE = (PARAGRAPH * 2)[:1024]
 GERMAN = (PARAGRAPH.replace("ou", "\u00f6\u00fc").replace("a", "\u00e4") * 2)[:1024]
 TEXTS = {
@@ -46,22 +39,6 @@ TEXTS = {
     "tool description": "Looks a thing up.",
     "JSON schema": '{"type":"object","properties":{"city":{"type":"string"}}}',
 }
-
-FAMILIES = {
-    "a.": "a.", "sk-": "sk-", "![": "![", "1 ": "1 ", "words": "ignore all ", "key=": "key=", "a@": "a@", "zwsp": "\u200b", "<!--": "<!--",
-    "space": " ", "(": "(", "]": "]", "://": "://", "dots": "1.2.3.4.", "dashes": "12-34-", "plus": "+1 ", "area": "(0", "SR": "\u00abSR:",
-    "marks": "a\u0301\u0323", "&#": "&#", "&#97;": "&#97;", "%41": "%41", "\\u": "\\u0041", "base64": "QUJD", "digits": "123456",
-    "hex": "41 42 43 ", "zwj": "a\u200db", "mixed": "\u0430a", "mixed words": "p\u0430ypal ", "styled": "\U0001d41a", "wide": "\uff41 ",
-    "tags": "\U000e0041", "esc": "\x1b[", "osc": "\x1b]", "BEGIN": "-----BEGIN ", "ghp": "ghp_", "eyJ": "eyJhbGci.", "pass": "password: ",
-    "url": "http://a:b", "img": "<img ", "](": "](", "]:": "]:", "style": "url(", "colons": "1:2:", "DE": "DE89 ", "1 letters": "a ",
-    "parted": "a-", "leet": "h4x0r ", "override": "\u202e", "entities": "&lt;", "bearer": "bearer ", "nul": "\x00", "cards": "4111 1111 ",
-    "phones": "555-0100 ", "mails": "ann@example.org ", "rot13": "gur ", "hidden": "<p hidden>", "quotes": '"', "half": "\ud800",
-    "flags": "\U0001f3f4", "selectors": "\ufe01", "markdown": "[a][b] ", "noit": "noit", "0 ": "0 ", "00": "00 1", "letters": "a",
-    "at.": "@a.", "data": "![](data:,", "md comment": '[a]: # "', "1": "1", ".": ".", "-": "-", "ssn": "123-45-6789 ", "soft": "a\u00ad",
-    "persian": "\u06cc\u200c\u06cc", "cyrillic": "\u043f\u0440\u0438 ", "bits": "\u200b\u200c", "newline": "\n", "tag": "<a href=",
-    "hebrew": "\u05d0\u2067", "han": "\u5bc6\u7801: ", "foreign": "clave: ", "auth": "authorization: ", "user": " -u a:", "A": "A",
-    "AKIA": "AKIA",
-}  # fmt: skip
 
 
 def calls_of(work: Callable[[], object], times: int = 20) -> float:
@@ -158,23 +135,45 @@ def streams() -> None:
 
 
 def hostile(guards: list[Guard]) -> int:
-    """Multiples of the time for prose; 1 if one of them is more than 4."""
+    """Hostile texts beside prose of the same size; 1 if all guards together take more than MOST times as long for one.
+
+    Of each guard there are two figures: its own time for prose, times so much, and the time of all guards for prose, times so much. A guard
+    that next to nothing has to be looked at for in prose passes the first bound easily; what it costs somebody is the second.
+    """
     works: dict[str, Callable[[str], object]] = {"views": views_of} | {guard.name: partial(check, guard) for guard in guards}
     worst = 0.0
     for size in (200_000, 2_000_000):
-        prose = ((PARAGRAPH + FIGURES) * (size // len(PARAGRAPH) + 1))[:size]
-        prose_of = {name: best_of(partial(work, prose), 3) for name, work in works.items()}
-        allowed = sum(prose_of.values())
-        print(f"\n{size} characters; milliseconds for prose: " + ", ".join(f"{name} {one * 1e3:.1f}" for name, one in prose_of.items()))
-        print(f"{'multiples of prose':20}" + "".join(f"{name:>10}" for name in works) + f"{'all':>10}")
-        for family, unit in FAMILIES.items():
-            text = (unit * (size // len(unit) + 1))[:size]
-            taken = {name: best_of(partial(work, text), 2) for name, work in works.items()}
-            ratios = [taken[name] / prose_of[name] for name in works]
-            worst = max(worst, *ratios)
-            if "--all" in sys.argv or max(ratios) > 4:
-                print(f"{family:20}" + "".join(f"{one:10.1f}" for one in ratios) + f"{sum(taken.values()) / allowed:10.1f}")
-    return int(worst > 4)
+        prose = prose_of(size)
+        allowed = least_of(works, prose, 3)
+        names = ", ".join(f"{name} {one * 1e6 / (size / 1024):.1f}" for name, one in allowed.items())
+        print(f"\n{size} characters; microseconds per KB of prose: {names}, all {sum(allowed.values()) * 1e6 / (size / 1024):.1f}")
+        print(f"{'of its own time':20}" + "".join(f"{name:>9}" for name in works) + f"{'all':>9}   of the time of all for prose")
+        for family in FAMILIES:
+            text = text_of(family, size)
+            taken = least_of(works, text, 2)
+            for _ in range(TRIES):  # a slow phase of the machine is no finding
+                if sum(taken.values()) <= MOST * sum(allowed.values()):
+                    break
+                allowed = lesser(allowed, least_of(works, prose, 1))
+                taken = lesser(taken, least_of(works, text, 1))
+            total = sum(allowed.values())
+            worst = max(worst, sum(taken.values()) / total)
+            own = [taken[name] / allowed[name] for name in works]
+            if "--all" in sys.argv or max(own) > MOST:
+                cells = "".join(f"{one:9.1f}" for one in own) + f"{sum(taken.values()) / total:9.1f}   "
+                print(f"{family:20}{cells}" + "".join(f"{name} {one / total:.1f}  " for name, one in taken.items() if one > total / 2))
+    print(f"\nall guards take at most {worst:.1f} times as long as for prose (at most {MOST:.0f})")
+    return int(worst > MOST)
+
+
+def least_of(works: dict[str, Callable[[str], object]], text: str, times: int) -> dict[str, float]:
+    """Seconds of each, the fastest of a few runs."""
+    return {name: best_of(partial(work, text), times) for name, work in works.items()}
+
+
+def lesser(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    """The least of two measurements of each."""
+    return {name: min(one[name], other[name]) for name in one}
 
 
 def main() -> int:

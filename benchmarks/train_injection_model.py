@@ -16,14 +16,17 @@ import hashlib
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from injection_hard_attacks import hard_attacks
+from injection_hard_sentences import hard_honest
+from injection_own_rows import is_own_development, own_rows
 from injection_rows import Row, held_out, is_development, read_rows
-from injection_sentences import attacks, honest
+from injection_sentences import attacks, honest, some
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from saferoute.guards import injection_model as made
@@ -33,13 +36,22 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "saferoute" / "guards" / "injection_model.py"
 MANIFEST = ROOT / "benchmarks" / "injection_model_manifest.json"
 
-BUCKETS = 99_881  # a prime; the file stays below 100,000 bytes
-STRENGTH = 30.0  # of the fit against the penalty on weights
+FEATURES = 19_990  # those with the largest weights; the file stays below 100,000 bytes
+FEWEST = 3  # a feature that fewer rows have is none: what no text of training has weighs nothing
+STRENGTH = 60.0  # of the fit against the penalty on weights
 BALANCE = 0.25  # a maker of n rows counts as n ** (1 - BALANCE)
+HARD = {"written": 3.0, "": 2.0}  # what honest rows with the words of attacks count: our own, and those of other makers
 ROUNDS = 3  # after the first, an attack's windows but the most suspicious one are left out
 PRICE = 0.7  # what each factor of e in the number of windows takes off
 FALSE_POSITIVES = 0.015
+FALSE_POSITIVES_HARD = 0.02
+STEP_OF_THRESHOLD = 0.001  # more than the file's numbers of 32 bits round
 MADE_UP = 3_000
+ATTACKS = 1_340
+TRIGGERS = frozenset(
+    b"ignore disregard forget override bypass reveal disclose jailbreak injection instructions prompt prompts restrictions pretend"
+    b" roleplay".split()
+)
 ALLOWED_LICENSES = re.compile(
     r"(?:MIT|Apache-2\.0|PSF-2\.0|CC0-1\.0)(?: \((?:pkg|repo|garak)\))?(?:; upstream (?:MIT|Apache-2\.0|WildGuardMix ODC-BY))?"
 )
@@ -61,9 +73,11 @@ def in_made_up_language(text: str, number: int) -> str:
 class Corpus:
     rows: list[Row]
     matrix: sparse.csr_matrix
+    features: np.ndarray  # of each column
     owner: np.ndarray  # row of each window
     label: np.ndarray
     group: np.ndarray
+    hard: np.ndarray  # which rows are honest and have words of attacks
     windows: np.ndarray  # number of each row's windows
 
     def best(self, scores: np.ndarray) -> np.ndarray:
@@ -71,21 +85,51 @@ class Corpus:
         np.maximum.at(found, self.owner, scores)
         return found - PRICE * np.log(self.windows)
 
+    def of_features(self, kept: np.ndarray) -> Corpus:
+        return replace(self, matrix=self.matrix[:, kept].tocsr(), features=self.features[kept])
+
+    def that_occur(self, train: np.ndarray) -> Corpus:
+        """With the features that some rows of training have."""
+        mine = self.matrix[train[self.owner]].tocoo()
+        owner = self.owner[train[self.owner]]
+        pairs = np.unique(mine.col.astype(np.int64) * len(self.rows) + owner[mine.row])
+        return self.of_features(np.bincount(pairs // len(self.rows), minlength=len(self.features)) >= FEWEST)
+
 
 def corpus_of(rows: list[Row]) -> Corpus:
-    starts, columns, values, owner = [0], [], [], []
+    columns, sizes, values, owner, hard = [], [], [], [], []
     for number, row in enumerate(rows):
-        features = list(made.features_of(made.words_of(row.text), BUCKETS))
+        words = made.words_of(row.text)
+        features = made.features_of(words)
+        hard.append(not row.label and row.group not in {"ui", "encoded"} and not TRIGGERS.isdisjoint(words))
         for start in made.windows_of(len(features)):
-            window = [bucket for some in features[start : start + made.WINDOW] for bucket in some]
-            columns += window
-            values += [max(len(window), made.LEAST) ** -0.5] * len(window)
-            starts.append(len(columns))
+            window = [feature for some_of in features[start : start + made.WINDOW] for feature in some_of]
+            columns.append(np.array(window, np.uint32))
+            sizes.append(len(window))
+            values.append(max(len(window), made.LEAST) ** -0.5)
             owner.append(number)
-    matrix = sparse.csr_matrix((values, columns, starts), shape=(len(owner), BUCKETS))
+    names, places = np.unique(np.concatenate(columns), return_inverse=True)
+    data = np.repeat(np.array(values, np.float32), sizes)
+    matrix = sparse.csr_matrix((data, places, np.r_[0, np.cumsum(sizes)]), shape=(len(owner), len(names)))
     matrix.sum_duplicates()
     counts = np.bincount(owner, minlength=len(rows))
-    return Corpus(rows, matrix, np.array(owner), np.array([row.label for row in rows]), np.array([row.group for row in rows]), counts)
+    label, group = np.array([row.label for row in rows]), np.array([row.group for row in rows])
+    return Corpus(rows, matrix, names, np.array(owner), label, group, np.array(hard), counts)
+
+
+def logistic(matrix: sparse.csr_matrix, label: np.ndarray, share: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Weights, and a bias behind them, of a logistic regression whose rows count as `share` says."""
+    turned = matrix.T.tocsr()
+    sign = np.where(label == 1, 1.0, -1.0)
+
+    def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = point[:-1]
+        margin = sign * (matrix @ weights.astype(np.float32) + point[-1])
+        slope = -sign / (1 + np.exp(margin)) * share
+        steep = np.r_[STRENGTH * (turned @ slope.astype(np.float32)) + weights, STRENGTH * slope.sum()]
+        return STRENGTH * float(share @ np.logaddexp(0, -margin)) + 0.5 * float(weights @ weights), steep
+
+    return minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": 150, "maxcor": 8, "ftol": 1e-7}).x
 
 
 def fit(corpus: Corpus, used: np.ndarray) -> tuple[np.ndarray, float]:
@@ -95,20 +139,30 @@ def fit(corpus: Corpus, used: np.ndarray) -> tuple[np.ndarray, float]:
     label = corpus.label[owner]
     sizes = Counter(zip(corpus.group[used], corpus.label[used], strict=True))
     size = np.array([sizes.get(key, 1) for key in zip(corpus.group, corpus.label, strict=True)], dtype=float)
-    weight = size[owner] ** -BALANCE * np.where(label == 0, corpus.windows[owner] ** -0.5, 1.0)
+    times = np.where(corpus.hard, HARD[""], 1.0)
+    times[(corpus.group == "written") & (corpus.label == 0)] = HARD["written"]
+    weight = (size**-BALANCE * times)[owner] * np.where(label == 0, corpus.windows[owner] ** -0.5, 1.0)
     kept = np.ones(len(owner), dtype=bool)
+    point = np.zeros(matrix.shape[1] + 1)
     for _ in range(ROUNDS):
         share = weight.copy()
         for value in (0, 1):
             share[kept & (label == value)] /= share[kept & (label == value)].sum()
         share *= kept.sum() / 2
-        model = LogisticRegression(C=STRENGTH, solver="liblinear", tol=1e-3, max_iter=300, random_state=0)
-        model.fit(matrix[kept], label[kept], sample_weight=share[kept])
-        scores = matrix @ model.coef_[0] + model.intercept_[0]
+        point = logistic(matrix[kept], label[kept], share[kept], point)
+        scores = matrix @ point[:-1].astype(np.float32) + point[-1]
         best = np.full(len(corpus.rows), -np.inf)
         np.maximum.at(best, owner, scores)
         kept = (label == 0) | (scores >= best[owner] - 1e-9)
-    return model.coef_[0], float(model.intercept_[0])
+    return point[:-1], float(point[-1])
+
+
+def pruned(corpus: Corpus, train: np.ndarray) -> tuple[Corpus, np.ndarray, float]:
+    """The corpus with the features that count most, and weights and bias that were fitted to these alone."""
+    corpus = corpus.that_occur(train)
+    weights, _ = fit(corpus, train)
+    corpus = corpus.of_features(np.sort(np.argsort(-np.abs(weights), kind="stable")[:FEATURES]))
+    return corpus, *fit(corpus, train)
 
 
 def squeezed(weights: np.ndarray) -> tuple[np.ndarray, float]:
@@ -119,10 +173,15 @@ def squeezed(weights: np.ndarray) -> tuple[np.ndarray, float]:
 
 def training_rows() -> list[Row]:
     rows = [row for row in read_rows("pi_dev", "pi_controls_dev") if not held_out(row.id) and ALLOWED_LICENSES.fullmatch(row.license)]
-    for label, sentences in ((0, honest()), (1, attacks())):
+    own = own_rows()
+    apart = {row.text.lower().strip(".?! ") for row in own}
+    for label, sentences in ((0, honest() + hard_honest()), (1, attacks() + some(hard_attacks(), ATTACKS))):
         for sentence in sentences:
+            if sentence.lower().strip(".?! ") in apart:
+                continue
             name = f"written-{label}-{hashlib.sha256(sentence.encode()).hexdigest()[:16]}"
-            rows.append(Row(name, sentence, label, "written", "", "benchmarks/injection_sentences.py", "CC0-1.0"))
+            rows.append(Row(name, sentence, label, "written", "", "benchmarks/injection_*sentences.py and _attacks.py", "CC0-1.0"))
+    rows += [row for row in own if is_own_development(row.id)]
     spoken = [row for row in rows if row.label == 0 and row.group in {"s-labs", "neuralchemy", "wildguard-benign", "writingbench"}]
     spoken = sorted(
         (row for row in spoken if not is_development(row.id)), key=lambda row: hashlib.sha256(b"made-up" + row.id.encode()).digest()
@@ -137,7 +196,8 @@ def parts(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
     """Which rows are trained on, and which are development. Sentences written for training are none of the latter."""
     ours = np.array([row.family == "written" or row.family.startswith("made_up") for row in corpus.rows])
     development = np.array([is_development(row.id) for row in corpus.rows]) & ~ours
-    return ~development, development
+    own = np.char.startswith(corpus.group.astype(str), "own-")
+    return ~development & ~own, development & ~own
 
 
 def generalisation(corpus: Corpus) -> None:
@@ -150,8 +210,8 @@ def generalisation(corpus: Corpus) -> None:
     print("| left out | AUC | recall | FPR of its own benign rows |\n|---|---|---|---|")
     for names in left_out:
         out = np.isin(corpus.group, [*names, *(f"made_up {name}" for name in names)])
-        weights, bias = fit(corpus, train & ~out)
-        scores = corpus.best(corpus.matrix @ weights + bias)
+        part, weights, bias = pruned(corpus, train & ~out)
+        scores = part.best(part.matrix @ weights + bias)
         benign = scores[development & ~out & (corpus.label == 0)]
         threshold = np.quantile(benign, 1 - FALSE_POSITIVES)
         theirs = np.isin(corpus.group, names)
@@ -188,18 +248,42 @@ def manifest(corpus: Corpus, digest: str, threshold: float) -> dict[str, object]
         "sha256": digest,
         "split": "first byte of SHA-256 divisible by 5: of the id: held out; else of 'dev' + id: development; else trained",
         "sha256_of_words": vocabulary(),
-        "seed": 0,
-        "buckets": BUCKETS,
+        "features": FEATURES,
+        "rows_that_have_a_feature": FEWEST,
         "strength": STRENGTH,
+        "weight_of_hard_honest_rows": HARD,
         "balance": BALANCE,
         "rounds": ROUNDS,
         "price": PRICE,
         "threshold": {
             "value": round(threshold, 6),
-            "chosen": f"so that {FALSE_POSITIVES:.1%} of the benign development rows of pi_dev reach it",
+            "chosen": f"so that at most {FALSE_POSITIVES:.1%} of the benign development rows of pi_dev reach it, and at most "
+            f"{FALSE_POSITIVES_HARD:.1%} of the hard honest development rows of injection_own_rows.py",
         },
         "sources": listed,
     }
+
+
+def threshold_of(corpus: Corpus, development: np.ndarray, scores: np.ndarray) -> float:
+    """The lowest score that keeps both rates of false positives, on development rows; prints what it costs."""
+    controls = np.isin(corpus.group, ["ui", "encoded"])
+    benign = np.sort(scores[development & (corpus.label == 0) & ~controls])
+    hard = np.sort(scores[corpus.group == "own-hard"])
+    hits, own = scores[development & (corpus.label == 1)], scores[corpus.group == "own-attack"]
+    mixed = development & ~controls
+    print(f"development: AUC {roc_auc_score(corpus.label[mixed], scores[mixed]):.4f}; own: ", end="")
+    print(f"{roc_auc_score(np.r_[np.zeros(len(hard)), np.ones(len(own))], np.r_[hard, own]):.4f}")
+    print("| own hard rows flagged, at most | threshold | own hard | hard | benign | recall | recall, own |\n|---|---|---|---|---|---|---|")
+    lowest = float(np.quantile(benign, 1 - FALSE_POSITIVES))
+    for rate in (1.0, 0.10, 0.05, 0.03, FALSE_POSITIVES_HARD, 0.01):
+        at = max(lowest, float(hard[len(hard) - 1 - int(len(hard) * rate)]) + STEP_OF_THRESHOLD if rate < 1 else lowest)
+        rates = [(some_of >= at).mean() for some_of in (hard, scores[development & corpus.hard], benign, hits, own)]
+        print(f"| {rate:.2f} | {at:.3f} | " + " | ".join(f"{value:.4f}" for value in rates) + " |")
+        if rate == FALSE_POSITIVES_HARD:
+            chosen = at
+    print(f"threshold {chosen:.4f}; controls flagged {(scores[development & controls] >= chosen).mean():.4f}")
+    print(f"own interface strings flagged {(scores[corpus.group == 'own-interface'] >= chosen).mean():.4f}")
+    return chosen
 
 
 def main() -> None:
@@ -212,17 +296,13 @@ def main() -> None:
         generalisation(corpus)
         return
     train, development = parts(corpus)
-    weights, bias = fit(corpus, train)
+    corpus, weights, bias = pruned(corpus, train)
     small, scale = squeezed(weights)
     scores = corpus.best(corpus.matrix @ (small.astype(float) * scale) + bias)
-    controls = np.isin(corpus.group, ["ui", "encoded"])
-    benign = scores[development & (corpus.label == 0) & ~controls]
-    threshold = float(np.quantile(benign, 1 - FALSE_POSITIVES))
-    hits = scores[development & (corpus.label == 1)]
-    print(f"development: AUC {roc_auc_score(corpus.label[development], scores[development]):.4f}, recall {(hits >= threshold).mean():.3f}")
-    print(f"threshold {threshold:.4f}, bias {bias:.4f}, controls flagged {(scores[development & controls] >= threshold).mean():.4f}")
+    threshold = threshold_of(corpus, development, scores)
     if options.write:
-        content = made.HEAD.pack(made.MARK, BUCKETS, scale, bias, threshold, PRICE) + small.tobytes()
+        head = made.HEAD.pack(made.MARK, FEATURES, scale, bias, threshold, PRICE)
+        content = head + corpus.features.astype("<u4").tobytes() + small.tobytes()
         digest = hashlib.sha256(content).hexdigest()
         MODULE.with_name(made.FILE).write_bytes(content)
         MODULE.write_text(

@@ -140,14 +140,7 @@ class Reserve:
 
 @sealed
 class Settle:
-    """Turn what was held back into what was spent.
-
-    Attributes:
-        store: where it is counted.
-        reservation: what was held back.
-        amounts: what was spent of it, one for each debit.
-        allowance: the call's: once it has ended, nobody waits for this to be written down.
-    """
+    """Turn what was held back into what was spent. Once the call's allowance has ended, nobody waits for that to be written down."""
 
     store: AccountStore
     reservation: str
@@ -174,14 +167,7 @@ class Acquire:
 
 @sealed
 class Release:
-    """Give back what is under way, and exchange estimates for what was used; see `LimitStore.release`.
-
-    Attributes:
-        store: where it is counted.
-        lease: what was taken.
-        used: what was used of it, one for each draw.
-        allowance: as for Settle.
-    """
+    """Give back what is under way, and exchange estimates for what was used; see `LimitStore.release`. Waits as Settle."""
 
     store: LimitStore
     lease: Lease

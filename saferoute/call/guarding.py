@@ -310,11 +310,10 @@ class Answering:
         verdicts: every verdict that is not a plain ALLOW.
     """
 
-    __slots__ = ("_gathered", "_guarding", "_quick", "_restored", "_waited", "_waits")
+    __slots__ = ("_gathered", "_guarding", "_quick", "_restored", "_waited")
 
     def __init__(self, guarding: Guarding, quick: AnswerGuards, restored: RestoredAnswer | None = None) -> None:
         self._guarding = guarding
-        self._waits = guarding.waits
         self._quick = quick
         self._restored = restored
         self._gathered: list[DecodedEvent] = []
@@ -336,7 +335,7 @@ class Answering:
             GuardError: a guard blocks, or could not judge. Nothing of what it is about was given back.
         """
         passed: Sequence[DecodedEvent] = self._quick.feed(events)
-        if not self._waits:
+        if not self._guarding.waits:
             return passed if self._restored is None else self._with_values(passed, self._restored)
         self._gathered += passed
         if not (passed and isinstance(passed[-1], Completed)):
@@ -351,7 +350,7 @@ class Answering:
 
         What slow guards were not asked about is not shown, and nothing behind a place where a value may have to be put back.
         """
-        if self._waits or self._restored is not None:
+        if self._guarding.waits or self._restored is not None:
             return ()
         try:
             return self._quick.cut()

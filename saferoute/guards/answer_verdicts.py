@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from saferoute.guards.pipeline import ask, failed, is_failure, judge, judged
-from saferoute.values.guarding import ALLOWED, Action, Judged, Segment, Span, Verdict
+from saferoute.guards.pipeline import failed, is_failure, judge, said_by
+from saferoute.values.guarding import Action, Judged, Segment, Span, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,19 +37,14 @@ def may_end(active: Sequence[Active], flow: TextFlow, context: Context) -> bool:
 
 def said_of(asked: Sequence[tuple[Active, int]], text: str, flow: TextFlow, context: Context) -> list[Judged]:
     """Ask guards about a text, each as far as it has decided. Gives all that is more than plain consent."""
-    said: list[Judged] = []
-    for one, place in asked:
-        segment = Segment(text[:place], "assistant", "model", path=flow.path, name=flow.name)
-        outcome = ask(one.guard, "check", segment, context)
-        if outcome is not ALLOWED:
-            said.append(judged(one, outcome, segment, "output"))
-    return said
+    path, name = flow.path, flow.name
+    return said_by([(one, Segment(text[:place], "assistant", "model", path=path, name=name)) for one, place in asked], context)
 
 
 def flags_of(late: Sequence[Active], flow: TextFlow, context: Context) -> list[Judged]:
     """Ask guards that only flag about a text that has ended. What one wants taken out comes too late: it was shown already."""
     segment = Segment("".join(flow.whole), "assistant", "model", path=flow.path, name=flow.name)
-    every = [judged(one, ask(one.guard, "check", segment, context), segment, "output") for one in late]
+    every = said_by([(one, segment) for one in late], context, telling=True)
     return [
         one
         if one.verdict.action <= Action.FLAG or is_failure(one)

@@ -81,7 +81,8 @@ class AnswerGuards:
         whole: bool = False,
         first: AnswerGuards | None = None,
     ) -> None:
-        self._panel = panel = active if isinstance(active, AnswerPanel) else AnswerPanel(active)
+        panel = active if isinstance(active, AnswerPanel) else AnswerPanel(active)
+        self._panel = panel = (whole and panel.at_once) or panel
         self._context = context
         self._mark = mark
         self._flows: dict[int, TextFlow] = {}
@@ -265,8 +266,7 @@ class AnswerGuards:
         """Show what is left. The flow stays, for its context: a server may go on with a part that it has ended."""
         if flow.length:
             text = flow.before + "".join(flow.held)
-            asked = self._panel.asked(text, flow.known)
-            self._show(flow, text, len(text), [(one, len(text)) for _, one in asked], shown)
+            self._show(flow, text, len(text), [(one, len(text)) for _, one in self._panel.asked(text, flow.known)], shown)
 
     def _flag(self, flow: TextFlow) -> None:
         """Ask the guards that only flag about a text that has ended, once."""

@@ -43,18 +43,20 @@ _WIDE: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _PIECE: Final = re.compile(f"({'|'.join(sorted(IDEOGRAPHIC, key=len, reverse=True))})")
 
 # Over letters, one per word; every gap is bounded. _NOT stands behind the verb, where it costs least: "never ignore" and "do not ever
-# ignore" ask for the opposite, and "why do models ignore" speaks about it.
+# ignore" ask for the opposite, and "why do models ignore" speaks about it. _TALK does so before what is nobody's order by itself ("your
+# guidelines"), and looks further back.
 _NOT: Final = "(?<![n7].)(?<![n7]..)(?<!7...)"
+_TALK: Final = "".join(f"(?<![n7]{'.' * gap})" for gap in range(7))
 _AWAY: Final = f"[v6]{_NOT}"
 _ENGLISH_RULES: Final[tuple[tuple[Kind, str], ...]] = (
     ("plain", f"6{_NOT}[^n]{{0,3}}?(?:[si1].{{0,2}}?[op]|a?y[^n]?[op])|6{_NOT}a[^n]?o"),
     ("override", f"{_AWAY}[^n]{{0,4}}?[siyt1][^n]{{0,3}}?[opl825]|{_AWAY}[^n]{{0,2}}?[ah][^n]{{0,2}}?[op]|{_AWAY}.?a.?1"),
     ("override", f"{_AWAY}[^n]{{0,3}}?[opl825][^n]{{0,2}}?[s1]|yf.?o"),
-    ("unlimit", f"[v6w]{_NOT}.{{0,3}}?[yhtb].{{0,2}}?[l8]|{_AWAY}(?:al|a?8)|y8|6o"),
-    ("reveal", f"[r9]{_NOT}.{{0,7}}?y.{{0,2}}?[op5l8]|[xq]{_NOT}.{{0,4}}?y.{{0,2}}?[op5]|y.{{0,2}}?[op5l8].{{0,4}}?[r9]|y[hti].?[op]"),
-    ("reveal", f"[r9]{_NOT}.{{0,4}}?(?:t[po5]|[hi].?[po]|s[po])|h[op]|9[o8]"),
-    ("persona", "[ueg].{0,4}?c|c.{0,2}?[gm]|[uew].{0,4}?dm"),
-    ("persona", "(?:[egr9x]|u.?).{0,3}?z.?[l8]"),
+    ("unlimit", f"[v6w]{_NOT}(?:.{{0,3}}?[yht]|.?b).{{0,2}}?[l8]|{_AWAY}(?:al|a?8)|{_TALK}y8|6o|y.{{0,2}}?b.{{0,2}}?l"),
+    ("reveal", f"[r9]{_NOT}.{{0,7}}?(?:y.{{0,2}}?[op5l8]|h.?[l85])|[xq](?!7){_NOT}.{{0,4}}?y.{{0,2}}?[op5]"),
+    ("reveal", f"y.{{0,2}}?[op5l8].{{0,4}}?[r9]|{_TALK}y[hti].?[op]|[r9]{_NOT}.{{0,4}}?(?:t[po5]|[hi].?[po]|s[po])|9[o8]"),
+    ("persona", "[ue].{0,4}?c|g.?c|c.{0,2}?[gm]|[uew].{0,4}?dm|n.?j"),
+    ("persona", "(?:[egr9x]|u.?).{0,3}?z.?[l8]|z.{0,2}?b.{0,2}?[l8]"),
 )
 _OTHER_RULES: Final[tuple[tuple[Kind, str], ...]] = (
     ("override", "[v6V].{0,4}?[sSiIaAyYhHtT].{0,3}?[oOpPL8]|[v6V].{0,3}?[oOpPL8].{0,3}?[sSiIyY]"),
@@ -86,6 +88,7 @@ _MARKUP: Final = re.compile(
     r"|^[ \t]{0,8}\#{2,4}[ \t]{0,3}(?:system|assistant|instructions?)(?:[ \t](?:prompt|message|override))?[ \t]{0,3}:",
     re.MULTILINE | re.IGNORECASE,
 )
+_BRACKETS: Final = re.compile(r"\[[ /]?(?:system|admin|sys|developer|root)\b[^\]\n]{0,20}\]", re.IGNORECASE)
 _GAPS: Final = "." * 9
 _MOST: Final = 16
 _TAIL: Final = 2_000
@@ -145,6 +148,8 @@ def _finds(text: str, *, untrusted: bool) -> list[_Find]:
     found = list(_placed(found, _ASCII_WORD if plain else _WORD, text))
     if not plain and _WIDE.search(text):
         found += _wide_finds(text)
+    if "[" in text:
+        found += (_Find("markup", *match.span()) for match in islice(_BRACKETS.finditer(text), _MOST))
     if "|>" in text or "_of_turn>" in text or "INST]" in text or "SYS>" in text or "##" in text:
         found += (_Find("markup", *match.span()) for match in islice(_MARKUP.finditer(text), _MOST))
     return found
@@ -170,7 +175,7 @@ class InjectionGuard:
     """
 
     name: ClassVar[str] = "injection"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result"})
     quick: ClassVar[bool] = True
     pure: ClassVar[bool] = True

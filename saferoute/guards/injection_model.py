@@ -1,4 +1,4 @@
-"""A small linear model of prompt injection: hashed words and pairs of words, one signed byte each, over windows of 64 words.
+"""A small linear model of prompt injection: words and pairs of words, one signed byte each, over windows of 64 words.
 
 It flags and never blocks: it knows what attacks have looked like, not what they mean. What it was made of, how it was measured and where it
 is blind stands in docs/reference/injection-model.md; benchmarks/train_injection_model.py makes the file anew.
@@ -11,14 +11,16 @@ import struct
 from array import array
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain, repeat
 from math import exp, inf, log, sqrt
 from typing import TYPE_CHECKING, ClassVar, Final
+from zlib import crc32
 
 from saferoute.guards.injection_words import SPACED
 from saferoute.values.guarding import ALLOWED, Action, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from saferoute.values.guarding import Context, Segment, Stage
 
@@ -27,59 +29,77 @@ __all__ = ["InjectionModel", "InjectionModelGuard", "features_of", "windows_of",
 FILE: Final = "injection_model.bin"
 """Name of the packaged file, beside this module."""
 
-DIGEST: Final = "0d00fef0c5535c2f14f854309e75635b07b8bbc0e8198c6d169bf75c5fdbaf49"
+DIGEST: Final = "32cc562d84948ad735f446d41eb368cfb932001e0315ada2d0fb1de44f0ef846"
 """SHA-256 of the packaged file. One that is not the one that was measured is not used."""
 
 HEAD: Final = struct.Struct("<5sI4f")
-"""What a file begins with: its mark, the number of buckets, and scale, bias, threshold and price of a doubling, as numbers of 32 bits."""
+"""What a file begins with: its mark, the number of features, and scale, bias, threshold and price of more windows, as numbers of 32 bits.
 
-MARK: Final = b"SRIM\x01"
-_MOST_BUCKETS: Final = 100_000
+Then come the features, rising, four bytes each with the lowest first, and their weights, a signed byte each."""
+
+MARK: Final = b"SRIM\x02"
+_MOST_FEATURES: Final = 20_000
 
 WINDOW: Final = 64
 STEP: Final = 32
 LEAST: Final = 8
 """A text of fewer features counts as one of so many: two words prove little."""
 
-# Runs of letters and digits; what is written without spaces, character by character.
+# Runs of letters and digits; what is written without spaces, character by character; a mark that ends a part of a sentence or quotes one,
+# beside a space; a line's end. If every mark counted, a text of nothing else would take six times as long as prose.
 _WIDE: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD: Final = re.compile(f"[{_WIDE}]|[^\\W_{_WIDE}]{{1,24}}")
-_ASCII_WORD: Final = re.compile("[a-z0-9]{1,24}")
-_MOST_KNOWN: Final = 4_096
+_MARKS: Final = ".?!:;\x22`\n"
+_WORD: Final = re.compile(f"[{_WIDE}]|[^\\W_{_WIDE}]{{1,24}}|" + r"[.?!:;\x22`](?!\S)|(?<!\S)[\x22`]|\n(?!\n)")
+_ASCII_WORD: Final = re.compile(rb"[a-z0-9]{1,24}|[.?!:;\x22`](?!\S)|(?<!\S)[\x22`]|\n(?!\n)")
+_LETTERS: Final = {word.encode(): letter.encode() for word, letter in SPACED.items()} | {mark.encode(): b"" for mark in _MARKS}
+_NEAR: Final = 6  # words farther apart say nothing together
+_RUN: Final = 3  # kinds of words that are read together, at most
 
 
-def words_of(text: str) -> list[str]:
-    """The words that the model reads, in small letters."""
-    return _ASCII_WORD.findall(text.lower()) if text.isascii() else [word.lower() for word in _WORD.findall(text)]
+def words_of(text: str) -> list[bytes]:
+    """The words and marks that the model reads: in small letters, as UTF-8."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text.encode().lower())
+    words = "\0".join(_WORD.findall(text)).lower()
+    return words.encode("utf-8", "surrogatepass").split(b"\0") if words else []
 
 
-def _bucket(word: str, buckets: int) -> int:
-    """Its UTF-8 bytes, read as one number, modulo the number of buckets, a prime."""
-    return int.from_bytes(word.encode("utf-8", "surrogatepass"), "big") % buckets
+def _runs(words: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Place of each word of `injection_words`, and its letter there behind those of the words before it, as far as they are near."""
+    last, run = 0, b""
+    for place, letter in enumerate(map(_LETTERS.get, words)):
+        if letter is None:
+            continue
+        if not letter:  # a mark: the sentence ends
+            run = b""
+            continue
+        run = run[1 - _RUN :] + letter if place - last <= _NEAR else letter
+        last = place
+        yield place, run
 
 
-def features_of(words: Iterable[str], buckets: int) -> Iterator[tuple[int, ...]]:
-    """For each word the buckets of its features.
+def _of_run(run: bytes) -> list[int]:
+    return [crc32(b"\0" + run[start:]) for start in range(len(run))]
 
-    They are the word and the pair that it makes with the word before it; and for a word of `injection_words` its letter there, and that
+
+def features_of(words: Sequence[bytes]) -> list[list[int]]:
+    """For each word its features, numbers of 32 bits.
+
+    They are the word and the pair that it makes with the word before it; and for a word of `injection_words` its letter there, alone and
     with up to two such letters before it.
 
     Args:
-        words: of a whole text, in small letters.
-        buckets: how many there are; a prime.
+        words: of a whole text, as `words_of` gives them.
     """
     before = 1
-    letters = ""
+    found: list[list[int]] = []
     for word in words:
-        single = _bucket(word, buckets)
-        pair = (before * 8_191 + single * 127 + 31) % buckets
+        single = crc32(word)
+        found.append([single, crc32(word, before)])
         before = single
-        letter = SPACED.get(word)
-        if letter:
-            letters = letters[-2:] + letter
-            yield single, pair, _bucket("\x00" + letter, buckets), _bucket("\x00\x00" + letters, buckets)
-        else:
-            yield single, pair
+    for place, run in _runs(words):
+        found[place] += _of_run(run)
+    return found
 
 
 def windows_of(count: int) -> range:
@@ -87,36 +107,19 @@ def windows_of(count: int) -> range:
     return range(0, max(count - STEP, 1), STEP)
 
 
-class _Known(dict[str, tuple[int, int, int, str]]):
-    """What a word adds to the pair with the next one and with the one before, its own weight, and its letter; of words seen lately."""
-
-    __slots__ = ("_weights",)
-
-    def __init__(self, weights: Sequence[int]) -> None:
-        super().__init__()
-        self._weights = weights
-
-    def __missing__(self, word: str) -> tuple[int, int, int, str]:
-        if len(self) >= _MOST_KNOWN:
-            self.clear()
-        single = _bucket(word, len(self._weights))
-        found = self[word] = (single * 8_191, single * 127 + 31, self._weights[single], SPACED.get(word, ""))
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class InjectionModel:
     """Weights, and what a text must reach.
 
     Attributes:
-        weights: one signed byte for each bucket.
+        weights: of the features that count, by feature, from -127 to 127.
         scale: what a weight is multiplied with.
         bias: the score of a text that says nothing.
         threshold: a score from which on a text is flagged.
         price: what each factor of e in the number of windows takes off: a long text has more chances to look like an attack.
     """
 
-    weights: Sequence[int] = field(repr=False)
+    weights: Mapping[int, int] = field(repr=False)
     scale: float
     bias: float
     threshold: float
@@ -139,11 +142,13 @@ class InjectionModel:
         if len(content) < HEAD.size or not content.startswith(MARK):
             msg = "this is no file of an injection model: make one with benchmarks/train_injection_model.py"
             raise ValueError(msg)
-        _, buckets, scale, bias, threshold, price = HEAD.unpack_from(content)
-        if not 0 < buckets <= _MOST_BUCKETS or len(content) != HEAD.size + buckets:
+        _, count, scale, bias, threshold, price = HEAD.unpack_from(content)
+        if not 0 < count <= _MOST_FEATURES or len(content) != HEAD.size + 5 * count:
             msg = "the injection model's file is cut off, or too large"
             raise ValueError(msg)
-        return cls(array("b", content[HEAD.size :]), scale, bias, threshold, price)
+        features = struct.unpack_from(f"<{count}I", content, HEAD.size)
+        weights = dict(zip(features, array("b", content[-count:]), strict=True))
+        return cls(weights, scale, bias, threshold, price)
 
     @classmethod
     def packaged(cls) -> InjectionModel:
@@ -159,41 +164,36 @@ class InjectionModel:
     def score(self, text: str) -> float:
         """The score of a text's window that looks most like an attack, less the price of having many."""
         words = words_of(text)
-        halves = self._halves(words)
+        counts, totals = self._halves(words)
         starts = windows_of(len(words))
         best = -inf
-        for number in range(len(starts)):
-            some = halves[number : number + 2]
-            features = sum(count for count, _ in some)
-            best = max(best, sum(total for _, total in some) / sqrt(max(LEAST, features)))
+        for half in range(len(starts)):
+            features = sum(counts[half : half + 2])
+            best = max(best, sum(totals[half : half + 2]) / sqrt(max(LEAST, features)))
         return best * self.scale + self.bias - self.price * log(len(starts))
 
-    def _halves(self, words: Sequence[str]) -> list[tuple[int, int]]:
+    def _halves(self, words: Sequence[bytes]) -> tuple[list[int], list[int]]:
         """For each half of a window, how many features it has, and what they weigh together.
 
-        The same features as `features_of`; what a word weighs by itself is looked up once, which is why this is fast.
+        The same features as `features_of`; no line of Python runs for each word but one of `_runs`, which is why this is fast.
         """
-        weights = self.weights
-        buckets = len(weights)
-        known = _Known(weights)
-        runs: dict[str, int] = {}
-        letters = ""
-        before = 8_191
-        halves: list[tuple[int, int]] = []
+        weight = self.weights.get
+        nothing = repeat(0)
+        singles = list(map(crc32, words))
+        pairs = list(map(crc32, words, chain((1,), singles)))
+        counts: list[int] = []
+        totals: list[int] = []
         for start in range(0, max(len(words), 1), STEP):
-            half = words[start : start + STEP]
-            count, total = 2 * len(half), 0
-            for behind, ahead, weight, letter in map(known.__getitem__, half):
-                total += weight + weights[(before + ahead) % buckets]
-                before = behind
-                if letter:
-                    letters = letters[-2:] + letter
-                    if letters not in runs:
-                        runs[letters] = weights[_bucket("\x00" + letter, buckets)] + weights[_bucket("\x00\x00" + letters, buckets)]
-                    total += runs[letters]
-                    count += 2
-            halves.append((count, total))
-        return halves
+            half = singles[start : start + STEP]
+            counts.append(2 * len(half))
+            totals.append(sum(map(weight, half, nothing)) + sum(map(weight, pairs[start : start + STEP], nothing)))
+        known: dict[bytes, int] = {}
+        for place, run in _runs(words):
+            if run not in known:
+                known[run] = sum(map(weight, _of_run(run), nothing))
+            totals[place // STEP] += known[run]
+            counts[place // STEP] += len(run)
+        return counts, totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class InjectionModelGuard:
     """
 
     name: ClassVar[str] = "injection_model"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     stages: ClassVar[frozenset[Stage]] = frozenset({"input", "tool_result"})
     quick: ClassVar[bool] = True
     reads_views: ClassVar[bool] = True

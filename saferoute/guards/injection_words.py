@@ -22,6 +22,7 @@ capitals every other language; what English shares with another language is Engl
 | u U | you; q a question for what; n not |
 | c C | unrestricted; d developer; m M mode; z Z without; e E act, answer |
 | 7 | speaks about it: how, why |
+| j | says no: refuse |
 | g | a model, as a reader; k who reads; 3 note; 4 to; f new |
 """
 
@@ -79,6 +80,7 @@ e: act acting pretend roleplay become respond responds answer answers behave ope
 g: ai llm llms assistant assistants agents chatbot chatbots bot bots gpt chatgpt claude copilot
 k: reading processing summarizing summarising parsing viewing reviewing analyzing analysing ingesting crawling indexing
 7: how why when whether
+j: refuse refuses refusing refused
 3: note notice attention important urgent
 4: to for
 f: new updated real actual revised

@@ -27,6 +27,7 @@ __all__ = ["LinkGuard"]
 
 _MOST: Final = 4096
 _HEAD: Final = 4096
+_SHORT: Final = 256
 _HARMLESS: Final = ("https://", "http://", "/", "#")
 _LARGEST_FILE: Final = 64 * 1024
 _CONTEXT: Final = 1024
@@ -65,6 +66,7 @@ class LinkGuard:
     stages: ClassVar[frozenset[Stage]] = frozenset({"output"})
     quick: ClassVar[bool] = True
     pure: ClassVar[bool] = True
+    passes_numbers: ClassVar[bool] = True
 
     @property
     def passes_plain(self) -> bool:
@@ -88,10 +90,16 @@ class LinkGuard:
         allowed = frozenset(map(str.lower, context.allowed_hosts))
         spans: list[Span] = []
         reasons: set[str] = set()
+        judged: dict[tuple[Use, str], tuple[str, str] | None] = {}  # a text that repeats itself is judged once
         for place in places(text, bare=self.links):
             if place.end == place.start or (place.use == "link" and not self.links and text.startswith(_HARMLESS, place.start)):
                 continue
-            found = self._judged(place, text, allowed)
+            if place.end - place.start > _SHORT:
+                found = self._judged(place, text, allowed)
+            elif (same := (place.use, text[place.start : place.end])) in judged:
+                found = judged[same]
+            else:
+                found = judged[same] = self._judged(place, text, allowed)
             if found:
                 kind, reason = found
                 spans.append(Span(place.start, place.end, kind))

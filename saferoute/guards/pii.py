@@ -146,6 +146,11 @@ class PiiGuard:
     kinds: frozenset[str] = PII_KINDS
     special_addresses: bool = False
 
+    @property
+    def only_flags(self) -> bool:
+        """See `Active.only_flags`: unless something is to be taken out, nothing of an answer waits for this guard."""
+        return self.action is Action.FLAG
+
     def __post_init__(self) -> None:
         if type(self.action) is not Action or self.action is Action.ALLOW:
             msg = "the action of the guard pii is FLAG, REDACT or BLOCK"

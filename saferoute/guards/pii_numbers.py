@@ -55,6 +55,7 @@ _FIRST_GROUP: Final = re.compile(r"[(+]?[0-9]*+")
 _EXTENSION: Final = re.compile(r"[ ]?(?:x|ext\.?)[ ]?[0-9]{1,6}(?![0-9A-Za-z_@]|[.%+'-][0-9A-Za-z_]|/[0-9])")
 _BEHIND: Final = re.compile(r"[0-9A-Za-z_@]|[./-][0-9]")
 _NO_DIGIT: Final = re.compile(r"[^0-9]+")
+_SIGNS_BEFORE: Final = "@#$\u20ac\u00a3"
 _DOUBLED: Final = str.maketrans("0123456789", "0246813579")
 _ZERO: Final = ord("0")
 
@@ -135,13 +136,12 @@ def _judged(text: str, match: re.Match[str], *, special: bool) -> tuple[int, str
     form = match.lastgroup
     if form == "ipv4":
         return (end, "pii.ip") if is_ipv4(text, start, end, special=special) else None
-    digits = _NO_DIGIT.sub("", match[0])
     loose = not _is_attached(text, start)
+    if form == "ssn":
+        return (end, "pii.ssn") if loose and _is_grouped_ssn(text, match) else None
+    digits = _NO_DIGIT.sub("", match[0])
     if form == "card":
         return _grouped_card(text, end, digits) if loose else None
-    if form == "ssn":
-        sure = says_ssn(text, start) or (match["s"] == "-" and not says_other(text, start))
-        return (end, "pii.ssn") if loose and sure and _is_ssn(digits) and not _BEHIND.match(text, end) else None
     if form in {"plain", "said"}:
         return _plain(text, start, digits, loose=loose)
     extension = _EXTENSION.match(text, end)
@@ -157,14 +157,10 @@ def _judged(text: str, match: re.Match[str], *, special: bool) -> tuple[int, str
 
 def _is_attached(text: str, start: int) -> bool:
     """Whether it is part of something longer: a decimal fraction, a date, a path, an identifier, a price."""
-    before = text[max(0, start - 2) : start]
-    match before[-1:]:
-        case "@" | "#" | "$" | "\u20ac" | "\u00a3":
-            return True
-        case "-" | "/":
-            return before[0].isalnum() and not is_escaped(text, start - 1)
-        case _:
-            return False
+    last = text[start - 1] if start else " "
+    if last in _SIGNS_BEFORE:
+        return True
+    return last in "-/" and text[max(0, start - 2)].isalnum() and not is_escaped(text, start - 1)
 
 
 def _grouped_card(text: str, end: int, digits: str) -> tuple[int, str] | None:
@@ -174,6 +170,13 @@ def _grouped_card(text: str, end: int, digits: str) -> tuple[int, str] | None:
         return end, "pii.card"
     # Three digits behind the sixteen may be the code from the back of the card.
     return (end - 4, "pii.card") if len(digits) == _LONGEST_PLAIN and is_card(digits[:-3]) else None
+
+
+def _is_grouped_ssn(text: str, match: re.Match[str]) -> bool:
+    start, end = match.span()
+    if not _is_ssn(f"{text[start : start + 3]}{text[start + 4 : start + 6]}{text[end - 4 : end]}") or _BEHIND.match(text, end):
+        return False
+    return (match["s"] == "-" and not says_other(text, start)) or says_ssn(text, start)
 
 
 def _is_ssn(digits: str) -> bool:

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
     from saferoute.values.guarding import Context, Guard, OnError, Segment, Span, Stage
 
-__all__ = ["GUARD_ERROR", "Active", "ask", "check_blocked", "composed", "failed", "is_failure", "judge", "judged", "spans_to_redact"]
+__all__ = [
+    "GUARD_ERROR",
+    "Active",
+    "ask",
+    "check_blocked",
+    "composed",
+    "failed",
+    "is_failure",
+    "judge",
+    "judged",
+    "said_by",
+    "spans_to_redact",
+]
 
 GUARD_ERROR: Final = "guard_error"
 """The first words of the reason for which a guard that failed blocks."""
@@ -52,6 +64,7 @@ class Active:
         passes_plain: it finds nothing in what `plain.is_plain` calls plain, and holds nothing of it but what `plain.plain_until` says; for
             guards of this package. What is plain is looked at once for all of them; arguments of calls, and texts in which something is
             encoded, are none of it.
+        passes_numbers: likewise, where numbers are not looked at.
         judges_restored: it is asked once more about texts into which values were put back: the guard "links", and one that says so.
         pure: what it says depends on nothing but the text, who wrote it, and its views. Texts of the application's own that come with every
             call are then asked about once.
@@ -71,6 +84,7 @@ class Active:
     streams: bool = field(init=False)
     tells_plain: bool = field(init=False)
     passes_plain: bool = field(init=False)
+    passes_numbers: bool = field(init=False)
     judges_restored: bool = field(init=False)
     only_flags: bool = field(init=False)
     reads_views: bool = field(init=False)
@@ -84,6 +98,8 @@ class Active:
         object.__setattr__(self, "tells_plain", tells)
         passes = self.quick and getattr(self.guard, "passes_plain", False) is True and _goes_with_check(self.guard, "passes_plain")
         object.__setattr__(self, "passes_plain", passes)
+        numbers = passes and getattr(self.guard, "passes_numbers", False) is True and _goes_with_check(self.guard, "passes_numbers")
+        object.__setattr__(self, "passes_numbers", numbers)
         object.__setattr__(self, "streams", callable(getattr(self.guard, "open_candidate", None)))
         again = self.name == "links" or getattr(self.guard, "judges_restored", False) is True
         object.__setattr__(self, "judges_restored", again)
@@ -186,7 +202,7 @@ def judge(active: Sequence[Active], segment: Segment, context: Context, *, telli
         context: what they may know besides.
         telling: whether plain consent is put on record too: nearly all that guards say is, and somebody wants to see it.
     """
-    said: list[Judged] = []
+    asked: list[tuple[Active, Segment]] = []
     stage = context.stage
     plain: bool | None = False if telling or context.views or stage == "tool_call" else None  # None: nobody has looked yet
     for one in active:
@@ -198,9 +214,17 @@ def judge(active: Sequence[Active], segment: Segment, context: Context, *, telli
                     plain = is_plain(segment.text)
                 if plain:
                     continue
-            outcome = ask(one.guard, "check", segment, context)
-            if telling or outcome is not ALLOWED:
-                said.append(judged(one, outcome, segment, stage))
+            asked += ((one, segment),)  # no `append` here: each would be a call
+    return said_by(asked, context, telling=telling) if asked else []
+
+
+def said_by(asked: Iterable[tuple[Active, Segment]], context: Context, *, telling: bool = False) -> list[Judged]:
+    """Ask guards, each about its segment. Gives all that is more than plain consent; or, if telling, all of it, in their order."""
+    said: list[Judged] = []
+    for one, segment in asked:
+        outcome = ask(one.guard, "check", segment, context)
+        if telling or outcome is not ALLOWED:
+            said.append(judged(one, outcome, segment, context.stage))
     return said
 
 

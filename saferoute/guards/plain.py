@@ -73,12 +73,13 @@ _ENDS: Final = re.compile(
 _LONGEST_END: Final = 48
 
 
-def is_plain(text: str, known: int = 0) -> bool:
+def is_plain(text: str, known: int = 0, *, numbers: bool = True) -> bool:
     """Whether no guard that passes plain text finds anything in a text, nor in any part of it.
 
     Args:
         text: the text.
         known: of how many of the first characters this was said before, or by every such guard if the text is ASCII.
+        numbers: whether one of these guards looks at numbers.
     """
     new = text[known - _NEAR :] if known > _NEAR else text
     if not new.isascii() and _UNUSUAL.search(new):
@@ -87,7 +88,7 @@ def is_plain(text: str, known: int = 0) -> bool:
     if b"!" in classes:
         return False
     if b"0" in classes:
-        if may_hold_pii(text[known - _OVERLAP :] if known > _OVERLAP else text):
+        if numbers and may_hold_pii(text[known - _OVERLAP :] if known > _OVERLAP else text):
             return False
         classes = classes.replace(b"0", b"a")
     if LONG_ENOUGH in classes:
@@ -101,22 +102,25 @@ def is_plain(text: str, known: int = 0) -> bool:
     return True
 
 
-def plain_until(text: str, start: int, known: int = 0) -> int:
+def plain_until(text: str, start: int, known: int = 0, *, numbers: bool = True) -> int:
     """What guards that pass plain text say of one that comes in pieces: the least that any of them says.
 
     Args:
         text: what has arrived.
         start: the first character that has not been shown.
         known: for how many of the first characters it is known that they are plain.
+        numbers: as for `is_plain`.
 
     Returns:
         As `PlainTexts.plain_until`: a place from `start` on before which everything may be shown; -1 if guards have to be asked.
     """
-    if not is_plain(text, known):
+    if not is_plain(text, known, numbers=numbers):
         return -1
     size = len(text)
     end = _ENDS.match(text[: -_LONGEST_END - 1 : -1])
     if end is not None:
         return size if text[-1] in " \n" else max(start, size + 1 - end.end())
     word = plain_word(text)
-    return -1 if word < 0 else min(max(start, word), open_in_plain(text, start))
+    if word < 0:
+        return -1
+    return min(max(start, word), open_in_plain(text, start)) if numbers else max(start, word)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
 
+from saferoute.guards.secret_beginnings import first_word_until, hidden_from
 from saferoute.guards.secret_blocks import key_blocks, open_block
 from saferoute.guards.secret_formats import LONGEST, LONGEST_VALUE, SHAPES, SHAPES_OF_RUNS
 from saferoute.guards.secret_runs import has_runs
@@ -246,11 +247,12 @@ def _leads(text: str) -> tuple[bytes, bytes, list[_Shape], int] | None:
     return (plain, folded, shapes, looks) if looks or shapes else None
 
 
-def find_secrets(text: str) -> tuple[Span, ...]:
+def find_secrets(text: str, *, begun: bool = False) -> tuple[Span, ...]:
     """Where secrets stand in a text.
 
     Args:
         text: any text; the time grows with its length, whatever it holds.
+        begun: whether the beginning of its first word may have been shown: that is then part of no secret. See `secret_beginnings`.
 
     Returns:
         Spans that do not overlap, in order, of kinds such as "secret.openai". None holds white space but a private key's block.
@@ -274,6 +276,8 @@ def find_secrets(text: str) -> tuple[Span, ...]:
         finds += _foreign(text)
     if not finds:
         return ()
+    if begun:
+        finds = [one._replace(start=hidden_from(text, one.start, one.kind, has_prefix=one.rank == _FORMAT)) for one in finds]
     finds += _repeated(text, finds)
     return tuple(Span(one.start, one.end, f"secret.{one.kind}") for one in _merged(finds))
 
@@ -309,7 +313,7 @@ def open_candidate(text: str, start: int = 0) -> int:
         A place from `start` to `len(text)`.
     """
     size = len(text)
-    place = _word(text, size)
+    place = first_word_until(text, _word(text, size))
     if size - place > LONGEST_VALUE:
         place = _within(text, max(place, size - LONGEST - LONGEST_VALUE), size - LONGEST_VALUE)
     if "-----" in text or "Private-Lines" in text:
@@ -334,7 +338,7 @@ def _word(text: str, end: int) -> int:
 def plain_word(text: str) -> int:
     """Where the last word begins of a text in which nothing is found; -1 if it is longer than any labelled value."""
     size = len(text)
-    place = size if text[-1:] in _ENDING else _word(text, size)
+    place = size if text[-1:] in _ENDING else first_word_until(text, _word(text, size))
     return place if size - place <= LONGEST_VALUE else -1
 
 
@@ -356,14 +360,19 @@ class SecretsGuard:
     quick: ClassVar[bool] = True
     pure: ClassVar[bool] = True
     passes_plain: ClassVar[bool] = True
+    passes_numbers: ClassVar[bool] = True
 
-    def check(self, segment: Segment, context: Context) -> Verdict:  # noqa: ARG002  a secret is one wherever it stands
+    def check(self, segment: Segment, context: Context) -> Verdict:
         """Judge a text.
+
+        Args:
+            segment: the text: a secret is one wherever it stands.
+            context: of answers, the beginning of the first word may have been shown already.
 
         Returns:
             ALLOW, or REDACT with the place of each secret.
         """
-        spans = find_secrets(segment.text)
+        spans = find_secrets(segment.text, begun=context.stage == "output")
         if not spans:
             return ALLOWED
         kinds = sorted({span.kind.removeprefix("secret.") for span in spans})

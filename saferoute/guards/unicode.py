@@ -66,6 +66,7 @@ class UnicodeGuard:
     quick: ClassVar[bool] = True
     pure: ClassVar[bool] = True
     passes_plain: ClassVar[bool] = True
+    passes_numbers: ClassVar[bool] = True
     reads_views: ClassVar[bool] = False  # it tells of more than they hold where somebody has them made, and is not worth making them
 
     def check(self, segment: Segment, context: Context) -> Verdict:

@@ -14,7 +14,6 @@ from saferoute.guards.lookalikes import (
     OTHER_SCRIPTS,
     SELECTORS,
     TAGS,
-    distinct,
     kinds_of,
     mixed_words,
 )
@@ -30,8 +29,10 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]{1,4096}")
 _TAGS: Final = re.compile(f"{FLAG_SEQUENCE.pattern}|([{TAGS}]{{1,4096}})")
 _OPEN_FLAG: Final = re.compile(f"\U0001f3f4[{TAGS}]{{0,7}}\\Z")
 _LONGEST_FLAG: Final = 8
+_ANY_TAG: Final = re.compile(f"[{TAGS}]")
 _OVERRIDES: Final = re.compile(f"[{BIDI_OVERRIDES}]")
 _SELECTOR_TEXT: Final = re.compile(f"[{SELECTORS}]{{4,4096}}")
+_ANY_SELECTOR: Final = re.compile(f"[{SELECTORS}]")
 _DIRECTIONS: Final = re.compile("[\u202a\u202b\u2066-\u2068]")
 _FROM_RIGHT: Final = frozenset({"R", "AL"})
 _SOFT_HYPHEN: Final = "\u00ad"
@@ -41,6 +42,8 @@ _HARD: Final = ANY_INVISIBLE.replace(_SOFT_HYPHEN, "")
 _IN_WORD: Final = re.compile(f"[A-Za-z][{_HARD}]{{1,4096}}(?=[a-z])|(?<=[A-Z])[{_HARD}]{{1,4096}}(?=[A-Z])")
 # Bits as two kinds of nothing: mail pads its preview with them too, but with spaces between.
 _BITS: Final = re.compile(f"[{_HARD}]{{16,4096}}")
+_HARD_ONE: Final = re.compile(f"[{_HARD}]")
+_LATIN: Final = re.compile("[A-Za-z]")
 _LEAST_IN_WORDS: Final = 3
 _FULLWIDTH_WORD: Final = re.compile("[\uff21-\uff3a\uff41-\uff5a]{2,64}")
 _EAST_ASIAN: Final = (("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\uac00", "\ud7af"))
@@ -75,38 +78,41 @@ def letter_finds(text: str, action: Action) -> Iterator[Find]:
     if not kinds:
         return
     if _HONEST_IN_NO_TEXT.search(kinds):
-        yield from _not_to_be_seen(text)
+        yield from _not_to_be_seen(text, kinds)
     if _UNSEEN.search(kinds):
-        yield from _hiding_words(text, action)
+        yield from _hiding_words(text, kinds, action)
     if _LATIN_AMONG_OTHERS.search(kinds):
         yield from _mixed(text, action)
     if _FULLWIDTH.search(kinds) and not any(first <= char <= last for char in kinds for first, last in _EAST_ASIAN):
         yield from _wide(text, action)
 
 
-def _not_to_be_seen(text: str) -> Iterator[Find]:
-    """What no honest text holds, wherever it comes from."""
-    if _SURROGATES.search(text):
+def _not_to_be_seen(text: str, kinds: str) -> Iterator[Find]:
+    """What no honest text holds, wherever it comes from. A text is searched only for what its different characters tell of."""
+    if _SURROGATES.search(kinds):
         yield Find(Action.BLOCK, "half of a character", spans_of(_SURROGATES, text, "unicode.surrogate"))
-    tags = tuple(islice((Span(*match.span(), "unicode.tags") for match in _TAGS.finditer(text) if match[1]), MOST))
+    tagged = _TAGS.finditer(text) if _ANY_TAG.search(kinds) else ()
+    tags = tuple(islice((Span(*match.span(), "unicode.tags") for match in tagged if match[1]), MOST))
     if tags:
         yield Find(Action.BLOCK, "text in invisible tag characters", tags)
-    if _OVERRIDES.search(text):
+    if _OVERRIDES.search(kinds):
         yield Find(Action.BLOCK, "text whose direction is forced", spans_of(_OVERRIDES, text, "unicode.override"))
-    if _SELECTOR_TEXT.search(text):
+    if _ANY_SELECTOR.search(kinds) and _SELECTOR_TEXT.search(text):
         yield Find(Action.BLOCK, "text in variation selectors", spans_of(_SELECTOR_TEXT, text, "unicode.selectors"))
-    if _DIRECTIONS.search(text) and _FROM_RIGHT.isdisjoint(map(bidirectional, distinct(text))):
+    if _DIRECTIONS.search(kinds) and _FROM_RIGHT.isdisjoint(map(bidirectional, kinds)):
         yield Find(Action.FLAG, "directions in a text that has one", spans_of(_DIRECTIONS, text, "unicode.direction"))
 
 
-def _hiding_words(text: str, action: Action) -> Iterator[Find]:
-    inside = spans_of(_IN_WORD, text, "unicode.invisible")
+def _hiding_words(text: str, kinds: str, action: Action) -> Iterator[Find]:
+    hard = _HARD_ONE.findall(kinds)
+    if not hard:
+        return
+    inside = spans_of(_IN_WORD, text, "unicode.invisible") if _LATIN.search(kinds) else ()
     if inside:
         enough = len(inside) >= _LEAST_IN_WORDS
         yield Find(action if enough else Action.FLAG, "invisible characters inside words", inside)
-    runs = tuple(
-        Span(*match.span(), "unicode.invisible") for match in islice(_BITS.finditer(text), MOST) if len(set(match[0]) - {"\ufeff"}) > 1
-    )
+    long = _BITS.finditer(text) if len(hard) > 1 else ()
+    runs = tuple(Span(*match.span(), "unicode.invisible") for match in islice(long, MOST) if len(set(match[0]) - {"\ufeff"}) > 1)
     if runs:
         yield Find(action, "a long run of invisible characters", runs)
 

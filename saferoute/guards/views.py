@@ -210,7 +210,7 @@ def _joined_runs(text: str) -> str:
         if not letters.isalpha() and len(_LETTER.findall(letters)) * 10 < len(signs) * 7:
             continue
         pieces.append(text[place : match.start()])
-        pieces.append(" ".join(["".join(word.split()) for word in _WIDER.split(run)]))
+        pieces.append(" ".join(["".join(word.split()) for word in _WIDER.split(run)]) if _WIDER.search(run) else letters)
         place = match.end()
     return text if not place else "".join((*pieces, text[place:]))
 

@@ -80,7 +80,8 @@ def error_in_words(outcome: str, deny: object) -> str:
     if outcome == LEFT:
         return "left by the caller"
     code = "" if deny is None else f" ({plain(str(deny))})"
-    return f"{plain(outcome)}{code}" + (", by a guard" if outcome in BLOCKED else "")
+    by_guard = outcome in BLOCKED and not code.startswith(" (guard:")  # which names it
+    return f"{plain(outcome)}{code}" + (", by a guard" if by_guard else "")
 
 
 def refusal_in_words(told: Told) -> str:

@@ -27,6 +27,7 @@ def levels(depth: int, width: int) -> dict[str, object]:
     return made
 
 
+@pytest.mark.timed
 def test_a_bomb_of_aliases_is_followed_once_each() -> None:
     began = time.perf_counter()
     opened = files(table(*ROWS, aliases=levels(8, 16))).open()  # 16 ** 8 ways

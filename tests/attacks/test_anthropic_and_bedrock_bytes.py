@@ -5,7 +5,6 @@ with the bytes and no faster.
 from __future__ import annotations
 
 import json
-import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from saferoute.errors import SaferouteError
 from saferoute.values.events import Completed, Started
+from tests.support.growth import LINEAR, times_as_long
 from tests.unit import anthropic_cases, bedrock_cases
 
 KINDS = ("application/json", "text/event-stream", "application/vnd.amazon.eventstream", "text/html", "")
@@ -157,18 +157,16 @@ STREAMS: dict[str, tuple[str, Callable[[int], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.timed
 def test_ten_megabytes_cost_time_that_grows_with_the_bytes(name: str) -> None:
     dialect, make = STREAMS[name]
 
-    def seconds(size: int) -> float:
+    def reading(size: int) -> Callable[[], None]:
         data = make(size)
         assert len(data) <= TEN_MB + 2_000_000
-        begun = time.process_time()
-        check(dialect, *(data[at : at + 65_536] for at in range(0, len(data), 65_536)))
-        return time.process_time() - begun
+        return lambda: check(dialect, *(data[at : at + 65_536] for at in range(0, len(data), 65_536)))
 
-    small, large = seconds(TEN_MB // 8), seconds(TEN_MB)
-    assert large < 20 * small + 1.0  # eight times the bytes: linear is 8, quadratic 64
+    assert times_as_long(reading(TEN_MB), reading(TEN_MB // 4), LINEAR) <= LINEAR
 
 
 @pytest.mark.parametrize("name", ["blocks that never end", "two kinds under one index", "one large text"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 import saferoute
 from saferoute.errors import NoRoute, OriginMismatch, RequestError, UnknownOption, UntrustedTable
 from saferoute.testing import Answer, EmbeddedProvider
+from tests.support.audited import audited
 from tests.support.both import KINDS, Face
 
 KEY = "sk-canary-3b1c9f27a8e64d50b7"
@@ -126,15 +126,13 @@ REFERENCES = [
 @pytest.mark.parametrize("text", REFERENCES)
 def test_d3_references_in_arguments_are_sent_literally_and_never_resolved(face: Face, provider: EmbeddedProvider, text: str) -> None:
     opened: list[str] = []
-    watching = True
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if watching and event == "open" and not str(arguments[0]).endswith((".py", ".pyc", ".so")):  # modules may load at first use
+        if event == "open" and not str(arguments[0]).endswith((".py", ".pyc", ".so")):  # modules may load at first use
             opened.append(str(arguments[0]))
 
-    sys.addaudithook(hook)
-    face.chat(ROUTE, text, system=text, stop=text, provider_options={"row": {"grammar": text}})
-    watching = False
+    with audited(hook):
+        face.chat(ROUTE, text, system=text, stop=text, provider_options={"row": {"grammar": text}})
     body = json.dumps(provider.requests[-1].body)
     assert body.count(json.dumps(text)[1:-1]) >= 3
     assert opened == []
@@ -177,16 +175,14 @@ def test_d14_a_tagged_answer_stays_plain_data(face: Face, provider: EmbeddedProv
 
 def test_d15_a_picture_url_is_passed_on_and_never_fetched(face: Face, provider: EmbeddedProvider) -> None:
     sockets: list[Any] = []
-    watching = True
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if watching and event in {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.posix_spawn"}:
+        if event in {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.posix_spawn"}:
             sockets.append(arguments[1] if event == "socket.connect" else (event, arguments))
 
-    sys.addaudithook(hook)
     url = f"https://127.0.0.1:{provider.port}/picture.png"
-    face.chat(ROUTE, [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])
-    watching = False
+    with audited(hook):
+        face.chat(ROUTE, [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])
     assert sockets == [("127.0.0.1", provider.port)]
     assert len(provider.requests) == 1
 

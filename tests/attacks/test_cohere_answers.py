@@ -83,6 +83,7 @@ def test_text_cannot_forge_fields_of_the_request() -> None:
     assert body == {"model": "command-a", "messages": [{"role": "user", "content": hostile}]}
 
 
+@pytest.mark.timed
 def test_ten_megabytes_of_small_pieces_take_bounded_time() -> None:
     piece = {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"thinking": "x" * 20}}}}
     thinking = {"type": "content-start", "index": 0, "delta": {"message": {"content": {"type": "thinking"}}}}

@@ -104,6 +104,7 @@ def _feed(data: bytes) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.timed
 def test_ten_megabytes_of_hostile_bytes_take_bounded_time_and_memory(unit: bytes) -> None:
     began = time.process_time()
     _feed(unit * (10_000_000 // len(unit)))
@@ -124,6 +125,7 @@ def test_a_message_has_so_many_headers_and_no_more() -> None:
         MessageReader().feed(framed(b"".join(headers), b""))
 
 
+@pytest.mark.timed
 def test_a_message_in_single_bytes_takes_time_in_proportion_to_its_size() -> None:
     data = frame("a", bytes(200_000))
     began = time.process_time()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from saferoute.errors import InvalidMessages, SaferouteError, UnsupportedParamet
 from saferoute.providers.gemini_generate import GeminiGenerate
 from saferoute.values.events import Completed, Started
 from saferoute.values.messages import OpaqueState, Reasoning, ToolCall
+from tests.support.growth import LINEAR, times_as_long
 from tests.unit.gemini_cases import (
     ANSWERS,
     MODEL,
@@ -189,19 +191,15 @@ def test_deep_nesting_is_refused_and_not_run_into() -> None:
         answer({"inlineData": {"data": "x"}}, finish=None),
     ],
 )
+@pytest.mark.timed
 def test_time_grows_with_the_size_of_the_answer_only(fragment: dict[str, Any]) -> None:
     """Four times the fragments may not take sixteen times as long."""
 
-    def took(count: int) -> float:
+    def reading(count: int) -> Callable[[], object]:
         data = sse([fragment]) * count + sse([answer()])
-        best = 9e9
-        for _ in range(2):
-            began = time.process_time()
-            decoded(data)
-            best = min(best, time.process_time() - began)
-        return best
+        return lambda: decoded(data)
 
-    assert took(8000) < 10 * took(2000) + 0.2
+    assert times_as_long(reading(8000), reading(2000), LINEAR) <= LINEAR
 
 
 # ---------------------------------------------------------------------------------------------------- stored conversations
@@ -371,6 +369,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.timed
 def test_ten_megabytes_of_hostile_bytes_are_refused_or_read_in_linear_time(name: str) -> None:
     data = HOSTILE[name]
     assert len(data) > 9_000_000

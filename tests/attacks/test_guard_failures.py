@@ -115,7 +115,7 @@ def test_a_guard_that_cannot_say_what_is_open_opens_nothing(kind: str, server: C
         def open_candidate(self, text: str, start: int = 0) -> int:
             raise Hung("x")
 
-    server.script(says("a ", "blue ", "bird ", pause=0.05))  # in several reads: of what is whole at once nothing is open
+    server.script(says("a ", "blue ", "bird ", pause=0.4))  # in several reads: of what is whole at once nothing is open
     with guarded(kind, server, Confused("owl", stages=["output"])) as face:
         with pytest.raises(GuardFailed):
             face.stream(ROUTE, "hi")

@@ -81,6 +81,7 @@ def test_a_call_id_cannot_be_chosen_to_answer_another_call() -> None:
     assert all(call_id.isascii() for call_id in sent)
 
 
+@pytest.mark.timed
 def test_ten_megabytes_of_small_pieces_take_bounded_time() -> None:
     piece = {
         "id": "r",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from package_source import modules
 
 import saferoute
 from saferoute.testing import Answer, EmbeddedProvider
+from tests.support.audited import audited
 from tests.support.both import KINDS, Face
 
 RUNS_CODE = {
@@ -115,10 +115,9 @@ HOSTILE = [
 
 def test_d4_a_call_makes_no_code_and_imports_nothing(face: tuple[Face, EmbeddedProvider]) -> None:
     events: list[str] = []
-    watching = False
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if watching and event in {
+        if event in {
             "exec",
             "compile",
             "import",
@@ -140,12 +139,10 @@ def test_d4_a_call_makes_no_code_and_imports_nothing(face: tuple[Face, EmbeddedP
         assert reply.parsed == {"a": text}
         client.stream("row/m", text, stop=text)
 
-    all_of("warm up")  # modules load at first use
-    sys.addaudithook(hook)
-    watching = True
-    for text in HOSTILE:
-        all_of(text)
-    watching = False
+    all_of("warm up: write to a.b@example.org, {{x}} ${y} !!z")  # modules load at first use
+    with audited(hook):
+        for text in HOSTILE:
+            all_of(text)
     assert events == []
 
 

@@ -7,7 +7,6 @@ refused; the only socket of a call goes to the row's origin, and one call sends 
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 import saferoute
 from saferoute.errors import RateLimited, SaferouteError
 from saferoute.testing import EmbeddedProvider, ErrorAnswer
+from tests.support.audited import audited
 from tests.support.both import KINDS, Face
 
 
@@ -51,23 +51,21 @@ def parts(url: str) -> dict[str, Any]:
 def test_d15_no_part_of_a_message_is_fetched(face: Face, provider: EmbeddedProvider, part: str, route: str) -> None:
     with EmbeddedProvider() as trap:
         reached: list[Any] = []
-        watching = True
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            if watching and event in {"socket.connect", "socket.getaddrinfo", "urllib.Request"}:
+            if event in {"socket.connect", "socket.getaddrinfo", "urllib.Request"}:
                 reached.append(arguments[1] if event == "socket.connect" else (event, *arguments[:2]))
 
-        sys.addaudithook(hook)
-        for host in (f"http://127.0.0.1:{trap.port}", f"https://localhost:{trap.port}"):
-            message = {"role": "user", "content": [parts(host)[part]]}
-            for call in (
-                lambda message=message: face.chat(route, message),
-                lambda message=message: face.stream(route, message),
-                lambda message=message: face.wait(face.client.count_tokens(route, message)),
-            ):
-                with contextlib.suppress(SaferouteError):
-                    call()
-        watching = False
+        with audited(hook):
+            for host in (f"http://127.0.0.1:{trap.port}", f"https://localhost:{trap.port}"):
+                message = {"role": "user", "content": [parts(host)[part]]}
+                for call in (
+                    lambda message=message: face.chat(route, message),
+                    lambda message=message: face.stream(route, message),
+                    lambda message=message: face.wait(face.client.count_tokens(route, message)),
+                ):
+                    with contextlib.suppress(SaferouteError):
+                        call()
         assert trap.connections == 0
     assert set(reached) <= {("127.0.0.1", provider.port)}
 

@@ -17,6 +17,7 @@ import pytest
 
 import saferoute
 from saferoute.testing import EmbeddedProvider, ErrorAnswer
+from tests.support.audited import audited
 from tests.support.both import KINDS, Face
 from tests.support.watch_plugin import LISTENING, MAY_LISTEN, MAY_START, PACKAGE, PROCESS, Watch, culprit, watch_listen
 
@@ -26,9 +27,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 @pytest.fixture
 def watch() -> Iterator[Watch]:
     made = Watch()
-    sys.addaudithook(made.hook)
     undo = watch_listen(made)
-    yield made
+    with audited(made.hook):
+        yield made
     undo()
 
 

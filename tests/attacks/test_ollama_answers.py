@@ -75,6 +75,7 @@ def test_a_url_of_a_picture_is_never_handed_to_a_local_server_as_if_it_were_byte
         encode(OLLAMA, user("look", Image(url="https://internal.example/a.png")))
 
 
+@pytest.mark.timed
 def test_ten_megabytes_of_small_pieces_take_bounded_time() -> None:
     piece = lines([{"model": "m", "message": {"thinking": "x" * 20, "content": "y" * 20}, "done": False}])
     data = piece * 90_000 + lines([END])

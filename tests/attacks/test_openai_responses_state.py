@@ -376,6 +376,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.timed
 def test_ten_megabytes_of_hostile_bytes_are_refused_or_read_in_linear_time(name: str) -> None:
     data = HOSTILE[name]
     assert len(data) > 8_000_000

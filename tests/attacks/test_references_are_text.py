@@ -8,9 +8,9 @@ Guards: saferoute/secrets/secret.py::if not isinstance(name, str) or len(name) >
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +20,7 @@ import saferoute
 from saferoute.errors import ConfigurationError, SaferouteError
 from saferoute.routing.authoring import build
 from saferoute.testing import EmbeddedProvider
+from tests.support.audited import audited
 from tests.support.both import KINDS, Face
 
 REFERENCES = [
@@ -39,11 +40,10 @@ class Opened:
 
     def __init__(self) -> None:
         self.files: list[str] = []
-        self.watching = False
-        sys.addaudithook(self._hook)
+        self._audited = contextlib.ExitStack()
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.watching and event in {"open", "os.listdir", "os.scandir", "os.putenv", "subprocess.Popen"}:
+        if event in {"open", "os.listdir", "os.scandir", "os.putenv", "subprocess.Popen"}:
             name = str(arguments[0])
             if (
                 not name.endswith((".py", ".pyc", ".so"))
@@ -55,22 +55,16 @@ class Opened:
 
     def __enter__(self) -> Opened:
         self.files.clear()
-        self.watching = True
+        self._audited.enter_context(audited(self._hook))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.watching = False
-
-
-OPENED = pytest.StashKey[Opened]()
+        self._audited.close()
 
 
 @pytest.fixture
-def opened(request: pytest.FixtureRequest) -> Opened:
-    stash = request.config.stash
-    if OPENED not in stash:
-        stash[OPENED] = Opened()  # an audit hook stays for ever: one is enough
-    return stash[OPENED]
+def opened() -> Opened:
+    return Opened()
 
 
 @pytest.fixture(scope="module")

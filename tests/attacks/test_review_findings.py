@@ -21,6 +21,7 @@ from saferoute.values.http import Head
 from saferoute.values.json import decode
 from saferoute.values.output import output_from
 from tests.support.both import KINDS, Face
+from tests.support.growth import LINEAR, times_as_long
 from tests.support.scripted import JSON, SSE, World, call, chat, target
 from tests.support.scripted import Answer as Played
 
@@ -58,6 +59,7 @@ def test_a_tools_bytes_cannot_rewrite_the_request(smuggled: Any) -> None:  # the
         saferoute.Tool("search", "", smuggled)
 
 
+@pytest.mark.timed
 def test_a_reported_model_name_cannot_stall_the_next_turn() -> None:
     began = time.process_time()
     for hostile in ("a" + "-0" * 50_000 + "x", "-20250101" * 20_000 + "x", "-latest" * 30_000 + "!"):
@@ -67,20 +69,18 @@ def test_a_reported_model_name_cannot_stall_the_next_turn() -> None:
 
 
 @pytest.mark.parametrize("field", ["audio", "reasoning_details"])
+@pytest.mark.timed
 def test_a_long_stream_of_state_costs_time_in_proportion(field: str) -> None:
-    def seconds(count: int) -> float:
+    piece = {"audio": {"data": "x" * 50}} if field == "audio" else {"reasoning_details": [{"type": "t", "text": "x" * 50}]}
+    event = b"data: " + json.dumps({"id": "1", "choices": [{"index": 0, "delta": piece}]}).encode() + b"\n\n"
+
+    def read(count: int) -> None:
         decoder = Decoder(codec_for("openai_chat").reader(target()), "p")
         decoder.head(Head(200, SSE))
-        piece = {"audio": {"data": "x" * 50}} if field == "audio" else {"reasoning_details": [{"type": "t", "text": "x" * 50}]}
-        event = b"data: " + json.dumps({"id": "1", "choices": [{"index": 0, "delta": piece}]}).encode() + b"\n\n"
-        began = time.process_time()
         for _ in range(count // 100):
             decoder.feed(event * 100)
-        return time.process_time() - began
 
-    seconds(1000)
-    short, long = seconds(5_000), seconds(40_000)
-    assert long < 20 * short + 0.5  # eight times as much; the square would be sixty-four times
+    assert times_as_long(lambda: read(40_000), lambda: read(10_000), LINEAR) <= LINEAR
 
 
 def test_a_small_body_of_countless_objects_is_refused_before_it_is_built() -> None:

@@ -104,6 +104,7 @@ def test_it_inherits_no_open_file(program: Any, tmp_path: Path) -> None:
         ("sleep 60 & echo KEY", "did not end within 0.5 s"),
     ],
 )
+@pytest.mark.timed
 def test_a_program_that_fails_is_an_error_without_a_word_of_its_own(program: Any, script: str, words: str) -> None:
     command = program(script.replace("KEY", canary()))
     begun = time.monotonic()

@@ -254,6 +254,7 @@ def test_what_is_no_aws_key() -> None:
         assert_not_shown(caught.value, canary())
 
 
+@pytest.mark.timed
 def test_nobody_listens() -> None:
     with StoreServer(kv()) as server:
         pass

@@ -299,6 +299,7 @@ def test_reasons_hold_nothing_of_the_arguments() -> None:
     ["//" * 400_000, "//a" * 300_000, "http://" + "a" * 900_000, "%25" * 300_000, "\ufdfa" * 300_000, "0." * 450_000, ":" * 900_000],
     ids=lambda text: text[:6].encode("unicode_escape").decode(),
 )
+@pytest.mark.timed
 def test_no_argument_keeps_the_guard_busy(text: str) -> None:
     began = time.process_time()
     action(json.dumps({"url": text, "path": text[:1000]}, ensure_ascii=False))

@@ -142,26 +142,27 @@ def test_over_a_real_connection(kind: str, name: str, layer: str) -> None:
 
 
 def _drip(proxy: TestProxy, sock: socket.socket) -> None:
-    for byte in OPEN[:-1] * 20:
+    for byte in OPEN[:-1] * 60:
         if proxy.stopping.wait(0.02):
             return
         sock.sendall(bytes([byte]))
 
 
 def _silence(proxy: TestProxy, sock: socket.socket) -> None:
-    proxy.stopping.wait(10)
+    proxy.stopping.wait(30)
     sock.close()
 
 
 def _open_then_silence(proxy: TestProxy, sock: socket.socket) -> None:
     sock.sendall(OPEN)
-    proxy.stopping.wait(10)
+    proxy.stopping.wait(30)
 
 
 @pytest.mark.parametrize("layer", ["http", "https"])
 @pytest.mark.parametrize("act", [_drip, _silence, _open_then_silence])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("connect", "total", "clock"), [(0.4, 10.0, "connect"), (5.0, 0.4, "total")])
+@pytest.mark.parametrize(("connect", "total", "clock"), [(0.4, 25.0, "connect"), (25.0, 0.4, "total")])
+@pytest.mark.timed
 def test_the_connect_clock_holds_for_the_proxy_too(
     kind: str, act: Callable[[TestProxy, socket.socket], None], layer: str, connect: float, total: float, clock: str
 ) -> None:
@@ -173,7 +174,7 @@ def test_the_connect_clock_holds_for_the_proxy_too(
     with running(proxy), Door(kind) as door:
         with pytest.raises(TimedOut) as caught:
             door.fetch(request(ORIGIN, net=net), clocks(connect=connect, total=total))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert (caught.value.clock, caught.value.sent) == (clock, False)
 
 
@@ -229,6 +230,7 @@ def _open_and_hang_up(proxy: TestProxy, sock: socket.socket) -> None:
 @pytest.mark.parametrize("layer", ["http", "https"])
 @pytest.mark.parametrize("act", [_speak_twice, _hang_up, _open_and_hang_up])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.timed
 def test_at_the_wrong_moment(kind: str, act: Callable[[TestProxy, socket.socket], None], layer: str) -> None:
     secure = layer == "https"
     proxy = TestProxy(1, act, tls=AUTHORITY.server("127.0.0.1") if secure else None)
@@ -236,6 +238,6 @@ def test_at_the_wrong_moment(kind: str, act: Callable[[TestProxy, socket.socket]
     net = proxy.net(AUTHORITY.ca_pem, TlsTerms("ca_pem", AUTHORITY.ca_pem) if secure else None)
     began = time.monotonic()
     with running(proxy), Door(kind, credentials=key) as door, pytest.raises(ConnectFailed) as caught:
-        door.fetch(request(ORIGIN, net=net, secret="main", auth="bearer"))
+        door.fetch(request(ORIGIN, net=net, secret="main", auth="bearer"), clocks(connect=25.0, total=25.0))
     assert (caught.value.sent, key.asked) == (False, 0)
-    assert time.monotonic() - began < 4  # and not when a clock runs out
+    assert time.monotonic() - began < 10  # and not when a clock runs out

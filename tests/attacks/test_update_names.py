@@ -8,7 +8,6 @@ Guards: saferoute/routing/chain.py::raise Refused(f"more than {MAX_UPDATES} root
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from saferoute.routing.publish import pin
 from saferoute.routing.trust import Trust
 from saferoute.signing.envelope import PayloadType
 from saferoute.signing.strict_json import canonical
+from tests.support.audited import audited
 from tests.support.trust_cases import NOW, ROOT_KEY, STATUS_KEY, document, files, release_payload, root_payload, status_payload, table
 
 BODY = canonical(table())
@@ -83,13 +83,11 @@ def test_other_names_are_not_looked_at(place: Path) -> None:
     looked_at: list[str] = []
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if watching and event in ("open", "os.listdir", "os.scandir"):
+        if event in ("open", "os.listdir", "os.scandir"):
             looked_at.append(str(arguments[0]))
 
-    watching = True
-    sys.addaudithook(hook)
-    assert opened(place) == 1
-    watching = False
+    with audited(hook):
+        assert opened(place) == 1
     inside = [path for path in looked_at if "roots" in path]
     assert inside == []
 

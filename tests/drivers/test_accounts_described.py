@@ -178,8 +178,7 @@ def test_the_file_waits_for_others_and_no_longer_than_told(tmp_path: Path) -> No
     )
     opened.connection.execute("ROLLBACK")
     second.reserve([debit(1)])
-    (mine,) = second._opened.values()
-    with mine.lock, pytest.raises(ConfigurationError, match=r"another thread holds it for too long; nothing was changed$"):
+    with second.turns.here(), pytest.raises(ConfigurationError, match=r"another thread holds it for too long; nothing was changed$"):
         second.reserve([debit(1)])
     assert first.balance(account()) == Balance(0, 1, 1)
     first.close()

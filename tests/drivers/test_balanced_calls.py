@@ -116,9 +116,10 @@ def test_a_rate_limit_is_for_all_calls_of_the_client(kind: str, world: Bed) -> N
         other.chat("fast", "hi", timeout=5)
 
 
+@pytest.mark.timed
 def test_wait_sits_a_rest_out(kind: str, world: Bed) -> None:
     world.sign('targets = ["a"]')
-    world.a.script(fails(429, retry_after_ms="400"), says("a"))
+    world.a.script(fails(429, retry_after_ms="1000"), says("a"))
     face = world.open(kind)
     with pytest.raises(RateLimited):
         face.chat("fast", "hi", max_attempts=1)
@@ -126,7 +127,7 @@ def test_wait_sits_a_rest_out(kind: str, world: Bed) -> None:
         face.chat("fast", "hi")
     began = time.monotonic()
     assert face.chat("fast", "hi", wait=True).text == "a"
-    assert 0.1 < time.monotonic() - began < 3
+    assert 0.1 < time.monotonic() - began < 5
     assert world.a.count == 2
 
 

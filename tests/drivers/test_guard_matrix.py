@@ -308,7 +308,7 @@ def test_a_blocked_tool_call_cancels_the_request(kind: str) -> None:
 
 
 def test_a_stream_is_cancelled_at_the_piece_that_is_blocked(kind: str) -> None:
-    with CountingServer(says("a ", "falcon ", *["on "] * 500, pause=0.01)) as server:
+    with CountingServer(says("a ", "falcon ", *["on "] * 500, pause=0.05)) as server:
         with guarded(kind, server, Words("falcon", action=Action.BLOCK)) as face, pytest.raises(GuardBlocked):
             face.stream("here/m", "hi")
         assert server.settled(1)

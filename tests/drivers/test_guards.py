@@ -166,7 +166,7 @@ def test_two_guards_that_point_at_one_place_take_it_out_once(kind: str, quick: b
 
 
 def test_a_blocked_answer_is_cancelled_and_nothing_of_it_is_shown(kind: str, server: CountingServer) -> None:
-    server.script(says("the fal", "con flies", *["on and on "] * 50, pause=0.02))
+    server.script(says("the fal", "con flies", *["on and on "] * 50, pause=0.5))  # what arrives together is judged together
     with guarded(kind, server, Words("falcon", action=Action.BLOCK)) as face:
         with pytest.raises(GuardBlocked) as caught:
             face.stream(ROUTE, "hi")
@@ -445,48 +445,52 @@ def slow_guard(seconds: float, seen: list[str], stage: Any = "input") -> Any:
 
 
 @pytest.mark.parametrize("stage", ["input", "output"])
+@pytest.mark.timed
 def test_a_coroutine_that_sleeps_is_cancelled_and_the_call_fails(kind: str, server: CountingServer, stage: str) -> None:
     seen: list[str] = []
     with hurried(guarded(kind, server, slow_guard(30.0, seen, stage)), 0.05) as face:
         began = time.monotonic()
         with pytest.raises(GuardFailed, match="it gave no verdict in time"):
             face.chat(ROUTE, "hi")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10
         if kind == "asyncio":
             assert seen == ["cancelled"]
     assert server.count == (stage == "output")
 
 
+@pytest.mark.timed
 def test_a_guard_that_hangs_fails_the_call_and_holds_nobody_up(kind: str, server: CountingServer) -> None:
     free = threading.Event()
-    hangs = Saying(lambda *_: free.wait(10), name="hangs")
+    hangs = Saying(lambda *_: free.wait(30), name="hangs")
     face = hurried(guarded(kind, server, hangs), 0.05)
     began = time.monotonic()
     try:
         with face, pytest.raises(GuardFailed):
             face.chat(ROUTE, "hi")
-        assert time.monotonic() - began < 1.0  # the client is closed by now, too
+        assert time.monotonic() - began < 10  # the client is closed by now, too
     finally:
         free.set()
     assert server.count == 0
 
 
+@pytest.mark.timed
 def test_the_calls_own_time_bounds_its_guards(kind: str, server: CountingServer) -> None:
     with guarded(kind, server, slow_guard(30.0, [])) as face:
         began = time.monotonic()
         with pytest.raises(GuardFailed):
             face.chat(ROUTE, "hi", timeout=0.1)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10
     assert server.count == 0
 
 
+@pytest.mark.timed
 def test_what_guards_take_is_taken_off_the_calls_time(kind: str, server: CountingServer) -> None:
-    server.script(says("late", first_pause=5.0))
+    server.script(says("late", first_pause=20.0))
     with guarded(kind, server, slow_guard(0.2, [])) as face:
         began = time.monotonic()
         with pytest.raises(TimedOut):
             face.chat(ROUTE, "hi", timeout=0.5)
-        assert 0.4 < time.monotonic() - began < 1.5
+        assert 0.4 < time.monotonic() - began < 8
 
 
 def test_a_guard_that_used_up_the_time_and_only_flags_leaves_none(kind: str, server: CountingServer) -> None:

@@ -74,6 +74,7 @@ LARGE = 100_000
 
 
 @of_stage("input", "tool_result")
+@pytest.mark.timed
 def test_what_goes_in(benches: dict[str, Bench], case: Case) -> None:
     bench = bench_for(benches, case)
     messages, text = messages_of(case), case.text
@@ -98,6 +99,7 @@ def judged_text(face: Face, text: str, stage: str) -> str:
     return str(face.wait(face.client.judge(text, stage=stage)).redacted)
 
 
+@pytest.mark.timed
 def test_ten_megabytes_are_refused_at_once(benches: dict[str, Bench]) -> None:
     bench, messages = benches["plain"].forget(), messages_of(CASES["h43"])
     took = []
@@ -106,7 +108,7 @@ def test_ten_megabytes_are_refused_at_once(benches: dict[str, Bench]) -> None:
         with pytest.raises(GuardBlocked, match="8000000 are allowed"):
             bench.reply(messages)
         took.append(time.perf_counter() - began)
-    assert min(took) < 0.05  # 5 ms where nothing else runs; a benchmark says so
+    assert min(took) < 0.5  # 5 ms where nothing else runs; a benchmark says so. To judge them would take seconds
     assert bench.server.count == 0
 
 

@@ -251,6 +251,7 @@ def test_a_deadline_that_has_passed_sends_nothing(kind: str) -> None:
     assert (caught.value.clock, caught.value.sent) == ("total", False)
 
 
+@pytest.mark.timed
 def test_asyncio_interrupts_a_transport_that_hangs() -> None:
     class Hang(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -16,6 +16,7 @@ from saferoute.testing import EmbeddedProvider
 KEY = "sk-slow-0123456789"
 
 
+@pytest.mark.timed
 def test_the_loop_runs_on_while_a_key_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     where: list[str] = []
     original = Credentials.header
@@ -23,7 +24,7 @@ def test_the_loop_runs_on_while_a_key_is_looked_up(monkeypatch: pytest.MonkeyPat
     def slow(self: Credentials, name: str, auth: str, origin: str) -> tuple[bytes, bytes]:
         if self.cached(name, auth, origin) is None:  # type: ignore[arg-type]
             where.append(threading.current_thread().name)
-            time.sleep(1.0)
+            time.sleep(3.0)
         return original(self, name, auth, origin)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Credentials, "header", slow)
@@ -44,7 +45,7 @@ def test_the_loop_runs_on_while_a_key_is_looked_up(monkeypatch: pytest.MonkeyPat
 
     with EmbeddedProvider(api_key=KEY) as provider, pytest.warns(LocalTrustWarning):
         longest = asyncio.run(scenario(provider.port))
-    assert longest < 0.8
+    assert longest < 2.0
     assert len(where) == 1
     assert where[0] != "MainThread"
 

@@ -173,12 +173,13 @@ def test_nobody_there_says_that_the_call_was_not_sent(kind: str) -> None:
         assert caught.value.retryable
 
 
+@pytest.mark.timed
 def test_the_calls_deadline_bounds_the_exchange(kind: str) -> None:
-    with TokenServer(Told(token().body, delay=3.0)) as server, Front(kind, spec(server.origin)) as front:
+    with TokenServer(Told(token().body, delay=6.0)) as server, Front(kind, spec(server.origin)) as front:
         began = time.monotonic()
         with pytest.raises(TimedOut) as caught:
             front.call(server.origin, total=0.4)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 4.0
         assert caught.value.sent is False
 
 
@@ -262,26 +263,28 @@ def test_one_whose_time_was_short_does_not_end_the_others(kind: str) -> None:
         assert len(server.exchanges) == 2
 
 
+@pytest.mark.timed
 def test_a_refresh_that_hangs_costs_no_call_its_time(kind: str) -> None:
     """The endpoint is silent and the token is still valid: nobody's call ends with TimedOut, and most do not even wait."""
-    with TokenServer(token("one"), Told(b"{}", delay=4.0)) as server, Front(kind, spec(server.origin)) as front:
+    with TokenServer(token("one"), Told(b"{}", delay=20.0)) as server, Front(kind, spec(server.origin)) as front:
         front.call(server.origin)
         front.wall.now += 3600 - 299
         began = time.monotonic()
-        assert [front.call(server.origin, total=0.8).status for _ in range(3)] == [200] * 3
-        assert time.monotonic() - began < (0.75 if kind == "blocking" else 0.35)
-        assert [seen.headers["authorization"] for seen in server.calls] == ["Bearer one"] * 4
+        assert [front.call(server.origin, total=2.0).status for _ in range(12)] == [200] * 12
+        assert time.monotonic() - began < 6.0  # one waits for half of its time, 1 s, where all would take 12 s
+        assert [seen.headers["authorization"] for seen in server.calls] == ["Bearer one"] * 13
         assert len(server.exchanges) == 2
 
 
+@pytest.mark.timed
 def test_a_long_call_gives_a_hanging_refresh_few_seconds(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("saferoute.drivers.minting._REFRESH_SECONDS", 0.3)
-    with TokenServer(token("one"), Told(b"{}", delay=4.0)) as server, Front(kind, spec(server.origin)) as front:
+    with TokenServer(token("one"), Told(b"{}", delay=20.0)) as server, Front(kind, spec(server.origin)) as front:
         front.call(server.origin)
         front.wall.now += 3400
         began = time.monotonic()
         assert front.call(server.origin, total=60.0).status == 200
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 6.0
 
 
 def test_a_token_that_ends_while_the_endpoint_is_silent_is_made_with_the_calls_own_time(kind: str) -> None:
@@ -365,10 +368,11 @@ def test_in_a_forked_child_no_lock_is_held(kind: str) -> None:
         assert front.call(server.origin).status == 200
 
 
+@pytest.mark.timed
 def test_closing_gives_up_what_is_under_way(kind: str) -> None:
     if kind == "blocking":
         pytest.skip("a blocking exchange belongs to its thread")
-    with TokenServer(Told(token().body, delay=2.0)) as server, Front(kind, spec(server.origin)) as front:
+    with TokenServer(Told(token().body, delay=20.0)) as server, Front(kind, spec(server.origin)) as front:
 
         async def scenario() -> None:
             call = asyncio.create_task(front.front.open(request(server.origin), clocks()))
@@ -379,4 +383,4 @@ def test_closing_gives_up_what_is_under_way(kind: str) -> None:
         began = time.monotonic()
         with pytest.raises(ConfigurationError, match="closed"):
             front.wait(scenario())
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 4.0  # the first byte is waited for 5 s

@@ -27,7 +27,7 @@ from tests.support.race_flows import Accounts, Driver, asking, failing, late, ra
 from tests.support.race_server import RaceServer
 from tests.support.scripted import Answer, World
 
-SOON = 0.1
+SOON = 2.0  # what is not told would wait for ever, or 10 s
 
 
 @pytest.fixture
@@ -73,6 +73,7 @@ def test_the_first_returns_before_it_emits(server: RaceServer, driver: Driver) -
 
 
 @pytest.mark.parametrize("loser", ["/silent", "/stuck"])
+@pytest.mark.timed
 def test_the_second_wins_and_the_loser_is_hung_up_on_and_settles(server: RaceServer, driver: Driver, loser: str) -> None:
     accounts, seen = Accounts(), cast("list[Raced]", [])
     first, second = (asking(request(server.origin, path), accounts) for path in (loser, "/fast"))
@@ -84,7 +85,7 @@ def test_the_second_wins_and_the_loser_is_hung_up_on_and_settles(server: RaceSer
     assert driver.emitted == [b"fast"]
     driver.pause(0.01)
     assert server.wait_for(loser) - ended < SOON
-    assert began + 0.05 <= ended < began + 2
+    assert began + 0.05 <= ended < began + 5
     driver.until(lambda: not accounts.held)
     assert sorted(accounts.seen) == [f"reserve {name}" for name in sorted([loser, "/fast"])] + [
         f"settle {name} {cost}" for name, cost in sorted([(loser, 9), ("/fast", 1)])
@@ -198,6 +199,7 @@ def test_a_flow_that_failed_with_its_exchange_open_leaves_nothing_open(server: R
 
 
 @pytest.mark.parametrize("path", ["/silent", "/stuck"])
+@pytest.mark.timed
 def test_a_loser_under_tls_is_hung_up_on(kind: str, path: str, tmp_path: Any) -> None:
     from saferoute.drivers.tls import ClientTls
     from tests.drivers.hostile import Certificates
@@ -218,6 +220,7 @@ def test_a_loser_under_tls_is_hung_up_on(kind: str, path: str, tmp_path: Any) ->
 # ------------------------------------------------------------------------------------------------ losers that wait for something else
 
 
+@pytest.mark.timed
 def test_a_loser_that_sleeps_is_woken(server: RaceServer, driver: Driver) -> None:
     told: list[float] = []
 
@@ -250,6 +253,7 @@ def test_a_sleep_that_is_passed_in_is_used_as_it_is(kind: str) -> None:
     assert (world.finished, world.closed) == (1, 0)
 
 
+@pytest.mark.timed
 def test_a_loser_that_looks_a_host_up_is_told(kind: str, server: RaceServer) -> None:
     looking, let = threading.Event(), threading.Event()
 

@@ -112,6 +112,7 @@ def test_a_stream_that_is_dropped_gives_back_its_place_and_settles(world: Bed) -
 
 
 @BOTH
+@pytest.mark.timed
 def test_what_a_row_asked_for_is_not_waited_for_at_another(kind: str, world: Bed) -> None:
     world.sign('targets = ["a", "b"]\nmax_attempts = 4\n')
     world.a.script(fails(500), says("a"))

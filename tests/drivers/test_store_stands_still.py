@@ -78,6 +78,7 @@ def make(kind: str, held: Held, world: World, total: float, afterwards: Callable
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.timed
 def test_a_call_that_cannot_be_counted_in_time_is_refused_in_time(kind: str, held: Held) -> None:
     held.other.execute("BEGIN IMMEDIATE")
     took: list[float] = []
@@ -96,6 +97,7 @@ def test_a_call_that_cannot_be_counted_in_time_is_refused_in_time(kind: str, hel
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.timed
 def test_an_answer_is_not_held_back_until_its_cost_is_written_down(kind: str, held: Held) -> None:
     class Holding(World):
         """Somebody takes the file once the request has left."""

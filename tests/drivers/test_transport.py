@@ -449,12 +449,13 @@ def test_a_body_over_the_cap(server: HostileServer, kind: str, parser: str) -> N
 # ------------------------------------------------------------------------------------------------ clocks
 
 
+@pytest.mark.timed
 def test_first_byte_clock(either: HostileServer, door: Door) -> None:
     start = time.monotonic()
     with pytest.raises(TimedOut) as caught:
         door.fetch(request(either.origin, "/hang"), clocks(first_byte=0.2))
     assert (caught.value.clock, caught.value.seconds, caught.value.sent) == ("first_byte", 0.2, True)
-    assert 0.15 < time.monotonic() - start < 2
+    assert 0.15 < time.monotonic() - start < 4
 
 
 def test_idle_clock(either: HostileServer, door: Door) -> None:
@@ -466,6 +467,7 @@ def test_idle_clock(either: HostileServer, door: Door) -> None:
 
 
 @pytest.mark.parametrize("path", ["/slow", "/slow-head"])
+@pytest.mark.timed
 def test_the_deadline_holds_against_a_body_that_drips(either: HostileServer, door: Door, path: str) -> None:
     start = time.monotonic()
     with pytest.raises(TimedOut) as caught:
@@ -502,6 +504,7 @@ def test_a_deadline_that_has_passed_sends_nothing(server: HostileServer, door: D
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.timed
 def test_connect_clock_bounds_a_resolver_that_hangs(kind: str) -> None:
     release = threading.Event()
 

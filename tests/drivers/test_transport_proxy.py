@@ -100,6 +100,7 @@ def test_what_came_unasked_is_never_an_answer(way: Way, door: Door) -> None:
 
 
 @pytest.mark.parametrize(("path", "clock"), [("/hang", "first_byte"), ("/pause", "idle")])
+@pytest.mark.timed
 def test_the_clocks_hold(way: Way, door: Door, path: str, clock: str) -> None:
     began = time.monotonic()
     with pytest.raises(TimedOut) as caught:

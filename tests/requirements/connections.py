@@ -1,16 +1,15 @@
-"""Sees every connection that this process begins, whoever begins it, and refuses those that are not allowed.
-
-An audit hook cannot be taken away again, so there is one for the run, and it sleeps while nobody watches.
-"""
+"""Sees every connection that this process begins, whoever begins it, and refuses those that are not allowed."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from weakref import ref
+
+from tests.support.audited import audited
 
 
 @dataclass
@@ -36,18 +35,11 @@ class Watched:
         return sum(1 for known in self.sockets if (sock := known()) is not None and sock.fileno() >= 0)
 
 
-_watching: list[Watched] = []
-
-
-def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watching:
-        return
+def _watch(watched: Watched, event: str, arguments: tuple[Any, ...]) -> None:
     if event == "socket.getaddrinfo":
-        for watched in _watching:
-            watched.names.append(arguments[0])
+        watched.names.append(arguments[0])
     elif event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
-        for watched in _watching:
-            _note(watched, event, arguments)
+        _note(watched, event, arguments)
 
 
 def _note(watched: Watched, event: str, arguments: tuple[Any, ...]) -> None:
@@ -63,15 +55,9 @@ def _note(watched: Watched, event: str, arguments: tuple[Any, ...]) -> None:
         raise ConnectionRefusedError(message)
 
 
-sys.addaudithook(_hook)
-
-
 @contextmanager
 def watched(*ports: int) -> Iterator[Watched]:
     """Watch until the end of the block; with ports, connections anywhere else are refused."""
     seen = Watched(frozenset(ports) or None)
-    _watching.append(seen)
-    try:
+    with audited(partial(_watch, seen)):
         yield seen
-    finally:
-        _watching.remove(seen)

@@ -19,7 +19,7 @@ from tests.support.counting_server import CountingServer, fails, says
 Opened = Callable[..., Face]
 Serve = Callable[..., CountingServer]
 
-SLACK = 0.75
+SLACK = 3.0  # for a machine that is busy
 KEYED = 'auth = "bearer"\nsecret = "demo"'
 NOW, LATER = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:39 GMT"
 SPELLINGS: dict[str, tuple[dict[str, str], float | None]] = {
@@ -55,6 +55,7 @@ WAITED: dict[str, tuple[dict[str, str], float]] = {
 
 
 @pytest.mark.parametrize("spelling", WAITED)
+@pytest.mark.timed
 def test_the_next_request_waits_for_as_long_as_was_asked(four_ways: Way, serve: Serve, opened: Opened, spelling: str) -> None:
     headers, seconds = WAITED[spelling]
     server = serve(fails(429, **headers), says("ok"))
@@ -69,12 +70,14 @@ def test_the_next_request_waits_for_as_long_as_was_asked(four_ways: Way, serve: 
     [("blocking", {"retry_after": "1"}), ("asyncio", {"retry_after": "Sun, 06 Nov 1994 08:49:38 GMT", "date": NOW})],
     ids=["seconds", "date"],
 )
+@pytest.mark.timed
 def test_whole_seconds_and_dates_are_waited_for(kind: str, serve: Serve, opened: Opened, headers: dict[str, str]) -> None:
     server = serve(fails(429, **headers), says("ok"))
     assert opened(kind, server).chat("row", "hi").text == "ok"
     assert 1.0 <= server.gaps[0] < 1.0 + SLACK
 
 
+@pytest.mark.timed
 def test_google_s_retry_info_is_waited_for(four_ways: Way, serve: Serve, deployed: Deployed) -> None:
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.3s"}]
     refused = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "slow down", "details": details}}
@@ -91,6 +94,7 @@ def test_google_s_retry_info_is_waited_for(four_ways: Way, serve: Serve, deploye
 
 
 @pytest.mark.parametrize("seconds", ["121", "86400", "99999999999"])
+@pytest.mark.timed
 def test_a_wait_over_the_cap_is_not_waited_for_but_told(four_ways: Way, serve: Serve, opened: Opened, seconds: str) -> None:
     server = serve(fails(429, retry_after=seconds))
     began = time.monotonic()
@@ -101,15 +105,17 @@ def test_a_wait_over_the_cap_is_not_waited_for_but_told(four_ways: Way, serve: S
     assert server.count == 1
 
 
+@pytest.mark.timed
 def test_a_wait_beyond_the_deadline_is_not_begun(four_ways: Way, serve: Serve, opened: Opened) -> None:
-    server = serve(fails(429, retry_after="5"))
+    server = serve(fails(429, retry_after="9"))
     began = time.monotonic()
     with pytest.raises(RateLimited):
-        four_ways.ask(opened(four_ways.kind, server), max_attempts=5, timeout=2)
+        four_ways.ask(opened(four_ways.kind, server), max_attempts=5, timeout=8)
     assert time.monotonic() - began < SLACK
     assert server.count == 1
 
 
+@pytest.mark.timed
 def test_another_row_is_not_kept_waiting_by_the_first(four_ways: Way, serve: Serve, opened: Opened) -> None:
     busy, free = serve(fails(429, retry_after="30")), serve(says("ok"))
     began = time.monotonic()
@@ -238,6 +244,7 @@ def test_after_its_time_a_group_is_asked_again(four_ways: Way, serve: Serve, ope
 # ------------------------------------------------------------------------------------------------------------------ wait=True
 
 
+@pytest.mark.timed
 def test_wait_sleeps_until_the_group_may_be_asked(four_ways: Way, serve: Serve, opened: Opened) -> None:
     server = serve(fails(429, retry_after_ms="200"), says("ok"))
     face = opened(four_ways.kind, server)
@@ -247,6 +254,7 @@ def test_wait_sleeps_until_the_group_may_be_asked(four_ways: Way, serve: Serve, 
     assert server.count == 2
 
 
+@pytest.mark.timed
 def test_wait_does_not_wait_beyond_the_deadline(four_ways: Way, serve: Serve, opened: Opened) -> None:
     server = serve(fails(429, retry_after="30"))
     face = opened(four_ways.kind, server)

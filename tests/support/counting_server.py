@@ -102,12 +102,12 @@ class CountingServer(LoopbackServer):
         with self._order:
             self._steps = list(steps)
 
-    def settled(self, hang_ups: int, seconds: float = 2.0) -> bool:
+    def settled(self, hang_ups: int, seconds: float = 8.0) -> bool:
         """Wait until that many answers were not waited for to their end; False if that does not come about."""
         with self.changed:
             return self.changed.wait_for(lambda: self.hang_ups >= hang_ups, seconds)
 
-    def quiet(self, seconds: float = 2.0) -> bool:
+    def quiet(self, seconds: float = 8.0) -> bool:
         """Wait until no connection is open here; False if that does not come about."""
         until = time.monotonic() + seconds
         while self._open and time.monotonic() < until:

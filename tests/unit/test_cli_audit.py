@@ -292,7 +292,7 @@ def test_refusals_say_why(run: Commands, tmp_path: pathlib.Path) -> None:
     process.close()
     lines = run("audit", "show", "audit").out.splitlines()
     assert [line.split("  ")[3:5] for line in lines] == [
-        ["openai-eu (gpt-5-mini)", "refused: GuardBlocked (guard:pii), by a guard; pii: pii.email: 1; topics: the whole request"],
+        ["openai-eu (gpt-5-mini)", "refused: GuardBlocked (guard:pii); pii: pii.email: 1; topics: the whole request"],
         ["refused: AllRoutesCooling; azure: its breaker is open"],
         ["openai-eu (gpt-5-mini)", "left by the caller 200"],
     ]

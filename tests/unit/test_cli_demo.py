@@ -22,6 +22,7 @@ def temporary(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
     return tmp_path
 
 
+@pytest.mark.timed
 def test_the_demo_in_a_container_like_environment(tmp_path: pathlib.Path) -> None:
     began = time.monotonic()
     done = process("demo", home=tmp_path)

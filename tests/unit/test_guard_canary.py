@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from base64 import b64encode
 
 import pytest
@@ -16,6 +15,7 @@ from saferoute.guards.canary import CanaryOfCall, canary_word
 from saferoute.values.guarding import ALLOWED, SILENT, Action, Context, Guard, Segment
 from saferoute.values.messages import Message, Text
 from saferoute.values.request import ChatRequest
+from tests.support.growth import LINEAR, growth, times_as_long
 from tests.support.judged_stream import seen_of
 
 NONCE = "0123456789abcdef0123"
@@ -155,20 +155,16 @@ def test_once_it_is_whole_nothing_has_to_be_waited_for() -> None:
     assert MINE.open_candidate(text) == len(text)
 
 
-def test_the_time_grows_with_the_text_alone() -> None:
-    def took(piece: str) -> float:
-        text = piece * (200_000 // len(piece))
-        best = 9.0
-        for _ in range(2):
-            began = time.process_time()
-            MINE.check(Segment(text), OUTPUT)
-            MINE.open_candidate(text)
-            best = min(best, time.process_time() - began)
-        return best
+@pytest.mark.timed
+@pytest.mark.parametrize("piece", [" ", "a", "\uff41", WORD[:7], WORD[0], "0x3", f"{WORD[:7]} ", "\u200b"], ids=list("12345678"))
+def test_the_time_grows_with_the_text_alone(piece: str) -> None:
+    def judge(text: str) -> None:
+        MINE.check(Segment(text), OUTPUT)
+        MINE.open_candidate(text)
 
-    prose = took(PROSE)
-    hostile = {piece: took(piece) for piece in (" ", "a", "\uff41", WORD[:7], WORD[0], "0x3", f"{WORD[:7]} ", "\u200b")}
-    assert max(hostile.values()) <= 4 * prose + 0.05, hostile
+    assert growth(judge, piece, 100_000) <= LINEAR
+    prose, hostile = (text * (200_000 // len(text)) for text in (PROSE, piece))
+    assert times_as_long(lambda: judge(hostile), lambda: judge(prose), 8.0) <= 8.0  # 3 at most, measured
 
 
 def test_calls_are_equal_by_their_word() -> None:

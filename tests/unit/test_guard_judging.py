@@ -92,21 +92,23 @@ def test_many_questions_need_few_threads_and_each_is_asked_once(ask: Ask) -> Non
     assert len(other.asked) == 150
 
 
+@pytest.mark.timed
 def test_a_coroutine_is_cancelled_when_the_time_is_over(ask: Ask) -> None:
     guard = Asynchronous(seconds=30)
     began = time.monotonic()
     assert ask(asking(guard, Asynchronous(), seconds=0.05))[0] is None
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     if ask is concurrent:
         assert guard.cancelled == 1
 
 
+@pytest.mark.timed
 def test_a_thread_that_hangs_is_left_behind_and_begins_nothing_more(ask: Ask) -> None:
     free = threading.Event()
-    guard = Saying(lambda *_: free.wait(5) and ALLOW)
+    guard = Saying(lambda *_: free.wait(30) and ALLOW)
     began = time.monotonic()
     assert ask(asking(guard, seconds=0.05, times=20)) == [None] * 20
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     free.set()
     time.sleep(0.05)
     assert len(guard.asked) == 8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,6 +12,7 @@ from saferoute.guards.destinations import Destination, destination, is_allowed
 from saferoute.guards.links import LinkGuard
 from saferoute.guards.redacting import redacted
 from saferoute.values.guarding import ALLOWED, Action, Context, Guard, Segment, Verdict
+from tests.support.growth import LINEAR, growth
 
 GUARD = LinkGuard()
 EVIL = "https://evil.example/p?d=c2VjcmV0"
@@ -157,6 +157,15 @@ def test_an_application_that_shows_code_judges_images_only() -> None:
     assert left(f'<img src="{EVIL}"><a href="javascript:x">', guard) == '<img src="_"><a href="_">'
 
 
+def test_an_address_that_comes_again_is_judged_by_what_becomes_of_it() -> None:
+    address = "https://evil.example/p"
+    text = f"[a]({address}) ![a]({address}) [a]({address}) <iframe src={address}> ![a]({address})"
+    verdict = judge(text)
+    assert [(span.start, span.kind) for span in verdict.spans] == [
+        (33, "link.image"), (text.index("<iframe") + 12, "link.markup"), (text.rindex(address), "link.image")
+    ]  # fmt: skip
+
+
 def test_of_very_many_addresses_the_rest_goes_too() -> None:
     text = f"![a]({EVIL}) " * 4200
     verdict = judge(text)
@@ -243,18 +252,13 @@ FAMILIES = [
 ]  # fmt: skip
 
 
-def least(text: str) -> float:
-    best = 9.0
-    for _ in range(2):
-        began = time.process_time()
-        judge(text)
-        GUARD.open_candidate(text)
-        LinkGuard(links=True).open_candidate(text)
-        best = min(best, time.process_time() - began)
-    return best
+def work(text: str) -> None:
+    judge(text)
+    GUARD.open_candidate(text)
+    LinkGuard(links=True).open_candidate(text)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("family", FAMILIES)
 def test_hostile_text_is_judged_in_linear_time(family: str) -> None:
-    small, large = ((family * (size // len(family) + 1))[:size] for size in (4_000, 16_000))
-    assert least(large) <= 3 * 4 * least(small) + 0.002
+    assert growth(work, family, 8_000) <= LINEAR

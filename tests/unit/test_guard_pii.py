@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import statistics
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from saferoute.guards.pii import PII_KINDS, PiiGuard, find_pii, open_candidate
 from saferoute.guards.pii_numbers import has_check_digit, is_card
 from saferoute.values.guarding import SILENT, Action, Guard, Segment
+from tests.support.growth import LINEAR, growth, seconds_of, times_as_long
 
 FOUND = [
     # E-mail.
@@ -316,32 +316,26 @@ NEAR = [
 ]
 
 
-def _least(text: str) -> float:
-    best = float("inf")
-    for _ in range(3):
-        began = time.process_time()
-        find_pii(text)
-        best = min(best, time.process_time() - began)
-    return best
-
-
 def _of_size(family: str, size: int) -> str:
     return (family * (size // len(family) + 1))[:size]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("family", FAMILIES)
 def test_hostile_text_is_read_in_linear_time_and_at_most_4_times_the_time_of_prose(family: str) -> None:
-    assert _least(_of_size(family, 100_000)) <= 4 * _least(_of_size(PROSE, 100_000)) + 0.002
+    prose, hostile = _of_size(PROSE, 200_000), _of_size(family, 200_000)
+    assert times_as_long(lambda: find_pii(hostile), lambda: find_pii(prose), 4.0) <= 4.0
+    assert growth(find_pii, family, 50_000) <= LINEAR
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("family", NEAR)
 def test_near_misses_are_read_in_linear_time(family: str) -> None:
-    assert _least(_of_size(family, 32_000)) <= 3 * 4 * _least(_of_size(family, 8_000)) + 0.002
+    assert growth(find_pii, family, 16_000) <= LINEAR
 
 
+@pytest.mark.timed
 def test_the_open_place_of_a_long_text_is_found_in_linear_time() -> None:
+    assert growth(open_candidate, PROSE, 2_000_000) <= LINEAR
     text = _of_size(PROSE, 2_000_000)
-    began = time.process_time()
-    for _ in range(20):
-        open_candidate(text)
-    assert time.process_time() - began < 0.2
+    assert min(seconds_of(lambda: open_candidate(text)) for _ in range(20)) < 0.05  # 0.5 ms, measured

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import time
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from saferoute.guards.placeholders import Restorer, Vault, is_one_way
 from saferoute.guards.restoring import LONGEST_WAIT
 from saferoute.values.guarding import Span
+from tests.support.growth import LINEAR, growth
 
 NONCE = "k3f9x0ab"
 EMAIL = "«SR:EMAIL:1:k3f9x0ab»"
@@ -195,14 +195,6 @@ def test_what_is_redacted_holds_nothing_of_a_span_and_comes_back(text: str, plac
 
 
 @pytest.mark.parametrize("family", ["«SR:EMAIL:1:k3f9x0a", "«", "[", "<a ", "`", EMAIL, f"[{EMAIL}", "]("])
+@pytest.mark.timed
 def test_restoring_takes_linear_time(family: str) -> None:
-    def least(size: int) -> float:
-        text = (family * size)[:size]
-        best = float("inf")
-        for _ in range(2):
-            began = time.process_time()
-            filled().restore(text)
-            best = min(best, time.process_time() - began)
-        return best
-
-    assert least(20_000) <= 3 * 4 * least(5_000) + 0.002
+    assert growth(lambda text: filled().restore(text), family, 5_000) <= LINEAR

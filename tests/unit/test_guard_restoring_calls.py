@@ -48,6 +48,7 @@ from saferoute.values.messages import Citation, Image, Message, OpaqueState, Rea
 from saferoute.values.request import ChatRequest, OutputSchema
 from saferoute.values.tools import Tool
 from saferoute.values.usage import Usage
+from tests.support.growth import LINEAR, growth
 from tests.support.guarded import Saying, Stopping, Words, pieces_of
 
 NONCE = "k3f9x0ab"
@@ -489,18 +490,10 @@ def test_a_beginning_that_says_nothing_is_not_held_for_long() -> None:
 
 @pytest.mark.parametrize("flood", ["«", "«SR:", "[", "`", f"[{EMAIL}", '{"', '["«', '["\\u00ab', " ", "<"])
 @pytest.mark.parametrize("is_json", [False, True])
+@pytest.mark.timed
 def test_the_linear_time_of_a_flood(flood: str, is_json: bool) -> None:
     one = begun()
-    taken = []
-    for size in (2_000, 16_000):
-        text = flood * (size // len(flood))
-        runs = []
-        for _ in range(3):  # the garbage of everything else may be collected within one
-            began = time.process_time()
-            shown(one.of_answer(is_json=is_json), [TextDelta(text), END])
-            runs.append(time.process_time() - began)
-        taken.append(min(runs))
-    assert taken[1] < 8 * 3 * max(taken[0], 0.002)
+    assert growth(lambda text: shown(one.of_answer(is_json=is_json), [TextDelta(text), END]), flood, 4_000) <= LINEAR
 
 
 @pytest.mark.parametrize("begin", ["[Date]\n", "[", " [ ", "", "  ", "x {", "(["])
@@ -625,6 +618,7 @@ def test_what_is_passed_through_is_counted_until_it_is_too_much() -> None:
         check_size(asking(provider_options={"a": {"b": bomb}}), 1000)
 
 
+@pytest.mark.timed
 def test_ten_megabytes_are_refused_at_once() -> None:
     request = asking(*(Text("x" * 1_000_000) for _ in range(10)), Text("é" * 1_000_000))
     taken = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +12,7 @@ from saferoute.errors import ConfigurationError
 from saferoute.guards import TopicGuard
 from saferoute.guards.redacting import redacted
 from saferoute.values.guarding import ALLOWED, SILENT, Action, Context, Guard, Segment
+from tests.support.growth import LINEAR, growth
 from tests.support.judged_stream import chunkings, seen_of
 
 SHELLS = TopicGuard(deny=["shell", "credit card", "C++"], unless=["sea shell", "shell game"])
@@ -246,15 +246,7 @@ def test_benign_text_is_hardly_held() -> None:
 HOSTILE = ("sea shell ", "shell", "shell game ", "credit ", "credit" + " " * 50, "x1 ", "x", "ß", "密码", " ", "_", "a")
 
 
-def test_the_time_grows_with_the_text_alone() -> None:
-    def took(piece: str, size: int) -> float:
-        text = piece * (size // len(piece))
-        best = 9.0
-        for _ in range(2):
-            began = time.process_time()
-            MIXED.check(Segment(text), OUTPUT)
-            best = min(best, time.process_time() - began)
-        return best
-
-    for piece in HOSTILE:
-        assert took(piece, 80_000) <= 8 * took(piece, 20_000) + 0.02, piece
+@pytest.mark.timed
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_the_time_grows_with_the_text_alone(piece: str) -> None:
+    assert growth(lambda text: MIXED.check(Segment(text), OUTPUT), piece, 20_000) <= LINEAR

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +10,7 @@ from saferoute.guards.redacting import redacted
 from saferoute.guards.unicode import UnicodeGuard
 from saferoute.guards.views import INCOMPLETE
 from saferoute.values.guarding import ALLOWED, Action, Context, Guard, Segment, Verdict
+from tests.support.growth import LINEAR, growth
 
 GUARD = UnicodeGuard()
 TAGGED = "".join(chr(0xE0000 + ord(char)) for char in "hidden words")
@@ -232,18 +231,13 @@ FAMILIES = [
 ]  # fmt: skip
 
 
-def least(text: str) -> float:
-    best = 9.0
-    for _ in range(2):
-        began = time.process_time()
-        judge(text, "tool_result", "tool")
-        judge(text, "output", "model")
-        GUARD.open_candidate(text)
-        best = min(best, time.process_time() - began)
-    return best
+def work(text: str) -> None:
+    judge(text, "tool_result", "tool")
+    judge(text, "output", "model")
+    GUARD.open_candidate(text)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("family", FAMILIES)
 def test_hostile_text_is_judged_in_linear_time(family: str) -> None:
-    small, large = ((family * (size // len(family) + 1))[:size] for size in (5_000, 20_000))
-    assert least(large) <= 3 * 4 * least(small) + 0.002
+    assert growth(work, family, 20_000) <= LINEAR

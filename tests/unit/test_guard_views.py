@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import codecs
 import hashlib
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from saferoute.guards.decoding import decoded_base64, decoded_escapes, decoded_hex, unseen_in_html
 from saferoute.guards.lookalikes import as_latin, kinds_of, mixed_words
 from saferoute.guards.views import INCOMPLETE, views_of
+from tests.support.growth import LINEAR, growth, times_as_long
 
 PHRASE = "Please forward the quarterly figures to another person"
 PROSE = "The committee met on Tuesday to talk about the new library, which opens in the spring of 2024 near the old station. "
@@ -313,24 +313,14 @@ FAMILIES = [
 ]  # fmt: skip
 
 
-def least(text: str) -> float:
-    best = 9.0
-    for _ in range(3):
-        began = time.process_time()
-        views_of(text)
-        best = min(best, time.process_time() - began)
-    return best
-
-
-def of_size(family: str, size: int) -> str:
-    return (family * (size // len(family) + 1))[:size]
-
-
+@pytest.mark.timed
 @pytest.mark.parametrize("family", FAMILIES[:10])
-def test_hostile_text_is_read_in_linear_time_and_at_most_4_times_the_time_of_prose(family: str) -> None:
-    assert least(of_size(family, 50_000)) <= 4 * least(of_size(PROSE, 50_000)) + 0.003
+def test_hostile_text_is_read_in_a_few_times_the_time_of_prose(family: str) -> None:
+    prose, hostile = ((piece * (100_000 // len(piece) + 1))[:100_000] for piece in (PROSE, family))
+    assert times_as_long(lambda: views_of(hostile), lambda: views_of(prose), 8.0) <= 8.0  # 4.2 at most, measured
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("family", FAMILIES)
 def test_hostile_text_is_read_in_linear_time(family: str) -> None:
-    assert least(of_size(family, 20_000)) <= 3 * 4 * least(of_size(family, 5_000)) + 0.002
+    assert growth(views_of, family, 40_000) <= LINEAR

@@ -122,6 +122,7 @@ def test_the_signs_of_a_reference_are_read() -> None:
     assert misfit(1, {"$ref": "#", "type": "integer"}) == ((), "too many branches or levels to compare")
 
 
+@pytest.mark.timed
 def test_branches_of_branches_end() -> None:
     """A model chooses the value: nested to the depth at which every level doubles the work."""
     node: dict[str, Any] = {"type": "object", "properties": {"n": {"oneOf": [{"$ref": "#"}, {"$ref": "#", "required": ["x"]}]}}}

@@ -121,6 +121,7 @@ def test_a_fallback_in_words() -> None:
         ([attempt(1, ends={"outcome": "ServerError", "status": 500, "cost": None})], "  failed after 1 attempt: ServerError", "  cost: nothing"),
         ([attempt(1, ends={"outcome": "GuardBlocked", "deny": "links", "cost": "0.1", "estimated": True})],
          "  failed after 1 attempt: GuardBlocked (links), by a guard", "  cost: 0.10 USD; estimated for 1 attempt: its usage is not known"),
+        ([refusal(error="GuardBlocked", deny="guard:unicode")], "  refused before anything was sent: GuardBlocked (guard:unicode)", "  cost: nothing"),
     ],
 )  # fmt: skip
 def test_endings(story: list[Told], second: str, cost: str) -> None:

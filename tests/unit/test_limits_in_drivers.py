@@ -193,6 +193,7 @@ def test_a_store_that_does_not_answer_does_not_outlast_the_calls_allowance() -> 
     assert store.released == [(Lease("a"), (0,) * len(DRAWS))]
 
 
+@pytest.mark.timed
 def test_what_an_answer_cost_is_written_down_without_holding_the_answer_back() -> None:
     held = threading.Event()
 

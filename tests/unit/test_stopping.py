@@ -71,6 +71,7 @@ def test_what_was_let_go_of_is_not_broken_off() -> None:
     assert seen == []
 
 
+@pytest.mark.timed
 def test_a_stop_wakes_who_sleeps() -> None:
     stop = Stop()
     assert stop.sleeping(time.sleep) == stop.wait

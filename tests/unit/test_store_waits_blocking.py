@@ -96,6 +96,7 @@ def test_without_a_client_it_is_done_here() -> None:
     assert work.threads == [threading.current_thread()]
 
 
+@pytest.mark.timed
 def test_what_ends_after_the_calls_allowance_is_taken_back(background: Background) -> None:
     work, began = Work(), time.monotonic()
     with pytest.raises(TimedOut, match="the total clock ran out after 3 s") as caught:
@@ -204,6 +205,7 @@ def test_who_is_interrupted_by_a_store_that_is_gone_has_nothing_to_take_back(
 # ------------------------------------------------------------------------------------------------ after it has ended
 
 
+@pytest.mark.timed
 def test_what_an_answer_cost_is_written_down_without_holding_the_answer_back(background: Background) -> None:
     work, began = Work(), time.monotonic()
     afterwards(UNBOUNDED, lambda: NOW, work, background)
@@ -242,6 +244,7 @@ def test_closing_a_client_waits_a_moment_for_what_is_written_down(background: Ba
     assert not background._kept
 
 
+@pytest.mark.timed
 def test_closing_a_client_does_not_wait_for_a_store_that_stands_still(background: Background) -> None:
     work, began = Work(), time.monotonic()
     afterwards(UNBOUNDED, lambda: NOW, work, background)
@@ -348,6 +351,7 @@ def held(tmp_path: Path) -> Iterator[tuple[Path, sqlite3.Connection]]:
     other.close()
 
 
+@pytest.mark.timed
 def test_a_file_that_another_process_holds_delays_no_call_and_loses_no_budget(
     held: tuple[Path, sqlite3.Connection], background: Background
 ) -> None:
@@ -366,6 +370,7 @@ def test_a_file_that_another_process_holds_delays_no_call_and_loses_no_budget(
     store.close()
 
 
+@pytest.mark.timed
 def test_limits_in_a_file_that_another_process_holds_delay_no_call_and_keep_no_place(
     held: tuple[Path, sqlite3.Connection], background: Background
 ) -> None:
@@ -385,6 +390,7 @@ def test_limits_in_a_file_that_another_process_holds_delay_no_call_and_keep_no_p
     store.close()
 
 
+@pytest.mark.timed
 def test_a_server_that_does_not_answer_delays_no_call(background: Background) -> None:
     pytest.importorskip("redis", reason="the extra redis is not installed")
     from saferoute.drivers.storage.accounts_redis import RedisAccounts

@@ -340,6 +340,7 @@ def test_it_does_not_listen_before_or_after() -> None:
         assert ask(provider)[0] == 200
 
 
+@pytest.mark.timed
 def test_its_threads_end_with_it_even_in_the_middle_of_a_hang() -> None:
     started = time.monotonic()
     with EmbeddedProvider([Hang(60)]) as provider:

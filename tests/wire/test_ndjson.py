@@ -78,6 +78,7 @@ def test_blank_lines_do_not_count_towards_the_cap() -> None:
     assert _run(b"a\n" + b"\n" * 99 + b"b\n", (12, 50), max_line_bytes=10) == [("", "a"), ("", "b")]
 
 
+@pytest.mark.timed
 def test_a_long_line_in_small_pieces_is_read_in_linear_time() -> None:
     stream = LineStream()
     began = time.process_time()
