@@ -101,15 +101,17 @@ pytest_collect_file = (_docstrings + _pages).pytest()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what reads megabytes, every cut, the corpus or the whole source, and what is made by chance: `make test` runs it uncovered.
+    """Mark what reads megabytes, every cut, the corpus, all source or a clock, and what is made by chance: `make test` runs it uncovered.
 
-    Coverage would take most of their time, and what counts as covered must not depend on chance. What is marked `timed` gets more tries.
+    Coverage would take most of their time, and what counts as covered must not depend on chance. It also slows Python down and regular
+    expressions not, so times and their ratios would mean nothing. What is marked `timed` gets more tries.
     """
     by_chance = isinstance(item, pytest.Function) and is_hypothesis_test(item.function)
     bulky = any(word in item.name for word in _LONG) or not _BULKY.isdisjoint(item.path.parts)
-    if by_chance or bulky:
+    timed = item.get_closest_marker("timed") is not None
+    if by_chance or bulky or timed:
         item.add_marker(pytest.mark.large)
-    if item.get_closest_marker("timed"):
+    if timed:
         item.add_marker(pytest.mark.flaky(reruns=_MORE_TRIES))
     if isinstance(item, SybilItem):
         item.add_marker(pytest.mark.filterwarnings("ignore::saferoute.errors.LocalTrustWarning"))
