@@ -10,7 +10,7 @@ import pathlib
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "saferoute"
@@ -37,6 +37,13 @@ class Module:
     path: pathlib.Path
     text: str
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]  # all of the tree, walked once for all who look
+
+    @classmethod
+    def of(cls, path: pathlib.Path, text: str) -> Module:
+        """The module that a text is."""
+        tree = ast.parse(text)
+        return cls(path, text, tree, tuple(ast.walk(tree)))
 
     @property
     def name(self) -> str:
@@ -64,7 +71,7 @@ class Module:
 def modules() -> tuple[Module, ...]:
     """Every Python file of the package."""
     files = sorted(PACKAGE.rglob("*.py"))
-    return tuple(Module(path, text, ast.parse(text)) for path in files for text in [path.read_text(encoding="utf-8")])
+    return tuple(Module.of(path, path.read_text(encoding="utf-8")) for path in files)
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
@@ -80,9 +87,9 @@ def length(function: Function) -> int:
     return (function.end_lineno or first) - first + 1
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Every imported module (and module.name) with its line, also inside functions and under TYPE_CHECKING."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -139,7 +146,7 @@ def mutable_state(module: Module) -> list[str]:
             tables.add(name)
         else:
             found.append(f"{module.short}:{line}: {name} is state in a module")
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Global):
             found.append(f"{module.short}:{node.lineno}: global {', '.join(node.names)}")
         elif isinstance(node, ast.FunctionDef) and any(_grows(decorator) for decorator in node.decorator_list) and node.args.args:

@@ -133,7 +133,7 @@ def errors() -> Row:
     """
     bases: dict[str, list[str]] = {}
     for module in modules():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.ClassDef):
                 bases[node.name] = [called_name(base) for base in node.bases]
     found_in_builtins = [value for value in vars(builtins).values() if isinstance(value, type)]
@@ -145,7 +145,7 @@ def errors() -> Row:
     swallowed = [
         f"{module.short}:{node.lineno}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.ExceptHandler) and re.search(r"\b(Base)?Exception\b", ast.unparse(node.type) if node.type else "")
         if not any(isinstance(inside, ast.Raise) for inside in ast.walk(node))
     ]
@@ -185,13 +185,13 @@ def state() -> Row:
         module.short
         for module in modules()
         if module.name != "saferoute.drivers.environment"
-        and any(isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"} for node in ast.walk(module.tree))
+        and any(isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"} for node in module.nodes)
     ]
     classes = frozen = 0
     for module in modules():
         if module.layer != "values":
             continue
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             for decorator in node.decorator_list if isinstance(node, ast.ClassDef) else []:
                 if called_name(decorator) == "dataclass":
                     classes += 1
@@ -245,7 +245,7 @@ def one_path() -> Row:
     folds = [
         module.short
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name.lower() == "fold"
     ]
     # Reply(...) is built by the fold only; testing may build one for its users.
@@ -254,7 +254,7 @@ def one_path() -> Row:
             module.short
             for module in modules()
             if module.layer != "testing"
-            for node in ast.walk(module.tree)
+            for node in module.nodes
             if isinstance(node, ast.Call) and called_name(node) in {"Reply", "_Reply"}
         }
     )
@@ -283,7 +283,7 @@ def docs() -> Row:
     documented = public = 0
     for module in modules():
         nodes: list[ast.AST] = [module.tree]
-        nodes += [node for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+        nodes += [node for node in module.nodes if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
         for node in nodes:
             if str(getattr(node, "name", "module")).startswith("_"):
                 continue

@@ -61,14 +61,14 @@ def test_what_decides_does_no_io_and_reads_no_clock() -> None:
         f"{module.short}:{line}: {name}"
         for module in modules()
         if module.layer in PURE
-        for name, line in imports(module.tree)
+        for name, line in imports(module.nodes)
         if _first(name) in IMPURE_MODULES
     ]
     found += [
         f"{module.short}:{node.lineno}: open()"
         for module in modules()
         if module.layer in PURE
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
     ]
     assert found == []
@@ -80,7 +80,7 @@ def test_each_dependency_is_imported_only_where_it_belongs(dependency: str) -> N
         {
             f"{module.short}:{line}"
             for module in modules()
-            for name, line in imports(module.tree)
+            for name, line in imports(module.nodes)
             if _first(name) == dependency and not {module.layer, module.name.removeprefix("saferoute.")} & ALLOWED[dependency]
         }
     )
@@ -91,7 +91,7 @@ def test_nothing_else_is_imported() -> None:
     import sys
 
     known = sys.stdlib_module_names | FOREIGN | {"saferoute", "__future__"}
-    found = [f"{module.short}:{line}: {name}" for module in modules() for name, line in imports(module.tree) if _first(name) not in known]
+    found = [f"{module.short}:{line}: {name}" for module in modules() for name, line in imports(module.nodes) if _first(name) not in known]
     assert found == []
 
 
@@ -100,7 +100,7 @@ def test_dialects_never_import_each_other() -> None:
     found = []
     for module in modules():
         here = next((dialect for dialect in dialects if module.name.startswith(f"saferoute.providers.{dialect}")), None)
-        for name, line in imports(module.tree):
+        for name, line in imports(module.nodes):
             there = next((dialect for dialect in dialects if name.startswith(f"saferoute.providers.{dialect}")), None)
             if here and there and here != there:
                 found.append(f"{module.short}:{line}: {name}")
@@ -113,7 +113,7 @@ def test_nothing_inside_imports_the_package_from_outside() -> None:
         f"{module.short}:{node.lineno}"
         for module in modules()
         if module.layer not in {"cli", ""}
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if (isinstance(node, ast.ImportFrom) and node.module == "saferoute" and module.layer not in {"testing", "integrations", "compat"})
         or (isinstance(node, ast.Import) and any(alias.name == "saferoute" for alias in node.names))
     ]
@@ -121,7 +121,7 @@ def test_nothing_inside_imports_the_package_from_outside() -> None:
 
 
 def test_d4_no_deserialiser_that_runs_code() -> None:
-    found = [f"{module.short}:{line}: {name}" for module in modules() for name, line in imports(module.tree) if _first(name) in RUNS_CODE]
+    found = [f"{module.short}:{line}: {name}" for module in modules() for name, line in imports(module.nodes) if _first(name) in RUNS_CODE]
     assert found == []
 
 
@@ -129,7 +129,7 @@ def test_d4_no_code_made_at_run_time() -> None:
     found = [
         f"{module.short}:{node.lineno}: {node.func.id}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS_CODE
     ]
     assert found == []
@@ -141,7 +141,7 @@ def test_d7_no_object_is_imported_by_a_name_from_configuration() -> None:
         f"{module.short}:{node.lineno}"
         for module in modules()
         if module.name != "saferoute"
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call)
         and called_name(node) in {"import_module", "find_spec", "entry_points", "__import__", "load_module"}
         and (module.name, called_name(node)) != ("saferoute.drivers.host_survey", "entry_points")  # lists them for a report
@@ -155,13 +155,13 @@ def test_no_process_is_ever_started() -> None:
     found = [
         f"{module.short}:{line}: {name}"
         for module in modules()
-        for name, line in imports(module.tree)
+        for name, line in imports(module.nodes)
         if _first(name) in RUNS_PROGRAMS and module.name != "saferoute.drivers.credential_process"  # what the code spells out, nothing else
     ]
     found += [
         f"{module.short}:{node.lineno}: os.{node.func.attr}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in CALLS_PROGRAMS
@@ -172,7 +172,7 @@ def test_no_process_is_ever_started() -> None:
 
 
 def test_randomness_comes_from_the_operating_system() -> None:
-    found = [f"{module.short}:{line}" for module in modules() for name, line in imports(module.tree) if _first(name) == "random"]
+    found = [f"{module.short}:{line}" for module in modules() for name, line in imports(module.nodes) if _first(name) == "random"]
     assert found == []
 
 
@@ -182,7 +182,7 @@ def test_no_if_on_a_provider_name_outside_the_catalogue() -> None:
         f"{module.short}:{node.lineno}"
         for module in modules()
         if module.layer not in {"testing", "compat", "cli"}
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Compare)
         and any(isinstance(side, ast.Constant) and side.value in providers for side in [node.left, *node.comparators])
         and "provider" in ast.unparse(node)
@@ -195,7 +195,7 @@ def test_what_reads_texts_back_and_what_writes_them_know_nothing_of_each_other()
     neutral = {"wire_text", "text_rules", "text_memory", "text_documents", "openai_form_texts"}
     found = []
     for module in modules():
-        known = {name.split(".")[2] for name, _ in imports(module.tree) if name.startswith("saferoute.providers.")}
+        known = {name.split(".")[2] for name, _ in imports(module.nodes) if name.startswith("saferoute.providers.")}
         if module.name.endswith("_texts"):
             found += [f"{module.short} imports {name}" for name in known - neutral]
         elif not module.name.endswith(("providers.registry", "text_rules")):

@@ -36,7 +36,7 @@ def test_every_error_is_documented_with_its_parent() -> None:
 
 def test_errors_that_nothing_raises_yet_are_marked_so() -> None:
     """Nothing outside `saferoute.errors` names them or one of their kinds; the base classes of others are caught, not raised."""
-    named = {node.id for module in modules() if module.layer != "errors" for node in ast.walk(module.tree) if isinstance(node, ast.Name)}
+    named = {node.id for module in modules() if module.layer != "errors" for node in module.nodes if isinstance(node, ast.Name)}
     marked = {name for name, _, says in _error_rows() if MARK in says}
     used = {name for name in errors.__all__ if any(kind.__name__ in named for kind in _kinds(getattr(errors, name)))}
     assert marked == {name for name, _, _ in _error_rows()} - used

@@ -13,7 +13,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "manager", "handler", "handlers",
 
 def _module(text: str) -> Module:
     path = modules()[0].path
-    return Module(path, text, ast.parse(text))
+    return Module.of(path, text)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_only_one_module_reads_the_environment() -> None:
     readers = [
         f"{module.short}:{node.lineno}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if module.name != ENVIRONMENT_READER
         and isinstance(node, ast.Attribute | ast.Name)
         and (node.attr if isinstance(node, ast.Attribute) else node.id) in {"environ", "environb", "getenv", "getenvb", "expandvars"}
@@ -82,7 +82,7 @@ def test_values_are_frozen_and_slotted() -> None:
     for module in modules():
         if module.layer not in {"values", "wire", "signing", "routing", "providers", "capabilities", "call"}:
             continue
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             for decorator in node.decorator_list if isinstance(node, ast.ClassDef) else []:
                 if called_name(decorator) != "dataclass":
                     continue
@@ -103,7 +103,7 @@ def test_the_package_makes_no_pydantic_class() -> None:
         f"{module.short}:{node.lineno}"
         for module in modules()
         if not module.name.startswith("saferoute.cli.demo.")
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if (isinstance(node, ast.ClassDef) and any(called_name(base) in {"BaseModel", "RootModel", "BaseSettings"} for base in node.bases))
         or (isinstance(node, ast.Call) and called_name(node) == "create_model")
     ]
