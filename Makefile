@@ -4,7 +4,7 @@
 VENV   ?= .venv
 STAMPS := $(VENV)/.stamps
 PY     := $(VENV)/bin/python
-PIP    := $(PY) -m pip --disable-pip-version-check --quiet --quiet install --no-input
+PIP    := $(PY) -m pip --disable-pip-version-check --quiet --quiet install --no-input --no-compile
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -41,9 +41,11 @@ $(STAMPS)/lint: $(STAMPS)/test requirements/lint.txt
 demo: $(STAMPS)/project ## see saferoute work: an embedded provider on loopback, no key needed
 	@$(PY) -m saferoute demo
 
+# The covered tests wait for loopback and for processes for a sixth of their time: three workers keep two cores busy. Among those that are not
+# covered some measure time, and have a core each.
 test: $(STAMPS)/test    ## all tests, with branch coverage and its floors (PYTEST_ARGS="-k name" for some)
 	@rm -f .coverage coverage.json
-	$(PY) -m pytest -n 2 --dist loadfile $(if $(PYTEST_ARGS),,-m "not large") --cov --cov-report=json:coverage.json --cov-report= $(PYTEST_ARGS)
+	$(PY) -m pytest -n 3 --dist loadfile $(if $(PYTEST_ARGS),,-m "not large") --cov --cov-report=json:coverage.json --cov-report= $(PYTEST_ARGS)
 	@if [ -z "$(PYTEST_ARGS)" ]; then $(PY) -m pytest -q -n 2 --dist worksteal -m large tests && $(PY) tests/architecture/coverage_floors.py coverage.json; fi
 
 tools: $(STAMPS)/lint   ## install what tests and checks need

@@ -41,7 +41,8 @@ _BULKY = frozenset(
 _LONG = (
     "megabytes", "ten_million", "gzip_bomb", "every_cut", "cut_anywhere", "cut_before_its_end", "ends_early", "without_its_finish_reason",
     "linear_time", "time_of_prose", "in_proportion", "time_grows", "memory_grows", "hostile_answers", "parameter_cannot_leave",
-    "no_cycle_keeps", "branches_of_branches", "probe_of_saferoute", "no_mutation_is_accepted",
+    "no_cycle_keeps", "branches_of_branches", "probe_of_saferoute", "no_mutation_is_accepted", "at_any_cut", "every_changed_byte",
+    "selecting_functions", "command_that_the_package_names", "canary_of_a_whole_run", "notices_a_wrong_vector",
 )  # fmt: skip
 _MORE_TRIES = 2  # for tests marked `timed`: one that fails three times in a row fails
 _homes: list[str] = []
