@@ -67,6 +67,13 @@ def told(placed: Placed) -> tuple[str, str, str, bool, str, bool, str]:
     return one.path, one.text, one.origin, one.trusted, placed.stage, placed.replaceable, one.name
 
 
+@pytest.mark.parametrize("role", ["system", "user", "assistant"])
+def test_a_message_that_says_nothing_has_no_text(role: str) -> None:
+    said = Message("user", (Text("hello"),))
+    for request in (ChatRequest((Message(role, (Text(""),)), said)), ChatRequest((said, Message(role, (Text(""), Text("")))))):  # type: ignore[arg-type]  # a role
+        assert [one.segment.text for one in segments_of(request)] == ["hello"]
+
+
 def test_every_text_in_the_order_of_the_request() -> None:
     assert [told(one) for one in segments_of(REQUEST)] == EXPECTED
 
