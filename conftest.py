@@ -36,6 +36,10 @@ _BULKY = frozenset(
         "conformance", "architecture", "examples", "requirements", "test_canary_everywhere.py", "test_nothing_listens.py",
         "test_simulate.py", "test_simulate_strategies.py", "test_catalogue_parameters.py", "test_no_code_from_data.py",
         "test_health_threads.py", "test_cli_audit_docs.py", "test_simulate_docs.py", "test_telemetry_names.py", "test_verify_off.py",
+        # Tables of many calls, each line of which others cover too.
+        "test_routing_vendors.py", "test_lookalike_targets.py", "test_call_arguments.py", "test_fallback_outside_the_cap.py",
+        "test_retries_are_charged.py", "test_hedges_within_bounds.py", "test_budget_clients_at_once.py", "test_receipt_flip.py",
+        "test_hostile_cases.py",
     }
 )  # fmt: skip
 _LONG = (
